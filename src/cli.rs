@@ -1,0 +1,301 @@
+//! The commands: what can be typed, and the exit code of each outcome.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Write},
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use anyhow::Context;
+use clap::{Args, Parser, Subcommand};
+use tokio::runtime;
+
+use crate::{
+    client::{self, Address, Failure, Target},
+    config::{self, Faults, Flag, Layers, Loaded, Settings},
+    server::{BindError, Server, Signals},
+    telemetry::log,
+};
+
+/// Exit codes of `serve` and `config`, from `sysexits.h`.
+mod sysexits {
+    pub(super) const USAGE: u8 = 64;
+    pub(super) const SOFTWARE: u8 = 70;
+    pub(super) const OS: u8 = 71;
+    pub(super) const CONFIG: u8 = 78;
+}
+
+/// Exit codes of the client's commands, as grpc-health-probe has them.
+mod probe {
+    pub(super) const ARGUMENTS: u8 = 1;
+    pub(super) const CONNECTION: u8 = 2;
+    pub(super) const RPC: u8 = 3;
+    pub(super) const UNHEALTHY: u8 = 4;
+}
+
+const EXIT_CODES: &str = "\
+Exit codes of serve and config: 0 success, 64 wrong usage, 70 internal error,
+71 refused by the system (such as a port in use), 78 faults in the configuration.
+Exit codes of call and health: 0 success, 1 wrong arguments, 2 no connection,
+3 the call failed, 4 not healthy.";
+
+/// A gRPC microservice: server, client and health probe in one binary.
+#[derive(Debug, Parser)]
+#[command(name = "sample-service", version, after_help = EXIT_CODES)]
+#[command(args_conflicts_with_subcommands = true, disable_help_subcommand = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: SettingsArgs,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default command).
+    Serve(SettingsArgs),
+    /// Call the service and print its reply.
+    Call(CallArgs),
+    /// Ask a server for its health.
+    Health(HealthArgs),
+    /// Show or check the configuration of the server.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+/// Settings that people change by hand; each wins over file and environment.
+#[derive(Debug, Args)]
+struct SettingsArgs {
+    /// A configuration file in TOML; may be repeated, later ones win.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// Where to serve, such as [::]:9999 [server.address].
+    #[arg(long, value_name = "IP:PORT")]
+    address: Option<String>,
+    /// How many calls are worked on at once [server.max_workers].
+    #[arg(long, value_name = "N")]
+    max_workers: Option<String>,
+    /// The time that each call pretends to work, such as 100ms [service.work].
+    #[arg(long, value_name = "DURATION")]
+    work: Option<String>,
+    /// text or json [log.format].
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+    /// off, error, warn, info, debug or trace [log.level].
+    #[arg(long, value_name = "LEVEL")]
+    log_level: Option<String>,
+}
+
+impl SettingsArgs {
+    // The texts are checked with all other layers, so that every fault is
+    // listed at once and in the same words.
+    fn load(self) -> Result<Loaded, Faults> {
+        let flags = [
+            ("--address", "server.address", self.address),
+            ("--max-workers", "server.max_workers", self.max_workers),
+            ("--work", "service.work", self.work),
+            ("--log-format", "log.format", self.log_format),
+            ("--log-level", "log.level", self.log_level),
+        ];
+        let flags = flags
+            .into_iter()
+            .filter_map(|(name, key, text)| text.map(|text| Flag { name, key, text }))
+            .collect();
+        config::load(&Layers { files: self.config, environment: env::vars_os().collect(), flags })
+    }
+}
+
+#[derive(Debug, Args)]
+struct CallArgs {
+    /// What to say; `-` takes one message a line from standard input.
+    #[arg(default_value = "test message")]
+    message: String,
+    /// Where the server is.
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:9999")]
+    address: Address,
+    /// How long the connection, and then each call, may take.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = timeout)]
+    timeout: Duration,
+    /// Wait for a server that is not there yet, until the timeout.
+    #[arg(long)]
+    wait_for_ready: bool,
+}
+
+#[derive(Debug, Args)]
+struct HealthArgs {
+    /// The service to ask for; by default the server as a whole.
+    #[arg(default_value = "")]
+    name: String,
+    /// Where the server is [default: this machine, at the port that the environment configures].
+    #[arg(long, value_name = "HOST:PORT")]
+    address: Option<Address>,
+    /// How long the connection, and then the answer, may take.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = timeout)]
+    timeout: Duration,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Print the settings in force, each with its source.
+    Show {
+        #[command(flatten)]
+        settings: SettingsArgs,
+        /// Print JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Check the settings without starting anything.
+    Check(SettingsArgs),
+    /// Print the default settings: a commented file to start from.
+    Default,
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|timeout| !timeout.is_zero())
+        .ok_or_else(|| "expected a duration above 0, such as 250ms or 5s".to_owned())
+}
+
+/// Runs the command that `arguments` name, the first being the program itself.
+pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let outcome = match Cli::try_parse_from(&arguments) {
+        Err(error) => return usage(&error, &arguments),
+        Ok(Cli { command: None, serve: settings }) => serve(settings),
+        Ok(Cli { command: Some(command), .. }) => match command {
+            Command::Serve(settings) => serve(settings),
+            Command::Call(call) => run_call(&call),
+            Command::Health(health) => run_health(health),
+            Command::Config(command) => run_config(command),
+        },
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => fail(&error),
+    }
+}
+
+/// Help goes to standard output and is a success; the rest is a mistake.
+fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
+    // Nothing is left to be told where the terminal is gone.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let is_client = arguments.get(1).is_some_and(|name| name == "call" || name == "health");
+    ExitCode::from(if is_client { probe::ARGUMENTS } else { sysexits::USAGE })
+}
+
+fn fail(error: &anyhow::Error) -> ExitCode {
+    let broken_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
+    if error.downcast_ref().is_some_and(broken_pipe)
+        || matches!(error.downcast_ref(), Some(Failure::Io(error)) if broken_pipe(error))
+    {
+        // Whoever read the output has seen enough of it.
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(io::stderr(), "error: {error:#}");
+    ExitCode::from(match error.downcast_ref() {
+        Some(Failure::Connect { .. }) => probe::CONNECTION,
+        Some(Failure::Call(_)) => probe::RPC,
+        Some(Failure::Unhealthy { .. }) => probe::UNHEALTHY,
+        _ if error.is::<WrongArguments>() => probe::ARGUMENTS,
+        _ if error.is::<Faults>() => sysexits::CONFIG,
+        _ if error.is::<tracing_subscriber::filter::ParseError>() => sysexits::CONFIG,
+        _ if error.is::<BindError>() || error.is::<io::Error>() => sysexits::OS,
+        _ => sysexits::SOFTWARE,
+    })
+}
+
+fn serve(settings: SettingsArgs) -> anyhow::Result<()> {
+    let settings = settings.load()?.settings;
+    log::start(&settings.log).with_context(|| format!("{} does not parse", log::OVERRIDE))?;
+    runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve_until_told(&settings))
+}
+
+async fn serve_until_told(settings: &Settings) -> anyhow::Result<()> {
+    let mut signals = Signals::catch()?;
+    let server = Server::bind(settings).await?;
+    tracing::info!(
+        version = env!("CARGO_PKG_VERSION"),
+        address = %server.address(),
+        max_workers = settings.server.max_workers.get(),
+        work = %humantime::format_duration(settings.service.work),
+        reflection = settings.reflection.enabled,
+        "listening"
+    );
+    server
+        .run(async {
+            let signal = signals.next().await;
+            tracing::info!(signal, "draining: no new connections, calls in flight finish");
+        })
+        .await;
+    tracing::info!("stopped");
+    Ok(())
+}
+
+fn run_call(call: &CallArgs) -> anyhow::Result<()> {
+    let CallArgs { message, address, timeout, wait_for_ready } = call;
+    let target =
+        Target { address: address.clone(), timeout: *timeout, wait_for_ready: *wait_for_ready };
+    client_runtime()?.block_on(client::call::run(&target, message))?;
+    Ok(())
+}
+
+fn run_health(health: HealthArgs) -> anyhow::Result<()> {
+    let HealthArgs { name, address, timeout } = health;
+    let address = match address {
+        Some(address) => address,
+        None => local_server()?,
+    };
+    let target = Target { address, timeout, wait_for_ready: false };
+    client_runtime()?.block_on(client::health::run(&target, &name))?;
+    Ok(())
+}
+
+/// What a client command was given does not fit.
+#[derive(Debug, thiserror::Error)]
+#[error("--address is not given, and {0}")]
+struct WrongArguments(Faults);
+
+/// The server that this environment configures: in a container, the one beside.
+fn local_server() -> Result<Address, WrongArguments> {
+    let layers = Layers { environment: env::vars_os().collect(), ..Layers::default() };
+    let mut address = config::load(&layers).map_err(WrongArguments)?.settings.server.address;
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    Ok(address.into())
+}
+
+fn client_runtime() -> io::Result<runtime::Runtime> {
+    runtime::Builder::new_current_thread().enable_all().build()
+}
+
+fn run_config(command: ConfigCommand) -> anyhow::Result<()> {
+    let mut out = io::stdout().lock();
+    match command {
+        ConfigCommand::Default => write!(out, "{}", config::DEFAULTS)?,
+        ConfigCommand::Check(settings) => {
+            settings.load()?;
+            writeln!(out, "the configuration is valid")?;
+        }
+        ConfigCommand::Show { settings, json } => {
+            let loaded = settings.load()?;
+            if json {
+                loaded.write_json(&mut out)?;
+            } else {
+                loaded.write_toml(&mut out)?;
+                if let Some(directives) = log::level_override() {
+                    writeln!(out, "\n# {}={directives} wins over log.level", log::OVERRIDE)?;
+                }
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,123 @@
+//! The server's settings: what they are, the layers that they come from, and
+//! what is wrong with them.
+//!
+//! Every fault is found before the first is reported, and all are found before
+//! anything is bound. The defaults and their meaning are `config/default.toml`.
+
+mod fault;
+mod layer;
+mod reader;
+mod show;
+mod value;
+
+use std::{net::SocketAddr, time::Duration};
+
+pub use fault::{Fault, Faults};
+pub use layer::{Flag, Layers};
+pub use reader::Effective;
+pub use value::{LogFormat, MaxWorkers};
+
+use reader::Reader;
+use tracing::level_filters::LevelFilter;
+
+/// The default settings, as the commented TOML file that documents them.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// All settings of the server.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Settings {
+    /// Where it listens, and how much it does at once.
+    pub server: Server,
+    /// What a call does.
+    pub service: Service,
+    /// Whether it describes itself.
+    pub reflection: Reflection,
+    /// What it logs, and how.
+    pub log: Log,
+}
+
+/// `[server]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Server {
+    /// Where calls are served.
+    pub address: SocketAddr,
+    /// How many calls are worked on at once.
+    pub max_workers: MaxWorkers,
+}
+
+/// `[service]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Service {
+    /// The time that each call pretends to work.
+    pub work: Duration,
+}
+
+/// `[reflection]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reflection {
+    /// Whether gRPC server reflection is served.
+    pub enabled: bool,
+}
+
+/// `[log]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Log {
+    /// The least severe level that is logged.
+    pub level: LevelFilter,
+    /// How a line is written.
+    pub format: LogFormat,
+}
+
+/// Settings, and where each value came from.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The settings in force.
+    pub settings: Settings,
+    /// Each value in the order of `config/default.toml`, with its source.
+    pub effective: Vec<Effective>,
+}
+
+/// Merges the layers and checks every value.
+///
+/// # Errors
+///
+/// All faults of all layers at once, each with its key and its source.
+pub fn load(layers: &Layers) -> Result<Loaded, Faults> {
+    let (merged, faults) = layers.merge();
+    let mut reader = Reader::new(merged, faults);
+
+    let server = server(&mut reader);
+    let service = service(&mut reader);
+    let reflection = reflection(&mut reader);
+    let log = log(&mut reader);
+
+    let settings = (|| {
+        Some(Settings { server: server?, service: service?, reflection: reflection?, log: log? })
+    })();
+    reader.finish(settings)
+}
+
+// Each of these asks for all of its values before the first `?`, so that one
+// fault does not hide the next.
+
+fn server(values: &mut Reader) -> Option<Server> {
+    let address = values.get("server.address");
+    let max_workers = values.get("server.max_workers");
+    Some(Server { address: address?, max_workers: max_workers? })
+}
+
+fn service(values: &mut Reader) -> Option<Service> {
+    let work = values.get("service.work");
+    Some(Service { work: work? })
+}
+
+fn reflection(values: &mut Reader) -> Option<Reflection> {
+    let enabled = values.get("reflection.enabled");
+    Some(Reflection { enabled: enabled? })
+}
+
+fn log(values: &mut Reader) -> Option<Log> {
+    let level = values.get("log.level");
+    let format = values.get("log.format");
+    Some(Log { level: level?, format: format? })
+}

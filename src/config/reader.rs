@@ -1,0 +1,95 @@
+//! Reads typed values out of the merged layers, and remembers for each where
+//! it came from and what was wrong with it.
+
+use config::{Value, ValueKind};
+
+use super::{Fault, Faults, Loaded, Settings, value::Setting};
+
+/// One value in force.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Effective {
+    /// The section, such as `server`.
+    pub section: &'static str,
+    /// The name within the section, such as `max_workers`.
+    pub name: &'static str,
+    /// The value as it was written. Its text is valid TOML too.
+    pub value: serde_json::Value,
+    /// `default`, or the file, variable or flag that set it.
+    pub source: String,
+}
+
+pub(super) struct Reader {
+    merged: Value,
+    effective: Vec<Effective>,
+    faults: Vec<Fault>,
+}
+
+impl Reader {
+    pub(super) fn new(merged: Value, faults: Vec<Fault>) -> Self {
+        Self { merged, effective: Vec::new(), faults }
+    }
+
+    /// The value of a setting, or nothing where it is at fault.
+    pub(super) fn get<T: Setting>(&mut self, key: &'static str) -> Option<T> {
+        let (section, name) = key.split_once('.').expect("a key is section.name");
+        let value = child(&self.merged, section)
+            .and_then(|section| child(section, name))
+            .expect("config/default.toml has every setting");
+
+        self.effective.push(Effective {
+            section,
+            name,
+            value: as_json(&value.kind),
+            source: value.origin().unwrap_or("default").to_owned(),
+        });
+        match T::read(&value.kind) {
+            Ok(read) => Some(read),
+            Err(expected) => {
+                self.faults.push(Fault {
+                    subject: key.to_owned(),
+                    problem: format!("expected {expected}, found {}", describe(&value.kind)),
+                    source: value.origin().map(ToOwned::to_owned),
+                });
+                None
+            }
+        }
+    }
+
+    /// The settings, unless there was a fault anywhere.
+    pub(super) fn finish(self, settings: Option<Settings>) -> Result<Loaded, Faults> {
+        match settings {
+            Some(settings) if self.faults.is_empty() => {
+                Ok(Loaded { settings, effective: self.effective })
+            }
+            _ => Err(Faults(self.faults)),
+        }
+    }
+}
+
+fn child<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    match &value.kind {
+        ValueKind::Table(table) => table.get(name),
+        _ => None,
+    }
+}
+
+/// A setting is text, a whole number, or true or false; all else is a fault.
+fn as_json(kind: &ValueKind) -> serde_json::Value {
+    match kind {
+        ValueKind::String(text) => text.as_str().into(),
+        ValueKind::I64(number) => (*number).into(),
+        ValueKind::Boolean(value) => (*value).into(),
+        _ => serde_json::Value::Null,
+    }
+}
+
+fn describe(kind: &ValueKind) -> String {
+    match kind {
+        ValueKind::Nil => "nothing".to_owned(),
+        ValueKind::Table(_) => "a section".to_owned(),
+        ValueKind::Array(_) => "a list".to_owned(),
+        ValueKind::String(text) => format!("{text:?}"),
+        ValueKind::Boolean(value) => value.to_string(),
+        number => format!("the number {number}"),
+    }
+}

@@ -1,0 +1,109 @@
+//! The types that settings have, and what is expected of each.
+
+use std::{net::SocketAddr, time::Duration};
+
+use config::ValueKind;
+use tokio::sync::Semaphore;
+use tracing::level_filters::LevelFilter;
+
+/// A type that a setting can have.
+pub(super) trait Setting: Sized {
+    /// The value, or what was expected in its place.
+    fn read(kind: &ValueKind) -> Result<Self, String>;
+}
+
+/// How many calls are worked on at once: from 1 to what a semaphore can count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MaxWorkers(usize);
+
+impl MaxWorkers {
+    /// The limit as a number, never 0 and never above [`Semaphore::MAX_PERMITS`].
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl Setting for MaxWorkers {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        // With 0 every call would wait for ever.
+        let range = 1..=Semaphore::MAX_PERMITS;
+        let number = match kind {
+            ValueKind::I64(number) => usize::try_from(*number).ok(),
+            _ => None,
+        };
+        match number {
+            Some(number) if range.contains(&number) => Ok(Self(number)),
+            _ => Err(format!("a whole number from {} to {}", range.start(), range.end())),
+        }
+    }
+}
+
+impl Setting for bool {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        match kind {
+            ValueKind::Boolean(value) => Ok(*value),
+            _ => Err("true or false".to_owned()),
+        }
+    }
+}
+
+impl Setting for SocketAddr {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        parse(kind, |text| text.parse().ok()).ok_or_else(|| {
+            "an IP address and a port, such as \"[::]:9999\" or \"127.0.0.1:0\"".to_owned()
+        })
+    }
+}
+
+impl Setting for Duration {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        parse(kind, |text| humantime::parse_duration(text).ok())
+            .ok_or_else(|| "a duration with its unit, such as \"250ms\" or \"5s\"".to_owned())
+    }
+}
+
+impl Setting for LevelFilter {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        let levels = [
+            ("off", Self::OFF),
+            ("error", Self::ERROR),
+            ("warn", Self::WARN),
+            ("info", Self::INFO),
+            ("debug", Self::DEBUG),
+            ("trace", Self::TRACE),
+        ];
+        one_of(&levels, kind)
+    }
+}
+
+/// How a log line is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people, in colour on a terminal.
+    Text,
+    /// For machines: one object a line.
+    Json,
+}
+
+impl Setting for LogFormat {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        one_of(&[("text", Self::Text), ("json", Self::Json)], kind)
+    }
+}
+
+fn parse<T>(kind: &ValueKind, parse: impl FnOnce(&str) -> Option<T>) -> Option<T> {
+    match kind {
+        ValueKind::String(text) => parse(text),
+        _ => None,
+    }
+}
+
+fn one_of<T: Copy>(choices: &[(&str, T)], kind: &ValueKind) -> Result<T, String> {
+    let chosen = parse(kind, |text| {
+        choices.iter().find(|(name, _)| *name == text).map(|(_, choice)| *choice)
+    });
+    chosen.ok_or_else(|| {
+        let names: Vec<_> = choices.iter().map(|(name, _)| format!("{name:?}")).collect();
+        format!("one of {}", names.join(", "))
+    })
+}

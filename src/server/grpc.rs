@@ -1,0 +1,19 @@
+//! The service as tonic's generated code wants to call it.
+
+use tonic::{Request, Response, Status};
+
+use crate::{
+    proto::{SampleRequest, SampleResponse, sample_service_server::SampleService},
+    service::Sample,
+};
+
+#[tonic::async_trait]
+impl SampleService for Sample {
+    async fn call(
+        &self,
+        request: Request<SampleRequest>,
+    ) -> Result<Response<SampleResponse>, Status> {
+        // By its path: `self.call` would be this very function.
+        Ok(Response::new(Sample::call(self, request.into_inner()).await))
+    }
+}
