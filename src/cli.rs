@@ -77,7 +77,7 @@ struct SettingsArgs {
     #[arg(long, value_name = "IP:PORT")]
     address: Option<String>,
     /// How many calls are worked on at once [server.max_workers].
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", allow_negative_numbers = true)]
     max_workers: Option<String>,
     /// The time that each call pretends to work, such as 100ms [service.work].
     #[arg(long, value_name = "DURATION")]

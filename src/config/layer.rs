@@ -117,7 +117,7 @@ impl Checked {
                 }
             }
         }
-        values.retain(|key, _| self.exists(key, &origin));
+        values.retain(|key, value| self.exists(key, &origin) && self.is_value(key, value, &origin));
         for value in values.values_mut() {
             *value = Value::new(Some(&origin), value.kind.clone());
         }
@@ -138,11 +138,7 @@ impl Checked {
                     let value = self.typed(&key, text, &name);
                     values.insert(key, value);
                 }
-                None => self.faults.push(Fault {
-                    subject: key,
-                    problem: "is not UTF-8".to_owned(),
-                    source: Some(name.into_owned()),
-                }),
+                None => self.fault(&key, "is not UTF-8", &name),
             }
         }
         Layer(values)
@@ -181,12 +177,24 @@ impl Checked {
         } else {
             "is not a setting; `sample-service config default` lists them all".to_owned()
         };
+        self.fault(key, problem, origin);
+        false
+    }
+
+    fn is_value(&mut self, key: &str, value: &Value, origin: &str) -> bool {
+        let is_value = !matches!(value.kind, ValueKind::Table(_));
+        if !is_value {
+            self.fault(key, "is a setting, not a section", origin);
+        }
+        is_value
+    }
+
+    fn fault(&mut self, key: &str, problem: impl Into<String>, origin: &str) {
         self.faults.push(Fault {
             subject: key.to_owned(),
-            problem,
+            problem: problem.into(),
             source: Some(origin.to_owned()),
         });
-        false
     }
 
     fn nearest(&self, key: &str) -> Option<&str> {

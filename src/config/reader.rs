@@ -86,7 +86,6 @@ fn as_json(kind: &ValueKind) -> serde_json::Value {
 fn describe(kind: &ValueKind) -> String {
     match kind {
         ValueKind::Nil => "nothing".to_owned(),
-        ValueKind::Table(_) => "a section".to_owned(),
         ValueKind::Array(_) => "a list".to_owned(),
         ValueKind::String(text) => format!("{text:?}"),
         ValueKind::Boolean(value) => value.to_string(),

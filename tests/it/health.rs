@@ -1,0 +1,75 @@
+//! `sample-service health`, whose exit codes are those of grpc-health-probe.
+
+use std::net::TcpListener;
+
+use tonic_health::{ServingStatus, server::health_reporter};
+
+use crate::support::process::{ServerProcess, command, run, stderr, stdout};
+
+#[test]
+fn a_healthy_server_is_exit_code_0() {
+    let server = ServerProcess::start(&[]);
+    for name in ["", "SampleService"] {
+        let output = server.run(&["health", name]);
+        assert_eq!(stdout(&output), "SERVING\n");
+        assert_eq!(output.status.code(), Some(0));
+    }
+}
+
+#[test]
+fn no_connection_is_exit_code_2() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    drop(listener);
+    let output = run(&["health", "--address", &address]);
+    assert!(stderr(&output).starts_with("error: cannot connect to"), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(2));
+}
+
+#[test]
+fn an_unknown_name_is_exit_code_3() {
+    let server = ServerProcess::start(&[]);
+    let output = server.run(&["health", "Nonsense"]);
+    assert!(stderr(&output).starts_with("error: NOT_FOUND: "), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn a_server_that_does_not_answer_is_exit_code_3() {
+    // The kernel accepts the connection; nobody reads it.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let output = run(&["health", "--timeout", "200ms", "--address", &address]);
+    assert!(stderr(&output).starts_with("error: DEADLINE_EXCEEDED: "), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_unhealthy_server_is_exit_code_4() {
+    let (reporter, service) = health_reporter();
+    reporter.set_service_status("", ServingStatus::NotServing).await;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let incoming = tonic::transport::server::TcpIncoming::from(listener);
+    tokio::spawn(
+        tonic::transport::Server::builder().add_service(service).serve_with_incoming(incoming),
+    );
+
+    let output = run(&["health", "--address", &address]);
+    assert_eq!(stderr(&output), "error: the status of \"\" is NOT_SERVING\n");
+    assert_eq!(output.status.code(), Some(4));
+}
+
+#[test]
+fn without_an_address_it_asks_the_server_that_the_environment_configures() {
+    let server = ServerProcess::start(&[]);
+    let (_, port) = server.address.rsplit_once(':').expect("an address");
+    let address = format!("0.0.0.0:{port}");
+    let probe = command(&["health"]).env("SAMPLE__SERVER__ADDRESS", address).output();
+    assert_eq!(stdout(&probe.expect("the binary runs")), "SERVING\n");
+
+    let faulty = command(&["health"]).env("SAMPLE__SERVER__ADDRESS", "nonsense").output();
+    let faulty = faulty.expect("the binary runs");
+    assert!(stderr(&faulty).contains("SAMPLE__SERVER__ADDRESS"), "{}", stderr(&faulty));
+    assert_eq!(faulty.status.code(), Some(1));
+}

@@ -1,0 +1,92 @@
+//! What the server logs, and what it does not.
+
+use rustix::process::Signal;
+
+use crate::support::process::{Process, ServerProcess, command, event, run, stderr};
+
+#[test]
+fn each_call_is_one_line_with_its_status() {
+    let server = ServerProcess::start(&[]);
+    server.run(&["call", "private"]);
+    server.run(&["health"]);
+    server.process.signal(Signal::TERM);
+    let (_, lines) = server.process.wait();
+
+    let calls: Vec<_> = lines.iter().map(|l| event(l)).filter(|e| e["message"] == "call").collect();
+    let [call] = calls.as_slice() else { panic!("not one call: {lines:#?}") };
+    assert_eq!(call["method"], "/SampleService/Call");
+    assert_eq!(call["code"], "OK");
+    assert_eq!(call["level"], "INFO");
+    assert!(call["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")));
+    assert!(call["ms"].is_f64());
+    assert!(!lines.iter().any(|line| line.contains("private")), "{lines:#?}");
+}
+
+#[test]
+fn a_call_that_its_caller_gives_up_is_cancelled() {
+    let server = ServerProcess::start(&["--work", "1h"]);
+    server.run(&["call", "--timeout", "200ms"]);
+    assert_eq!(server.wait_for_event("call")["code"], "CANCELLED");
+}
+
+#[test]
+fn an_unknown_method_is_logged_as_unimplemented() {
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let server = ServerProcess::start(&[]);
+    runtime.block_on(async {
+        let channel = crate::support::connect(&server.address).await;
+        let mut grpc = tonic::client::Grpc::new(channel);
+        grpc.ready().await.expect("connected");
+        let codec = tonic_prost::ProstCodec::<(), ()>::default();
+        let path = "/SampleService/Nonsense".parse().expect("a path");
+        let status = grpc.unary(tonic::Request::new(()), path, codec).await.expect_err("unknown");
+        assert_eq!(status.code(), tonic::Code::Unimplemented);
+    });
+    assert_eq!(server.wait_for_event("call")["code"], "UNIMPLEMENTED");
+}
+
+#[test]
+fn debug_shows_the_request_on_one_line() {
+    let server = ServerProcess::start(&["--log-level", "debug"]);
+    server.run(&["call", "two\nlines"]);
+    server.wait_for_event("request : two\\nlines");
+}
+
+#[test]
+fn rust_log_wins_over_the_configured_level() {
+    let mut quiet = command(&["serve", "--log-format", "json", "--log-level", "off"]);
+    let server = ServerProcess::start_command(quiet.env("RUST_LOG", "info"), &[]);
+    server.run(&["call"]);
+    assert_eq!(server.wait_for_event("call")["code"], "OK");
+
+    let refused = command(&["serve"]).env("RUST_LOG", "info,=,").output().expect("it runs");
+    assert!(stderr(&refused).starts_with("error: RUST_LOG does not parse"), "{}", stderr(&refused));
+    assert_eq!(refused.status.code(), Some(78));
+}
+
+#[test]
+fn text_has_no_colour_where_there_is_no_terminal() {
+    let server = Process::spawn(&mut command(&["serve", "--address", "127.0.0.1:0"]));
+    let line = server.wait_for(|line| line.contains("listening").then(|| line.to_owned()));
+    assert!(!line.contains('\x1b'), "{line:?}");
+}
+
+#[test]
+fn the_start_names_version_address_and_limits() {
+    let mut serve = command(&["serve", "--log-format", "json", "--address", "127.0.0.1:0"]);
+    let server = Process::spawn(serve.args(["--max-workers", "7", "--work", "3ms"]));
+    let start = server.wait_for(|line| Some(event(line)));
+    assert_eq!(start["message"], "listening");
+    assert_eq!(start["version"], env!("CARGO_PKG_VERSION"));
+    assert!(start["address"].as_str().is_some_and(|address| !address.ends_with(":0")));
+    assert_eq!(start["max_workers"], 7);
+    assert_eq!(start["work"], "3ms");
+    assert_eq!(start["reflection"], true);
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let output = run(&["--version"]);
+    let version = concat!("sample-service ", env!("CARGO_PKG_VERSION"), "\n");
+    assert_eq!(String::from_utf8_lossy(&output.stdout), version);
+}

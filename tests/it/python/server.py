@@ -1,0 +1,24 @@
+"""The tutorial's server, on a free port that it prints; it prints each request's bytes."""
+
+from concurrent import futures
+
+import grpc
+import tutorial_pb2
+import tutorial_pb2_grpc
+
+
+class SampleService(tutorial_pb2_grpc.SampleServiceServicer):
+    def Call(self, request, context):
+        raw = request.SerializeToString()
+        print("request", len(raw), raw[:8].hex(), flush=True)
+        if request.message == "refuse this":
+            context.abort(grpc.StatusCode.PERMISSION_DENIED, "not for you")
+        return tutorial_pb2.SampleResponse(reply="reply for " + request.message)
+
+
+server = grpc.server(futures.ThreadPoolExecutor(max_workers=5))
+tutorial_pb2_grpc.add_SampleServiceServicer_to_server(SampleService(), server)
+port = server.add_insecure_port("127.0.0.1:0")
+server.start()
+print("port", port, flush=True)
+server.wait_for_termination()

@@ -1,0 +1,48 @@
+pub(crate) mod process;
+pub(crate) mod python;
+
+use sample_service::{
+    config::{self, Flag, Layers, Settings},
+    proto::{SampleRequest, sample_service_client::SampleServiceClient},
+    server::Server,
+};
+use tonic::transport::{Channel, Endpoint};
+
+/// Settings as the command line would make them, on a free port of loopback.
+pub(crate) fn settings(changes: &[(&'static str, &str)]) -> Settings {
+    let flag = |(key, text): &(&'static str, &str)| Flag { name: key, key, text: (*text).into() };
+    let mut flags = vec![flag(&("server.address", "127.0.0.1:0"))];
+    flags.extend(changes.iter().map(flag));
+    config::load(&Layers { flags, ..Layers::default() }).expect("valid settings").settings
+}
+
+/// A server in this process.
+pub(crate) struct InProcess {
+    pub(crate) address: String,
+}
+
+impl InProcess {
+    pub(crate) async fn start(changes: &[(&'static str, &str)]) -> Self {
+        let server = Server::bind(&settings(changes)).await.expect("a free port");
+        let address = server.address().to_string();
+        tokio::spawn(server.run(std::future::pending()));
+        Self { address }
+    }
+
+    pub(crate) async fn connect(&self) -> Channel {
+        connect(&self.address).await
+    }
+}
+
+pub(crate) async fn connect(address: &str) -> Channel {
+    let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+    endpoint.connect().await.expect("a server")
+}
+
+pub(crate) fn client(channel: Channel) -> SampleServiceClient<Channel> {
+    SampleServiceClient::new(channel)
+}
+
+pub(crate) fn request(message: &str) -> SampleRequest {
+    SampleRequest { message: message.to_owned() }
+}

@@ -1,0 +1,146 @@
+//! The real binary.
+
+use std::{
+    io::{BufRead, BufReader, Write},
+    process::{Child, Command, ExitStatus, Output, Stdio},
+    sync::mpsc::{Receiver, channel},
+    thread,
+    time::{Duration, Instant},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+
+/// Long after what any test waits for has happened, on any machine. Only a
+/// test that fails waits this long.
+const NEVER: Duration = Duration::from_secs(60);
+
+/// The binary without a variable that could configure it.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_sample-service"));
+    command.args(arguments).env_remove("RUST_LOG");
+    command
+}
+
+pub(crate) fn run(arguments: &[&str]) -> Output {
+    command(arguments).output().expect("the binary runs")
+}
+
+pub(crate) fn run_with_input(arguments: &[&str], input: &str) -> Output {
+    let mut command = command(arguments);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().expect("the binary runs");
+    let mut stdin = child.stdin.take().expect("piped");
+    let input = input.to_owned();
+    let writer = thread::spawn(move || stdin.write_all(input.as_bytes()));
+    let output = child.wait_with_output().expect("the binary ends");
+    writer.join().expect("no panic").expect("all was read");
+    output
+}
+
+pub(crate) fn stdout(output: &Output) -> String {
+    String::from_utf8(output.stdout.clone()).expect("UTF-8")
+}
+
+pub(crate) fn stderr(output: &Output) -> String {
+    String::from_utf8(output.stderr.clone()).expect("UTF-8")
+}
+
+/// A process whose standard output is read line by line; killed when dropped.
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+}
+
+impl Process {
+    pub(crate) fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("the program runs");
+        let stdout = BufReader::new(child.stdout.take().expect("piped"));
+        let (sender, lines) = channel();
+        thread::spawn(move || {
+            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+        });
+        Self { child, lines }
+    }
+
+    /// The next line that `find` finds something in; those before it are gone.
+    pub(crate) fn wait_for<T>(&self, find: impl Fn(&str) -> Option<T>) -> T {
+        let deadline = Instant::now() + NEVER;
+        let mut seen = String::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            match self.lines.recv_timeout(left) {
+                Ok(line) => match find(&line) {
+                    Some(found) => return found,
+                    None => seen = seen + &line + "\n",
+                },
+                Err(error) => panic!("no such line ({error}) in:\n{seen}"),
+            }
+        }
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.child), signal).expect("it is still there");
+    }
+
+    /// Waits for the end; returns how it ended and the lines not yet waited for.
+    pub(crate) fn wait(mut self) -> (ExitStatus, Vec<String>) {
+        let deadline = Instant::now() + NEVER;
+        // The reader ends with the output, and the output with the process.
+        let mut lines = Vec::new();
+        while let Ok(line) =
+            self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
+        {
+            lines.push(line);
+        }
+        assert!(Instant::now() < deadline, "it never ended, and said:\n{}", lines.join("\n"));
+        (self.child.wait().expect("it ran"), lines)
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `serve` on a free port of loopback, with a log in JSON.
+pub(crate) struct ServerProcess {
+    pub(crate) process: Process,
+    pub(crate) address: String,
+}
+
+impl ServerProcess {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
+        Self::start_command(&mut command(&["serve", "--log-format", "json"]), arguments)
+    }
+
+    pub(crate) fn start_command(command: &mut Command, arguments: &[&str]) -> Self {
+        if !arguments.contains(&"--address") {
+            command.args(["--address", "127.0.0.1:0"]);
+        }
+        let process = Process::spawn(command.args(arguments));
+        let address = process.wait_for(|line| {
+            let event = event(line);
+            (event["message"] == "listening").then(|| event["address"].as_str().map(Into::into))
+        });
+        Self { process, address: address.expect("the address is text") }
+    }
+
+    /// Waits for a log line with this message.
+    pub(crate) fn wait_for_event(&self, message: &str) -> serde_json::Value {
+        self.process.wait_for(|line| {
+            let event = event(line);
+            (event["message"] == message).then_some(event)
+        })
+    }
+
+    pub(crate) fn run(&self, arguments: &[&str]) -> Output {
+        run(&[arguments, &["--address", &self.address]].concat())
+    }
+}
+
+pub(crate) fn event(line: &str) -> serde_json::Value {
+    serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))
+}
