@@ -17,12 +17,14 @@ use tokio::runtime;
 use crate::{
     client::{self, Address, Failure, Target},
     config::{self, Faults, Flag, Layers, Loaded, Settings},
-    server::{BindError, Server, Signals},
+    server::{BindError, Server, shutdown_signals},
     telemetry::log,
 };
 
-/// Exit codes of `serve` and `config`, from `sysexits.h`.
+/// Exit codes of `serve` and `config`, most of them from `sysexits.h`.
 mod sysexits {
+    /// The drain was cut short.
+    pub(super) const FORCED: u8 = 1;
     pub(super) const USAGE: u8 = 64;
     pub(super) const SOFTWARE: u8 = 70;
     pub(super) const OS: u8 = 71;
@@ -38,8 +40,9 @@ mod probe {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes of serve and config: 0 success, 64 wrong usage, 70 internal error,
-71 refused by the system (such as a port in use), 78 faults in the configuration.
+Exit codes of serve and config: 0 success, 1 the end cut calls short, 64 wrong usage,
+70 internal error, 71 refused by the system (such as a port in use), 78 faults in
+the configuration.
 Exit codes of call and health: 0 success, 1 wrong arguments, 2 no connection,
 3 the call failed, 4 not healthy.";
 
@@ -169,13 +172,13 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Cli { command: None, serve: settings }) => serve(settings),
         Ok(Cli { command: Some(command), .. }) => match command {
             Command::Serve(settings) => serve(settings),
-            Command::Call(call) => run_call(&call),
-            Command::Health(health) => run_health(health),
-            Command::Config(command) => run_config(command),
+            Command::Call(call) => run_call(&call).map(|()| ExitCode::SUCCESS),
+            Command::Health(health) => run_health(health).map(|()| ExitCode::SUCCESS),
+            Command::Config(command) => run_config(command).map(|()| ExitCode::SUCCESS),
         },
     };
     match outcome {
-        Ok(()) => ExitCode::SUCCESS,
+        Ok(code) => code,
         Err(error) => fail(&error),
     }
 }
@@ -212,31 +215,33 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     })
 }
 
-fn serve(settings: SettingsArgs) -> anyhow::Result<()> {
+fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
     let settings = settings.load()?.settings;
     log::start(&settings.log).with_context(|| format!("{} does not parse", log::OVERRIDE))?;
-    runtime::Builder::new_multi_thread().enable_all().build()?.block_on(serve_until_told(&settings))
+    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let outcome = runtime.block_on(serve_until_told(&settings));
+    // A handler that does not yield must not keep the process alive.
+    runtime.shutdown_background();
+    outcome
 }
 
-async fn serve_until_told(settings: &Settings) -> anyhow::Result<()> {
-    let mut signals = Signals::catch()?;
-    let server = Server::bind(settings).await?;
+async fn serve_until_told(settings: &Settings) -> anyhow::Result<ExitCode> {
+    let shutdown = shutdown_signals()?;
+    let server = Server::bind(settings)?;
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         address = %server.address(),
+        health_address = server.health_address().map(tracing::field::display),
         max_workers = settings.server.max_workers.get(),
+        streams = settings.limits.streams,
+        connections = settings.limits.connections.get(),
         work = %humantime::format_duration(settings.service.work),
         reflection = settings.reflection.enabled,
         "listening"
     );
-    server
-        .run(async {
-            let signal = signals.next().await;
-            tracing::info!(signal, "draining: no new connections, calls in flight finish");
-        })
-        .await;
-    tracing::info!("stopped");
-    Ok(())
+    let report = server.run(shutdown).await;
+    report.log();
+    Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(sysexits::FORCED) })
 }
 
 fn run_call(call: &CallArgs) -> anyhow::Result<()> {

@@ -10,12 +10,12 @@ mod reader;
 mod show;
 mod value;
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 pub use fault::{Fault, Faults};
 pub use layer::{Flag, Layers};
 pub use reader::Effective;
-pub use value::{LogFormat, MaxWorkers};
+pub use value::{LogFormat, Permits, Size};
 
 use reader::Reader;
 use tracing::level_filters::LevelFilter;
@@ -30,6 +30,12 @@ pub struct Settings {
     pub server: Server,
     /// What a call does.
     pub service: Service,
+    /// What a peer may take of it.
+    pub limits: Limits,
+    /// How dead peers are found.
+    pub keepalive: Keepalive,
+    /// How it ends.
+    pub shutdown: Shutdown,
     /// Whether it describes itself.
     pub reflection: Reflection,
     /// What it logs, and how.
@@ -42,7 +48,9 @@ pub struct Server {
     /// Where calls are served.
     pub address: SocketAddr,
     /// How many calls are worked on at once.
-    pub max_workers: MaxWorkers,
+    pub max_workers: Permits,
+    /// Where health alone is served.
+    pub health_address: Option<SocketAddr>,
 }
 
 /// `[service]`
@@ -50,6 +58,39 @@ pub struct Server {
 pub struct Service {
     /// The time that each call pretends to work.
     pub work: Duration,
+}
+
+/// `[limits]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Calls at once on one connection.
+    pub streams: NonZeroU32,
+    /// The size of all headers of a call together, in bytes.
+    pub header_list: Size,
+    /// Connections at once.
+    pub connections: Permits,
+    /// The time from the connection to the first bytes of HTTP/2.
+    pub handshake: Duration,
+    /// The age at which a connection is asked to end; zero for none.
+    pub connection_age: Duration,
+}
+
+/// `[keepalive]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Keepalive {
+    /// How often a silent peer is asked; zero for never.
+    pub interval: Duration,
+    /// How long it may take to answer.
+    pub timeout: Duration,
+}
+
+/// `[shutdown]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shutdown {
+    /// How long calls are served after readiness has ended.
+    pub lame_duck: Duration,
+    /// How long calls in flight then have to finish.
+    pub drain: Duration,
 }
 
 /// `[reflection]`
@@ -88,11 +129,22 @@ pub fn load(layers: &Layers) -> Result<Loaded, Faults> {
 
     let server = server(&mut reader);
     let service = service(&mut reader);
+    let limits = limits(&mut reader);
+    let keepalive = keepalive(&mut reader);
+    let shutdown = shutdown(&mut reader);
     let reflection = reflection(&mut reader);
     let log = log(&mut reader);
 
     let settings = (|| {
-        Some(Settings { server: server?, service: service?, reflection: reflection?, log: log? })
+        Some(Settings {
+            server: server?,
+            service: service?,
+            limits: limits?,
+            keepalive: keepalive?,
+            shutdown: shutdown?,
+            reflection: reflection?,
+            log: log?,
+        })
     })();
     reader.finish(settings)
 }
@@ -103,12 +155,40 @@ pub fn load(layers: &Layers) -> Result<Loaded, Faults> {
 fn server(values: &mut Reader) -> Option<Server> {
     let address = values.get("server.address");
     let max_workers = values.get("server.max_workers");
-    Some(Server { address: address?, max_workers: max_workers? })
+    let health_address = values.get("server.health_address");
+    Some(Server { address: address?, max_workers: max_workers?, health_address: health_address? })
 }
 
 fn service(values: &mut Reader) -> Option<Service> {
     let work = values.get("service.work");
     Some(Service { work: work? })
+}
+
+fn limits(values: &mut Reader) -> Option<Limits> {
+    let streams = values.get("limits.streams");
+    let header_list = values.get("limits.header_list");
+    let connections = values.get("limits.connections");
+    let handshake = values.get("limits.handshake");
+    let connection_age = values.get("limits.connection_age");
+    Some(Limits {
+        streams: streams?,
+        header_list: header_list?,
+        connections: connections?,
+        handshake: handshake?,
+        connection_age: connection_age?,
+    })
+}
+
+fn keepalive(values: &mut Reader) -> Option<Keepalive> {
+    let interval = values.get("keepalive.interval");
+    let timeout = values.get("keepalive.timeout");
+    Some(Keepalive { interval: interval?, timeout: timeout? })
+}
+
+fn shutdown(values: &mut Reader) -> Option<Shutdown> {
+    let lame_duck = values.get("shutdown.lame_duck");
+    let drain = values.get("shutdown.drain");
+    Some(Shutdown { lame_duck: lame_duck?, drain: drain? })
 }
 
 fn reflection(values: &mut Reader) -> Option<Reflection> {

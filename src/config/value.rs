@@ -1,7 +1,8 @@
 //! The types that settings have, and what is expected of each.
 
-use std::{net::SocketAddr, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
+use bytesize::ByteSize;
 use config::ValueKind;
 use tokio::sync::Semaphore;
 use tracing::level_filters::LevelFilter;
@@ -12,29 +13,61 @@ pub(super) trait Setting: Sized {
     fn read(kind: &ValueKind) -> Result<Self, String>;
 }
 
-/// How many calls are worked on at once: from 1 to what a semaphore can count.
+/// How many of something there may be at once: from 1 to what a semaphore can
+/// count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct MaxWorkers(usize);
+pub struct Permits(usize);
 
-impl MaxWorkers {
+impl Permits {
     /// The limit as a number, never 0 and never above [`Semaphore::MAX_PERMITS`].
     pub fn get(self) -> usize {
         self.0
     }
 }
 
-impl Setting for MaxWorkers {
+impl Setting for Permits {
     fn read(kind: &ValueKind) -> Result<Self, String> {
-        // With 0 every call would wait for ever.
-        let range = 1..=Semaphore::MAX_PERMITS;
-        let number = match kind {
-            ValueKind::I64(number) => usize::try_from(*number).ok(),
-            _ => None,
-        };
-        match number {
-            Some(number) if range.contains(&number) => Ok(Self(number)),
-            _ => Err(format!("a whole number from {} to {}", range.start(), range.end())),
-        }
+        // With 0 everything would wait for ever.
+        whole_number(kind, Semaphore::MAX_PERMITS).map(Self)
+    }
+}
+
+impl Setting for NonZeroU32 {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        whole_number(kind, u32::MAX as usize).map(|number| {
+            u32::try_from(number).ok().and_then(Self::new).expect("the range was checked")
+        })
+    }
+}
+
+fn whole_number(kind: &ValueKind, most: usize) -> Result<usize, String> {
+    let number = match kind {
+        ValueKind::I64(number) => usize::try_from(*number).ok(),
+        _ => None,
+    };
+    number
+        .filter(|number| (1..=most).contains(number))
+        .ok_or_else(|| format!("a whole number from 1 to {most}"))
+}
+
+/// A number of bytes, written as `"16KiB"` or `"4MiB"`: from 1 to what HTTP/2
+/// can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(u32);
+
+impl Size {
+    /// The number of bytes.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Setting for Size {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        parse(kind, |text| u32::try_from(text.parse::<ByteSize>().ok()?.as_u64()).ok())
+            .filter(|&bytes| bytes > 0)
+            .map(Self)
+            .ok_or_else(|| "a size below 4GiB, such as \"16KiB\" or \"4MiB\"".to_owned())
     }
 }
 
@@ -52,6 +85,16 @@ impl Setting for SocketAddr {
         parse(kind, |text| text.parse().ok()).ok_or_else(|| {
             "an IP address and a port, such as \"[::]:9999\" or \"127.0.0.1:0\"".to_owned()
         })
+    }
+}
+
+/// Empty text is no address, for TOML has no word for nothing.
+impl Setting for Option<SocketAddr> {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        match kind {
+            ValueKind::String(text) if text.is_empty() => Ok(None),
+            _ => SocketAddr::read(kind).map(Some),
+        }
     }
 }
 

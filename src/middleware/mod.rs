@@ -4,6 +4,7 @@
 //! limit to wait for, and leave no line in the access log.
 
 mod access_log;
+mod in_flight;
 mod panic;
 
 use tower::{
@@ -17,21 +18,25 @@ use access_log::AccessLogLayer;
 use panic::AnswerPanic;
 
 pub use access_log::Peer;
+pub use in_flight::{Counts, InFlight};
 
 /// The layers around the service. As with every type of tower, the outermost
 /// comes last.
 pub type CallStack = ServiceBuilder<
     Stack<
         GlobalConcurrencyLimitLayer,
-        Stack<CatchPanicLayer<AnswerPanic>, Stack<AccessLogLayer, Identity>>,
+        Stack<CatchPanicLayer<AnswerPanic>, Stack<InFlight, Stack<AccessLogLayer, Identity>>>,
     >,
 >;
 
 /// The stack for one process: its clones share one limit.
-pub fn stack(max_workers: usize) -> CallStack {
+pub fn stack(max_workers: usize, in_flight: InFlight) -> CallStack {
     ServiceBuilder::new()
         // Outermost, so that what it logs is what the caller got.
         .layer(AccessLogLayer)
+        // Within the log, so that a call that the end of the server cut is
+        // logged with the status that it got.
+        .layer(in_flight)
         // Around the limit, so that a call that panics gives its worker back.
         .layer(CatchPanicLayer::custom(AnswerPanic))
         // Global: tower's plain limit would count for each connection anew.
@@ -52,18 +57,19 @@ mod tests {
     use tonic::{Code, Status, body::Body};
     use tower::{ServiceExt, service_fn};
 
-    use super::stack;
+    use super::{InFlight, stack};
 
     #[tokio::test(start_paused = true)]
     async fn never_more_than_max_workers_calls_are_at_work() {
         let (at_work, peak) = (&AtomicUsize::new(0), &AtomicUsize::new(0));
-        let service = stack(5).service(service_fn(async move |_: Request<Body>| {
-            let now = at_work.fetch_add(1, Ordering::Relaxed) + 1;
-            peak.fetch_max(now, Ordering::Relaxed);
-            sleep(Duration::from_millis(100)).await;
-            at_work.fetch_sub(1, Ordering::Relaxed);
-            Ok::<_, Infallible>(Response::new(Body::empty()))
-        }));
+        let service =
+            stack(5, InFlight::default()).service(service_fn(async move |_: Request<Body>| {
+                let now = at_work.fetch_add(1, Ordering::Relaxed) + 1;
+                peak.fetch_max(now, Ordering::Relaxed);
+                sleep(Duration::from_millis(100)).await;
+                at_work.fetch_sub(1, Ordering::Relaxed);
+                Ok::<_, Infallible>(Response::new(Body::empty()))
+            }));
 
         let start = Instant::now();
         join_all((0..20).map(|_| service.clone().oneshot(Request::default()))).await;
@@ -77,7 +83,7 @@ mod tests {
         async fn panics(_: Request<Body>) -> Result<Response<Body>, Infallible> {
             panic!("a secret")
         }
-        let service = stack(1).service(service_fn(panics));
+        let service = stack(1, InFlight::default()).service(service_fn(panics));
         for _ in 0..3 {
             let Ok(response) = service.clone().oneshot(Request::<Body>::default()).await;
             let status = Status::from_header_map(response.headers()).expect("a status");

@@ -1,126 +1,144 @@
 //! Listening, connections, health, the end.
+//!
+//! This is tonic's transport no more than it must be: its own server can bound
+//! neither a drain nor a handshake nor the number of connections. All that
+//! touches the server types of tonic and hyper is in this module.
 
+mod accept;
+mod connection;
+mod drain;
 mod grpc;
+mod health;
+mod health_list;
+mod lifecycle;
+mod listener;
+mod preface;
 mod routes;
 mod signal;
 
-use std::{io, net::SocketAddr};
+use std::{future::pending, net::SocketAddr, sync::Arc};
 
-use hyper::server::conn::http2;
-use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::graceful::GracefulShutdown,
-    service::TowerToHyperService,
+use tokio::{
+    net::TcpListener,
+    sync::mpsc,
+    time::{sleep, timeout},
 };
-use tokio::net::{TcpListener, TcpStream};
-use tonic::service::Routes;
-use tonic_health::{ServingStatus, server::HealthReporter};
-use tower::ServiceExt;
+use tokio_util::task::TaskTracker;
 
-use crate::{config::Settings, middleware::Peer};
+use crate::{
+    config::{Settings, Shutdown},
+    middleware::InFlight,
+};
 
-pub use signal::Signals;
+use accept::accept;
+use connection::Connections;
+use drain::Drain;
+use health::LifeHealth;
+use lifecycle::Lifecycle;
+use listener::listen;
 
-/// The names under which readiness is asked for: the whole server, and the service.
-const READINESS: [&str; 2] = ["", "SampleService"];
+pub use drain::DrainReport;
+pub use lifecycle::State;
+pub use listener::BindError;
+pub use signal::shutdown_signals;
 
 /// A server that listens, and serves once it is run.
 #[derive(Debug)]
 pub struct Server {
+    service: Bound,
+    health: Option<Bound>,
+    in_flight: InFlight,
+    lifecycle: Lifecycle,
+    shutdown: Shutdown,
+}
+
+/// A listener, and what is served on it.
+#[derive(Debug)]
+struct Bound {
     listener: TcpListener,
     address: SocketAddr,
-    routes: Routes,
-    health: HealthReporter,
-}
-
-/// An address that cannot be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {cause}{}", hint(cause))]
-pub struct BindError {
-    address: SocketAddr,
-    // Not `source`: the message has it already.
-    cause: io::Error,
-}
-
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
-            "; end the program that listens there, or choose another server.address (--address)"
-        }
-        io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need a privilege, or choose another server.address (--address)"
-        }
-        _ => "",
-    }
+    connections: Arc<Connections>,
 }
 
 impl Server {
-    /// Listens on the configured address. Nothing is answered yet.
+    /// Listens on the configured addresses. Nothing is answered yet.
     ///
     /// # Errors
     ///
-    /// Where the address cannot be listened on.
-    pub async fn bind(settings: &Settings) -> Result<Self, BindError> {
-        let address = settings.server.address;
-        let refused = |cause| BindError { address, cause };
-        let listener = TcpListener::bind(address).await.map_err(refused)?;
-        let address = listener.local_addr().map_err(refused)?;
+    /// Where an address cannot be listened on.
+    pub fn bind(settings: &Settings) -> Result<Self, BindError> {
+        let lifecycle = Lifecycle::new();
+        let in_flight = InFlight::default();
+        let health = LifeHealth::new(lifecycle.watch());
+        let bind = |address, routes, drain_at| {
+            let (listener, address) = listen(address)?;
+            let connections = Connections::new(routes, settings, lifecycle.clone(), drain_at);
+            Ok(Bound { listener, address, connections })
+        };
 
-        let health = HealthReporter::new();
-        set_readiness(&health, ServingStatus::NotServing).await;
-        let routes = routes::routes(settings, health.clone());
-        Ok(Self { listener, address, routes, health })
+        let routes = routes::all(settings, health.clone(), in_flight.clone());
+        let service = bind(settings.server.address, routes, State::Draining)?;
+        // Probes are answered to the end.
+        let health = (settings.server.health_address)
+            .map(|address| bind(address, routes::health_alone(health), State::Stopped))
+            .transpose()?;
+        Ok(Self { service, health, in_flight, lifecycle, shutdown: settings.shutdown.clone() })
     }
 
-    /// The address that is listened on, with the port that port 0 became.
+    /// The address of the service, with the port that port 0 became.
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.service.address
     }
 
-    /// Serves until `shutdown` is done, and then until the calls in flight are.
-    pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let connections = GracefulShutdown::new();
-        set_readiness(&self.health, ServingStatus::Serving).await;
+    /// The address of health alone, where there is one.
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(|health| health.address)
+    }
 
-        let mut shutdown = std::pin::pin!(shutdown);
-        loop {
+    /// Serves until it is told to end, and then ends: as a lame duck, by a
+    /// drain, at the bound by force.
+    ///
+    /// `shutdown` gives the reason. A second one ends the server at once. While
+    /// there is none, the server goes on, even where no sender is left.
+    pub async fn run(self, mut shutdown: mpsc::Receiver<&'static str>) -> DrainReport {
+        let Self { service, health, in_flight, lifecycle, shutdown: times } = self;
+        let accepting = TaskTracker::new();
+        accepting.spawn(accept(service.listener, Arc::clone(&service.connections)));
+        if let Some(health) = health {
+            tokio::spawn(accept(health.listener, health.connections));
+        }
+        lifecycle.advance(State::Ready);
+
+        let reason = next(&mut shutdown).await;
+        tracing::info!(reason, lame_duck = %humantime::format_duration(times.lame_duck), "lame duck");
+        lifecycle.advance(State::LameDuck);
+        let now = tokio::select! {
+            reason = next(&mut shutdown) => Some(reason),
+            () = sleep(times.lame_duck) => None,
+        };
+
+        lifecycle.advance(State::Draining);
+        accepting.close();
+        accepting.wait().await;
+        let drain = Drain::begin(service.connections, in_flight);
+        tracing::info!(bound = %humantime::format_duration(times.drain), "draining");
+        if now.is_none() {
             tokio::select! {
-                () = &mut shutdown => break,
-                accepted = self.listener.accept() => match accepted {
-                    Ok((stream, peer)) => serve(stream, peer, self.routes.clone(), &connections),
-                    Err(error) => tracing::warn!(%error, "a connection could not be accepted"),
-                },
+                reason = next(&mut shutdown) => tracing::warn!(reason, "told twice: stopping now"),
+                // What is not idle by then is cut.
+                _ = timeout(times.drain, drain.idle()) => {}
             }
         }
-
-        set_readiness(&self.health, ServingStatus::NotServing).await;
-        drop(self.listener);
-        connections.shutdown().await;
+        let report = drain.end().await;
+        lifecycle.advance(State::Stopped);
+        report
     }
 }
 
-async fn set_readiness(health: &HealthReporter, status: ServingStatus) {
-    for name in READINESS {
-        health.set_service_status(name, status).await;
+/// The next reason to end; never, where nobody is left to give one.
+async fn next(shutdown: &mut mpsc::Receiver<&'static str>) -> &'static str {
+    match shutdown.recv().await {
+        Some(reason) => reason,
+        None => pending().await,
     }
-}
-
-fn serve(stream: TcpStream, peer: SocketAddr, routes: Routes, connections: &GracefulShutdown) {
-    // Small answers must not wait for the acknowledgement of earlier ones.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, %peer, "TCP_NODELAY was refused");
-    }
-    let service = routes.map_request(move |mut request: http::Request<hyper::body::Incoming>| {
-        request.extensions_mut().insert(Peer(peer));
-        request
-    });
-    let connection = http2::Builder::new(TokioExecutor::new())
-        .timer(TokioTimer::new())
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(service));
-    let connection = connections.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, %peer, "a connection failed");
-        }
-    });
 }

@@ -2,19 +2,25 @@
 
 use tonic::service::{LayerExt, Routes};
 use tonic_health::pb::health_server::HealthServer;
-use tonic_health::server::{HealthReporter, HealthService};
 use tonic_reflection::server::Builder;
 
+use super::{
+    health::LifeHealth,
+    health_list::{self, HealthList},
+};
 use crate::{
-    config::Settings, middleware, proto, proto::sample_service_server::SampleServiceServer,
+    config::Settings,
+    middleware::{self, InFlight},
+    proto,
+    proto::sample_service_server::SampleServiceServer,
     service::Sample,
 };
 
-pub(super) fn routes(settings: &Settings, health: HealthReporter) -> Routes {
-    let stack = middleware::stack(settings.server.max_workers.get());
+/// Everything, for the address of the service.
+pub(super) fn all(settings: &Settings, health: LifeHealth, in_flight: InFlight) -> Routes {
+    let stack = middleware::stack(settings.server.max_workers.get(), in_flight);
     let sample = SampleServiceServer::new(Sample::new(settings.service.work));
-    let mut routes = Routes::new(stack.named_layer(sample))
-        .add_service(HealthServer::new(HealthService::from_health_reporter(health)));
+    let mut routes = health_alone(health).add_service(stack.named_layer(sample));
 
     if settings.reflection.enabled {
         let valid = "the descriptors are compiled in";
@@ -23,6 +29,13 @@ pub(super) fn routes(settings: &Settings, health: HealthReporter) -> Routes {
             .add_service(reflection().build_v1alpha().expect(valid));
     }
     routes.prepare()
+}
+
+/// Health, for an address that only probes use.
+pub(super) fn health_alone(health: LifeHealth) -> Routes {
+    let list = HealthList(health.clone());
+    let router = Routes::new(HealthServer::new(health)).into_axum_router();
+    router.route_service(health_list::PATH, list).into()
 }
 
 fn reflection() -> Builder<'static> {

@@ -1,10 +1,20 @@
 //! `sample-service health`, whose exit codes are those of grpc-health-probe.
 
-use std::net::TcpListener;
+use std::{collections::HashMap, net::TcpListener};
 
-use tonic_health::{ServingStatus, server::health_reporter};
+use tokio_stream::StreamExt;
+use tonic_health::{
+    ServingStatus,
+    pb::{
+        HealthCheckRequest, HealthCheckResponse, health_check_response, health_client::HealthClient,
+    },
+    server::health_reporter,
+};
 
-use crate::support::process::{ServerProcess, command, run, stderr, stdout};
+use crate::support::{
+    InProcess,
+    process::{ServerProcess, command, run, stderr, stdout},
+};
 
 #[test]
 fn a_healthy_server_is_exit_code_0() {
@@ -72,4 +82,39 @@ fn without_an_address_it_asks_the_server_that_the_environment_configures() {
     let faulty = faulty.expect("the binary runs");
     assert!(stderr(&faulty).contains("SAMPLE__SERVER__ADDRESS"), "{}", stderr(&faulty));
     assert_eq!(faulty.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn a_watch_of_an_unknown_name_says_so_and_stays_open() {
+    let server = InProcess::start(&[("shutdown.lame_duck", "0s")]).await;
+    let mut health = HealthClient::new(server.connect().await);
+    let request = HealthCheckRequest { service: "Nonsense".to_owned() };
+    let mut stream = health.watch(request).await.expect("a stream").into_inner();
+    let first = stream.next().await.expect("a status").expect("no error");
+    assert_eq!(first.status(), health_check_response::ServingStatus::ServiceUnknown);
+
+    // It is open: what ends it is the end of the server.
+    server.shutdown.send("test").await.expect("it runs");
+    assert!(stream.next().await.is_none());
+    assert!(server.report.await.expect("no panic").is_clean());
+}
+
+/// `grpc.health.v1.Health/List`, which tonic-health does not have.
+#[derive(Clone, PartialEq, prost::Message)]
+struct HealthListResponse {
+    #[prost(map = "string, message", tag = "1")]
+    statuses: HashMap<String, HealthCheckResponse>,
+}
+
+#[tokio::test]
+async fn list_answers_every_name() {
+    let server = InProcess::start(&[]).await;
+    let mut grpc = tonic::client::Grpc::new(server.connect().await);
+    grpc.ready().await.expect("connected");
+    let codec = tonic_prost::ProstCodec::<(), HealthListResponse>::default();
+    let path = "/grpc.health.v1.Health/List".parse().expect("a path");
+    let answer = grpc.unary(tonic::Request::new(()), path, codec).await.expect("an answer");
+    let serving = HealthCheckResponse { status: 1 };
+    let names = ["", "SampleService", "liveness"].map(|name| (name.to_owned(), serving));
+    assert_eq!(answer.into_inner().statuses, HashMap::from(names));
 }

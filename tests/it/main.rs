@@ -11,3 +11,4 @@ mod limit;
 mod log;
 mod reflection;
 mod shutdown;
+mod transport;

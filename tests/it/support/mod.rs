@@ -1,11 +1,13 @@
+pub(crate) mod http2;
 pub(crate) mod process;
 pub(crate) mod python;
 
 use sample_service::{
     config::{self, Flag, Layers, Settings},
     proto::{SampleRequest, sample_service_client::SampleServiceClient},
-    server::Server,
+    server::{DrainReport, Server},
 };
+use tokio::{sync::mpsc, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint};
 
 /// Settings as the command line would make them, on a free port of loopback.
@@ -16,17 +18,20 @@ pub(crate) fn settings(changes: &[(&'static str, &str)]) -> Settings {
     config::load(&Layers { flags, ..Layers::default() }).expect("valid settings").settings
 }
 
-/// A server in this process.
+/// A server in this process, told to end by what is sent to `shutdown`.
 pub(crate) struct InProcess {
     pub(crate) address: String,
+    pub(crate) shutdown: mpsc::Sender<&'static str>,
+    pub(crate) report: JoinHandle<DrainReport>,
 }
 
 impl InProcess {
     pub(crate) async fn start(changes: &[(&'static str, &str)]) -> Self {
-        let server = Server::bind(&settings(changes)).await.expect("a free port");
+        let server = Server::bind(&settings(changes)).expect("a free port");
         let address = server.address().to_string();
-        tokio::spawn(server.run(std::future::pending()));
-        Self { address }
+        let (shutdown, told) = mpsc::channel(2);
+        let report = tokio::spawn(server.run(told));
+        Self { address, shutdown, report }
     }
 
     pub(crate) async fn connect(&self) -> Channel {

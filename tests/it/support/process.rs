@@ -78,6 +78,14 @@ impl Process {
         }
     }
 
+    pub(crate) fn close_stdin(&mut self) {
+        drop(self.child.stdin.take());
+    }
+
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill_process(Pid::from_child(&self.child), signal).expect("it is still there");
     }
@@ -116,7 +124,17 @@ impl ServerProcess {
         Self::start_command(&mut command(&["serve", "--log-format", "json"]), arguments)
     }
 
+    /// With these settings in its environment.
+    pub(crate) fn with(settings: &[(&str, &str)], arguments: &[&str]) -> Self {
+        let mut serve = command(&["serve", "--log-format", "json"]);
+        Self::start_command(serve.envs(settings.iter().copied()), arguments)
+    }
+
     pub(crate) fn start_command(command: &mut Command, arguments: &[&str]) -> Self {
+        // Nobody waits for a load balancer here.
+        if command.get_envs().all(|(name, _)| name != "SAMPLE__SHUTDOWN__LAME_DUCK") {
+            command.env("SAMPLE__SHUTDOWN__LAME_DUCK", "0s");
+        }
         if !arguments.contains(&"--address") {
             command.args(["--address", "127.0.0.1:0"]);
         }

@@ -1,0 +1,201 @@
+//! One connection, from its first byte to its last.
+
+use std::{
+    io,
+    net::SocketAddr,
+    pin::pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use hyper::{
+    Method, Response, StatusCode,
+    body::Incoming,
+    header::{ALLOW, CONTENT_TYPE, HeaderValue},
+    server::conn::http2,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::{
+    net::TcpStream,
+    sync::Semaphore,
+    time::{sleep, timeout},
+};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tonic::{body::Body, service::Routes};
+use tower::Service;
+
+use super::{State, lifecycle::Lifecycle, preface};
+use crate::{config, middleware::Peer};
+
+/// The memory that one stream, and that one connection, may have on its way in.
+const WINDOW: u32 = 1024 * 1024;
+/// Streams that were reset before they were accepted, at which a connection is
+/// closed (CVE-2023-44487).
+const MAX_PENDING_RESETS: usize = 20;
+/// Streams that this side had to reset, at which a connection is closed
+/// (CVE-2025-8671).
+const MAX_LOCAL_RESETS: usize = 1024;
+
+/// What all connections of one address share.
+#[derive(Debug)]
+pub(super) struct Connections {
+    routes: Routes,
+    limits: config::Limits,
+    keepalive: config::Keepalive,
+    lifecycle: Lifecycle,
+    /// The state in which connections are to end once their calls have.
+    drain_at: State,
+    /// One permit for each connection that may be open.
+    places: Arc<Semaphore>,
+    /// The task of each connection.
+    pub(super) open: TaskTracker,
+    /// Connections are to end, whatever their calls do.
+    pub(super) stop: CancellationToken,
+    pub(super) counts: Counts,
+}
+
+/// How many connections there were, by how they ended.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    /// Beyond the cap: closed at once.
+    pub(super) refused: AtomicUsize,
+    /// Still open at the bound of the drain, and closed by it.
+    pub(super) cut: AtomicUsize,
+}
+
+impl Connections {
+    pub(super) fn new(
+        routes: Routes,
+        settings: &config::Settings,
+        lifecycle: Lifecycle,
+        drain_at: State,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            routes,
+            limits: settings.limits.clone(),
+            keepalive: settings.keepalive.clone(),
+            lifecycle,
+            drain_at,
+            places: Arc::new(Semaphore::new(settings.limits.connections.get())),
+            open: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            counts: Counts::default(),
+        })
+    }
+
+    /// Waits until no connection is to be added, and none to take another call.
+    pub(super) async fn draining(&self) {
+        self.lifecycle.reached(self.drain_at).await;
+    }
+
+    /// Serves a connection in a task of its own, where there is a place for it.
+    pub(super) fn open(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+        let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
+            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            tracing::debug!(%peer, "refused: limits.connections are open");
+            return;
+        };
+        let connections = Arc::clone(self);
+        self.open.spawn(async move {
+            tokio::select! {
+                served = connections.serve(stream, peer) => if let Err(error) = served {
+                    tracing::debug!(%peer, error, "a connection failed");
+                },
+                () = connections.stop.cancelled() => {
+                    connections.counts.cut.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+            drop(place);
+        });
+    }
+
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), String> {
+        // Small answers must not wait for the acknowledgement of earlier ones.
+        stream.set_nodelay(true).map_err(|error| error.to_string())?;
+        let preface = timeout(self.limits.handshake, preface::read(stream)).await;
+        let stream = preface
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            .map_err(|error| format!("no HTTP/2 preface: {error}"))?;
+
+        let service = service_fn(|request| {
+            let mut routes = self.routes.clone();
+            async move { answer(&mut routes, request, peer).await }
+        });
+        let mut connection = pin!(self.http2().serve_connection(TokioIo::new(stream), service));
+        let mut age = pin!(jittered(self.limits.connection_age));
+        let mut draining = pin!(self.draining());
+        let mut ending = false;
+        loop {
+            tokio::select! {
+                ended = &mut connection => return ended.map_err(|error| error.to_string()),
+                () = &mut draining, if !ending => {}
+                () = &mut age, if !ending => {}
+            }
+            // GOAWAY: streams that are open, or on their way, finish; none are added.
+            ending = true;
+            connection.as_mut().graceful_shutdown();
+        }
+    }
+
+    fn http2(&self) -> http2::Builder<TokioExecutor> {
+        let mut http2 = http2::Builder::new(TokioExecutor::new());
+        http2
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(self.limits.streams.get())
+            .max_header_list_size(self.limits.header_list.get())
+            .initial_stream_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+            .max_local_error_reset_streams(MAX_LOCAL_RESETS)
+            .keep_alive_timeout(self.keepalive.timeout);
+        if !self.keepalive.interval.is_zero() {
+            http2.keep_alive_interval(self.keepalive.interval);
+        }
+        http2
+    }
+}
+
+/// Waits for the age, or up to a tenth less or more: connections that were
+/// opened together must not all be opened again together. Without an age, for ever.
+async fn jittered(age: Duration) {
+    if age.is_zero() {
+        return std::future::pending().await;
+    }
+    sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
+}
+
+async fn answer(
+    routes: &mut Routes,
+    mut request: hyper::Request<Incoming>,
+    peer: SocketAddr,
+) -> Result<Response<Body>, std::convert::Infallible> {
+    if let Some(refusal) = refuse(&request) {
+        return Ok(refusal);
+    }
+    request.extensions_mut().insert(Peer(peer));
+    routes.call(request).await
+}
+
+/// What is not a gRPC request is told so in HTTP ("Requests" in the gRPC HTTP/2
+/// protocol): 415 for another content type.
+fn refuse<B>(request: &hyper::Request<B>) -> Option<Response<Body>> {
+    let mut refusal = Response::new(Body::empty());
+    if request.method() != Method::POST {
+        *refusal.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
+        return Some(refusal);
+    }
+    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    match content_type.and_then(|value| value.strip_prefix(b"application/grpc")) {
+        // Not application/grpc-web, which is another protocol.
+        Some([] | [b'+' | b';', ..]) => None,
+        _ => {
+            *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            Some(refusal)
+        }
+    }
+}

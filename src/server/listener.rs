@@ -1,0 +1,114 @@
+//! Listening on an address.
+
+use std::{
+    io,
+    net::{Ipv4Addr, SocketAddr},
+};
+
+use socket2::{Domain, Protocol, Socket, Type};
+use tokio::net::TcpListener;
+
+/// Connections that the kernel completes before they are accepted. More would
+/// only be promises: each waits for the same accept loop.
+const BACKLOG: i32 = 1024;
+
+/// An address that cannot be listened on.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot listen on {address}: {cause}{}", hint(cause))]
+pub struct BindError {
+    address: SocketAddr,
+    // Not `source`: the message has it already.
+    cause: io::Error,
+}
+
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::AddrInUse => {
+            "; end the program that listens there, or choose another server.address (--address)"
+        }
+        io::ErrorKind::PermissionDenied => {
+            "; ports below 1024 need a privilege, or choose another server.address (--address)"
+        }
+        _ => "",
+    }
+}
+
+/// Listens on the address. Where IPv6 is off, `[::]` falls back to `0.0.0.0`,
+/// and the log says so. Gives the address that it became.
+pub(super) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+    let listen = || {
+        let listener = listen_with(address, bind)?;
+        let address = listener.local_addr()?;
+        Ok((listener, address))
+    };
+    listen().map_err(|cause| BindError { address, cause })
+}
+
+fn listen_with<L>(
+    address: SocketAddr,
+    bind: impl Fn(SocketAddr) -> io::Result<L>,
+) -> io::Result<L> {
+    match bind(address) {
+        Err(error) if address.is_ipv6() && address.ip().is_unspecified() && lacks_ipv6(&error) => {
+            let fallback = SocketAddr::from((Ipv4Addr::UNSPECIFIED, address.port()));
+            tracing::warn!(%address, %fallback, %error, "IPv6 is off: listening on IPv4 alone");
+            bind(fallback)
+        }
+        other => other,
+    }
+}
+
+fn lacks_ipv6(error: &io::Error) -> bool {
+    // No protocol at all, or no address of it on any interface.
+    error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+        || error.kind() == io::ErrorKind::AddrNotAvailable
+}
+
+fn bind(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket =
+        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    // A restart must not wait for the old connections' TIME_WAIT.
+    socket.set_reuse_address(true)?;
+    if address.is_ipv6() {
+        // `[::]` is IPv4 too, whatever the system's default (net.ipv6.bindv6only).
+        socket.set_only_v6(false)?;
+    }
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    TcpListener::from_std(socket.into())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{cell::RefCell, io, net::SocketAddr};
+
+    use super::listen_with;
+
+    fn addresses_tried(address: &str, error: fn() -> io::Error) -> Vec<String> {
+        let tried = RefCell::new(Vec::new());
+        let _ = listen_with(address.parse().expect("an address"), |address: SocketAddr| {
+            tried.borrow_mut().push(address.to_string());
+            if address.is_ipv6() { Err(error()) } else { Ok(()) }
+        });
+        tried.into_inner()
+    }
+
+    #[test]
+    fn without_ipv6_every_address_means_every_address_of_ipv4() {
+        let errors = [
+            || io::Error::from_raw_os_error(libc::EAFNOSUPPORT),
+            || io::Error::from(io::ErrorKind::AddrNotAvailable),
+        ];
+        for error in errors {
+            assert_eq!(addresses_tried("[::]:9999", error), ["[::]:9999", "0.0.0.0:9999"]);
+        }
+    }
+
+    #[test]
+    fn nothing_else_falls_back() {
+        let no_such_address = || io::Error::from(io::ErrorKind::AddrNotAvailable);
+        assert_eq!(addresses_tried("[2001:db8::1]:9999", no_such_address), ["[2001:db8::1]:9999"]);
+        let in_use = || io::Error::from(io::ErrorKind::AddrInUse);
+        assert_eq!(addresses_tried("[::]:9999", in_use), ["[::]:9999"]);
+    }
+}

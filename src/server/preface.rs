@@ -1,0 +1,111 @@
+//! The first bytes of a connection: is this HTTP/2?
+//!
+//! hyper would wait for them for ever, and answers HTTP/1 with nothing that its
+//! clients can read.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+
+/// What an HTTP/2 client sends first (RFC 9113, section 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How much of a request is read that will not be served.
+const MOST_READ: u64 = 64 * 1024;
+
+/// What an HTTP/1 client can read (RFC 9110, section 15.6.6).
+const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
+    content-type: text/plain\r\ncontent-length: 36\r\nconnection: close\r\n\r\n\
+    this server speaks gRPC over HTTP/2\n";
+
+/// Reads the preface, and gives the connection as it was before.
+///
+/// A peer that says something else is told that this is HTTP/2.
+///
+/// # Errors
+///
+/// Where the peer said something else, or went away.
+pub(super) async fn read<I>(mut io: I) -> io::Result<AfterPreface<I>>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut bytes = [0; PREFACE.len()];
+    let mut length = 0;
+    while length < PREFACE.len() {
+        let read = io.read(&mut bytes[length..]).await?;
+        length += read;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if bytes[..length] != PREFACE[..length] {
+            io.write_all(HTTP1_REFUSAL).await?;
+            io.shutdown().await?;
+            // Closing with bytes unread would reset the connection, and the
+            // refusal could be lost with it.
+            tokio::io::copy(&mut io.take(MOST_READ), &mut tokio::io::sink()).await?;
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the peer does not speak HTTP/2",
+            ));
+        }
+    }
+    Ok(AfterPreface { io, given_back: 0 })
+}
+
+/// A connection whose preface was read and is read again.
+#[derive(Debug)]
+pub(super) struct AfterPreface<I> {
+    io: I,
+    given_back: usize,
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for AfterPreface<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let rest = &PREFACE[self.given_back..];
+        if rest.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buffer);
+        }
+        let length = rest.len().min(buffer.remaining());
+        buffer.put_slice(&rest[..length]);
+        self.given_back += length;
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for AfterPreface<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.io).poll_shutdown(cx)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.io).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

@@ -1,0 +1,134 @@
+//! An HTTP/2 peer that does only what it is told, byte by byte (RFC 9113).
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+};
+
+pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+pub(crate) const HEADERS: u8 = 1;
+pub(crate) const RST_STREAM: u8 = 3;
+pub(crate) const SETTINGS: u8 = 4;
+pub(crate) const PING: u8 = 6;
+pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const CONTINUATION: u8 = 9;
+
+pub(crate) const ACK: u8 = 1;
+pub(crate) const END_STREAM: u8 = 1;
+pub(crate) const END_HEADERS: u8 = 4;
+
+pub(crate) const ENHANCE_YOUR_CALM: u32 = 11;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Frame {
+    pub(crate) kind: u8,
+    pub(crate) flags: u8,
+    pub(crate) stream: u32,
+    pub(crate) payload: Vec<u8>,
+}
+
+impl Frame {
+    /// GOAWAY's last stream and its error code.
+    pub(crate) fn goaway(&self) -> (u32, u32) {
+        assert_eq!(self.kind, GOAWAY);
+        (number(&self.payload[..4]), number(&self.payload[4..8]))
+    }
+
+    /// SETTINGS as pairs of identifier and value.
+    pub(crate) fn settings(&self) -> Vec<(u16, u32)> {
+        assert_eq!(self.kind, SETTINGS);
+        let pair = |pair: &[u8]| (u16::from_be_bytes([pair[0], pair[1]]), number(&pair[2..]));
+        self.payload.chunks_exact(6).map(pair).collect()
+    }
+}
+
+fn number(bytes: &[u8]) -> u32 {
+    u32::from_be_bytes(bytes.try_into().expect("four bytes"))
+}
+
+pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).expect("a frame is small").to_be_bytes();
+    let mut bytes = length[1..].to_vec();
+    bytes.extend([kind, flags]);
+    bytes.extend(stream.to_be_bytes());
+    bytes.extend(payload);
+    bytes
+}
+
+/// The headers of a call of `path`, in HPACK without its tables' dynamic part.
+pub(crate) fn headers(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    // :method POST, :scheme http, and literals for the rest.
+    let mut block = vec![0x83, 0x86];
+    for (name, value) in [(":path", path), (":authority", "test")].iter().chain(more) {
+        block.push(0);
+        for text in [name, value] {
+            let length = text.len();
+            // HPACK's integers: 7 bits, then the rest in sevens.
+            if length < 127 {
+                block.push(u8::try_from(length).expect("below 127"));
+            } else {
+                block.push(127);
+                let mut rest = length - 127;
+                while rest >= 128 {
+                    block.push(u8::try_from(rest % 128 + 128).expect("a byte"));
+                    rest /= 128;
+                }
+                block.push(u8::try_from(rest).expect("below 128"));
+            }
+            block.extend(text.as_bytes());
+        }
+    }
+    block
+}
+
+pub(crate) fn grpc_headers(path: &str) -> Vec<u8> {
+    headers(path, &[("content-type", "application/grpc"), ("te", "trailers")])
+}
+
+pub(crate) struct Peer(pub(crate) TcpStream);
+
+impl Peer {
+    pub(crate) async fn connect(address: &str) -> Self {
+        Self(TcpStream::connect(address).await.expect("a server"))
+    }
+
+    /// Connects, and sends the preface and empty SETTINGS.
+    pub(crate) async fn handshake(address: &str) -> Self {
+        let mut peer = Self::connect(address).await;
+        peer.send(PREFACE).await;
+        peer.send(&frame(SETTINGS, 0, 0, &[])).await;
+        peer
+    }
+
+    pub(crate) async fn send(&mut self, bytes: &[u8]) {
+        self.0.write_all(bytes).await.expect("the server reads");
+    }
+
+    /// The next frame, or nothing at the end of the connection.
+    pub(crate) async fn frame(&mut self) -> Option<Frame> {
+        let mut head = [0; 9];
+        self.0.read_exact(&mut head).await.ok()?;
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; length as usize];
+        self.0.read_exact(&mut payload).await.ok()?;
+        Some(Frame { kind: head[3], flags: head[4], stream: number(&head[5..]), payload })
+    }
+
+    /// The next frame of that kind; those before it are gone.
+    pub(crate) async fn next(&mut self, kind: u8) -> Option<Frame> {
+        loop {
+            let frame = self.frame().await?;
+            if frame.kind == kind {
+                return Some(frame);
+            }
+        }
+    }
+
+    /// All that comes until the end of the connection, or its reset.
+    pub(crate) async fn rest(&mut self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        let _ = self.0.read_to_end(&mut bytes).await;
+        bytes
+    }
+}
