@@ -158,10 +158,9 @@ enum ConfigCommand {
 }
 
 fn timeout(text: &str) -> Result<Duration, String> {
-    humantime::parse_duration(text)
-        .ok()
+    config::parse_duration(text)
         .filter(|timeout| !timeout.is_zero())
-        .ok_or_else(|| "expected a duration above 0, such as 250ms or 5s".to_owned())
+        .ok_or_else(|| "expected a duration above 0, up to a year, such as 250ms or 5s".to_owned())
 }
 
 /// Runs the command that `arguments` name, the first being the program itself.

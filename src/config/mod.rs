@@ -15,7 +15,7 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 pub use fault::{Fault, Faults};
 pub use layer::{Flag, Layers};
 pub use reader::Effective;
-pub use value::{LogFormat, Permits, Size};
+pub use value::{LogFormat, NonZeroDuration, Permits, Size, parse_duration};
 
 use reader::Reader;
 use tracing::level_filters::LevelFilter;
@@ -30,6 +30,10 @@ pub struct Settings {
     pub server: Server,
     /// What a call does.
     pub service: Service,
+    /// Who waits when every worker is busy.
+    pub queue: Queue,
+    /// How long a call may take.
+    pub deadline: Deadline,
     /// What a peer may take of it.
     pub limits: Limits,
     /// How dead peers are found.
@@ -60,9 +64,29 @@ pub struct Service {
     pub work: Duration,
 }
 
+/// `[queue]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Queue {
+    /// How many calls may wait for a worker.
+    pub length: usize,
+    /// How long a call may wait.
+    pub timeout: Duration,
+}
+
+/// `[deadline]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Deadline {
+    /// The time of a call whose caller gives it none; not above `max`.
+    pub default: NonZeroDuration,
+    /// The most that a caller may give.
+    pub max: NonZeroDuration,
+}
+
 /// `[limits]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// The size of a request's message, in bytes.
+    pub message: Size,
     /// Calls at once on one connection.
     pub streams: NonZeroU32,
     /// The size of all headers of a call together, in bytes.
@@ -70,7 +94,7 @@ pub struct Limits {
     /// Connections at once.
     pub connections: Permits,
     /// The time from the connection to the first bytes of HTTP/2.
-    pub handshake: Duration,
+    pub handshake: NonZeroDuration,
     /// The age at which a connection is asked to end; zero for none.
     pub connection_age: Duration,
 }
@@ -81,7 +105,7 @@ pub struct Keepalive {
     /// How often a silent peer is asked; zero for never.
     pub interval: Duration,
     /// How long it may take to answer.
-    pub timeout: Duration,
+    pub timeout: NonZeroDuration,
 }
 
 /// `[shutdown]`
@@ -129,6 +153,8 @@ pub fn load(layers: &Layers) -> Result<Loaded, Faults> {
 
     let server = server(&mut reader);
     let service = service(&mut reader);
+    let queue = queue(&mut reader);
+    let deadline = deadline(&mut reader);
     let limits = limits(&mut reader);
     let keepalive = keepalive(&mut reader);
     let shutdown = shutdown(&mut reader);
@@ -139,6 +165,8 @@ pub fn load(layers: &Layers) -> Result<Loaded, Faults> {
         Some(Settings {
             server: server?,
             service: service?,
+            queue: queue?,
+            deadline: deadline?,
             limits: limits?,
             keepalive: keepalive?,
             shutdown: shutdown?,
@@ -164,13 +192,31 @@ fn service(values: &mut Reader) -> Option<Service> {
     Some(Service { work: work? })
 }
 
+fn queue(values: &mut Reader) -> Option<Queue> {
+    let length = values.get("queue.length");
+    let timeout = values.get("queue.timeout");
+    Some(Queue { length: length?, timeout: timeout? })
+}
+
+fn deadline(values: &mut Reader) -> Option<Deadline> {
+    let default = values.get("deadline.default");
+    let max = values.get("deadline.max");
+    let (default, max): (NonZeroDuration, NonZeroDuration) = (default?, max?);
+    if default > max {
+        values.fault("deadline.default", "is more than deadline.max");
+    }
+    Some(Deadline { default, max })
+}
+
 fn limits(values: &mut Reader) -> Option<Limits> {
+    let message = values.get("limits.message");
     let streams = values.get("limits.streams");
     let header_list = values.get("limits.header_list");
     let connections = values.get("limits.connections");
     let handshake = values.get("limits.handshake");
     let connection_age = values.get("limits.connection_age");
     Some(Limits {
+        message: message?,
         streams: streams?,
         header_list: header_list?,
         connections: connections?,

@@ -31,10 +31,7 @@ impl Reader {
 
     /// The value of a setting, or nothing where it is at fault.
     pub(super) fn get<T: Setting>(&mut self, key: &'static str) -> Option<T> {
-        let (section, name) = key.split_once('.').expect("a key is section.name");
-        let value = child(&self.merged, section)
-            .and_then(|section| child(section, name))
-            .expect("config/default.toml has every setting");
+        let (section, name, value) = self.find(key);
 
         self.effective.push(Effective {
             section,
@@ -45,14 +42,26 @@ impl Reader {
         match T::read(&value.kind) {
             Ok(read) => Some(read),
             Err(expected) => {
-                self.faults.push(Fault {
-                    subject: key.to_owned(),
-                    problem: format!("expected {expected}, found {}", describe(&value.kind)),
-                    source: value.origin().map(ToOwned::to_owned),
-                });
+                self.fault(key, &format!("expected {expected}, found {}", describe(&value.kind)));
                 None
             }
         }
+    }
+
+    /// Reports a value that does not fit with others.
+    pub(super) fn fault(&mut self, key: &'static str, problem: &str) {
+        let (_, _, value) = self.find(key);
+        self.faults.push(Fault {
+            subject: key.to_owned(),
+            problem: problem.to_owned(),
+            source: value.origin().map(ToOwned::to_owned),
+        });
+    }
+
+    fn find(&self, key: &'static str) -> (&'static str, &'static str, Value) {
+        let (section, name) = key.split_once('.').expect("a key is section.name");
+        let value = child(&self.merged, section).and_then(|section| child(section, name));
+        (section, name, value.expect("config/default.toml has every setting").clone())
     }
 
     /// The settings, unless there was a fault anywhere.

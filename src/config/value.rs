@@ -28,26 +28,32 @@ impl Permits {
 impl Setting for Permits {
     fn read(kind: &ValueKind) -> Result<Self, String> {
         // With 0 everything would wait for ever.
-        whole_number(kind, Semaphore::MAX_PERMITS).map(Self)
+        whole_number(kind, 1, Semaphore::MAX_PERMITS).map(Self)
+    }
+}
+
+impl Setting for usize {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        whole_number(kind, 0, Semaphore::MAX_PERMITS)
     }
 }
 
 impl Setting for NonZeroU32 {
     fn read(kind: &ValueKind) -> Result<Self, String> {
-        whole_number(kind, u32::MAX as usize).map(|number| {
+        whole_number(kind, 1, u32::MAX as usize).map(|number| {
             u32::try_from(number).ok().and_then(Self::new).expect("the range was checked")
         })
     }
 }
 
-fn whole_number(kind: &ValueKind, most: usize) -> Result<usize, String> {
+fn whole_number(kind: &ValueKind, least: usize, most: usize) -> Result<usize, String> {
     let number = match kind {
         ValueKind::I64(number) => usize::try_from(*number).ok(),
         _ => None,
     };
     number
-        .filter(|number| (1..=most).contains(number))
-        .ok_or_else(|| format!("a whole number from 1 to {most}"))
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("a whole number from {least} to {most}"))
 }
 
 /// A number of bytes, written as `"16KiB"` or `"4MiB"`: from 1 to what HTTP/2
@@ -98,10 +104,38 @@ impl Setting for Option<SocketAddr> {
     }
 }
 
+/// A duration in words, such as `250ms` or `1m 30s`; nothing where it is none, or
+/// more than a year, which no clock need add to its time.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text).ok().filter(|duration| *duration <= YEAR)
+}
+
+const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
+
 impl Setting for Duration {
     fn read(kind: &ValueKind) -> Result<Self, String> {
-        parse(kind, |text| humantime::parse_duration(text).ok())
-            .ok_or_else(|| "a duration with its unit, such as \"250ms\" or \"5s\"".to_owned())
+        parse(kind, parse_duration).ok_or_else(|| {
+            "a duration with its unit, up to a year, such as \"250ms\" or \"5s\"".to_owned()
+        })
+    }
+}
+
+/// A duration of which zero would make no sense.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NonZeroDuration(Duration);
+
+impl NonZeroDuration {
+    /// The duration, never zero.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl Setting for NonZeroDuration {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        Duration::read(kind).ok().filter(|duration| !duration.is_zero()).map(Self).ok_or_else(
+            || "a duration above 0, up to a year, such as \"250ms\" or \"5s\"".to_owned(),
+        )
     }
 }
 

@@ -7,15 +7,18 @@ use std::{
         Arc,
         atomic::{AtomicUsize, Ordering},
     },
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use http::{HeaderMap, Request, Response};
+use bytes::Bytes;
+use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
-use tonic::Status;
+use tonic::{Status, codegen::StdError};
 use tower::{Layer, Service};
+
+use super::Cause;
 
 /// The calls in flight of one process. Clones count together.
 #[derive(Debug, Clone, Default)]
@@ -75,13 +78,6 @@ struct Call {
     was_cut: bool,
 }
 
-impl Call {
-    fn cut(&mut self) -> Status {
-        self.was_cut = true;
-        Status::unavailable("the server is shutting down, and its time to finish calls is over")
-    }
-}
-
 impl Drop for Call {
     fn drop(&mut self) {
         let ended = if self.was_cut { &self.calls.cut } else { &self.calls.finished };
@@ -107,8 +103,10 @@ pub struct Counted<S> {
 impl<S, B, R> Service<Request<B>> for Counted<S>
 where
     S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<StdError>,
 {
-    type Response = Response<CountedBody<R>>;
+    type Response = Response<CountedBody>;
     type Error = Infallible;
     type Future = CountedCall<S::Future>;
 
@@ -139,71 +137,53 @@ pin_project! {
 impl<F, R> Future for CountedCall<F>
 where
     F: Future<Output = Result<Response<R>, Infallible>>,
+    R: Body<Data = Bytes> + Send + 'static,
+    R::Error: Into<StdError>,
 {
-    type Output = Result<Response<CountedBody<R>>, Infallible>;
+    type Output = Result<Response<CountedBody>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let call = "a future is not polled after its end";
-        if let Poll::Ready(Ok(response)) = this.future.poll(cx) {
-            let call = this.call.take().expect(call);
-            let cutting = call.calls.cutting.clone().cancelled_owned();
-            return Poll::Ready(Ok(response.map(|body| CountedBody {
-                body: Some(body),
-                cutting,
-                call,
-            })));
-        }
+        let mut cut = false;
         // The call itself first: an answer that is there is better than none.
-        if this.cutting.poll(cx).is_pending() {
-            return Poll::Pending;
-        }
-        let mut call = this.call.take().expect(call);
-        let response = call.cut().into_http::<()>();
-        let cutting = call.calls.cutting.clone().cancelled_owned();
-        Poll::Ready(Ok(response.map(|()| CountedBody { body: None, cutting, call })))
+        let response = if let Poll::Ready(Ok(response)) = this.future.poll(cx) {
+            response.map(tonic::body::Body::new)
+        } else {
+            ready!(this.cutting.poll(cx));
+            cut = true;
+            Cause::ShuttingDown.response()
+        };
+        let mut call = this.call.take().expect("a future is not polled after its end");
+        call.was_cut = cut;
+        Poll::Ready(Ok(response.map(|body| CountedBody { body, _call: call })))
     }
 }
 
 pin_project! {
-    /// The body of a call in flight; without one where the call was cut.
-    pub struct CountedBody<B> {
+    /// The body of a call that is in flight until it has been sent.
+    pub struct CountedBody {
         #[pin]
-        body: Option<B>,
-        #[pin]
-        cutting: WaitForCancellationFutureOwned,
-        call: Call,
+        body: tonic::body::Body,
+        _call: Call,
     }
 }
 
-impl<B: Body> Body for CountedBody<B> {
-    type Data = B::Data;
-    type Error = B::Error;
+impl Body for CountedBody {
+    type Data = Bytes;
+    type Error = Status;
 
     fn poll_frame(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
-        let mut this = self.project();
-        let Some(body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
-        if let Poll::Ready(frame) = body.poll_frame(cx) {
-            return Poll::Ready(frame);
-        }
-        if this.cutting.poll(cx).is_pending() {
-            return Poll::Pending;
-        }
-        this.body.set(None);
-        let mut trailers = HeaderMap::new();
-        let written = this.call.cut().add_header(&mut trailers);
-        written.expect("a status without details is valid as a header");
-        Poll::Ready(Some(Ok(Frame::trailers(trailers))))
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.project().body.poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(Body::is_end_stream)
+        self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+        self.body.size_hint()
     }
 }

@@ -116,7 +116,7 @@ impl Connections {
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), String> {
         // Small answers must not wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let preface = timeout(self.limits.handshake, preface::read(stream)).await;
+        let preface = timeout(self.limits.handshake.get(), preface::read(stream)).await;
         let stream = preface
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             .map_err(|error| format!("no HTTP/2 preface: {error}"))?;
@@ -151,7 +151,7 @@ impl Connections {
             .initial_connection_window_size(WINDOW)
             .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
             .max_local_error_reset_streams(MAX_LOCAL_RESETS)
-            .keep_alive_timeout(self.keepalive.timeout);
+            .keep_alive_timeout(self.keepalive.timeout.get());
         if !self.keepalive.interval.is_zero() {
             http2.keep_alive_interval(self.keepalive.interval);
         }

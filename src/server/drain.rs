@@ -85,9 +85,11 @@ impl Drain {
 
     /// Ends whatever is left: calls with a status, then connections.
     pub(super) async fn end(self) -> DrainReport {
-        self.in_flight.cut();
-        // Both results are in the report.
-        let _ = timeout(CUT_GRACE, self.idle()).await;
+        if self.in_flight.counts().in_flight() > 0 {
+            self.in_flight.cut();
+            // What came of it is in the report.
+            let _ = timeout(CUT_GRACE, self.idle()).await;
+        }
         let unanswered = self.in_flight.counts().in_flight();
         self.connections.stop.cancel();
         let _ = timeout(CUT_GRACE / 2, self.idle()).await;

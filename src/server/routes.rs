@@ -1,6 +1,9 @@
 //! What is served: the service behind its stack, health and reflection beside it.
 
-use tonic::service::{LayerExt, Routes};
+use tonic::{
+    codec::CompressionEncoding,
+    service::{LayerExt, Routes},
+};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
 
@@ -18,8 +21,14 @@ use crate::{
 
 /// Everything, for the address of the service.
 pub(super) fn all(settings: &Settings, health: LifeHealth, in_flight: InFlight) -> Routes {
-    let stack = middleware::stack(settings.server.max_workers.get(), in_flight);
-    let sample = SampleServiceServer::new(Sample::new(settings.service.work));
+    let stack = middleware::stack(settings, in_flight);
+    let sample = SampleServiceServer::new(Sample::new(settings.service.work))
+        .accept_compressed(CompressionEncoding::Gzip)
+        .accept_compressed(CompressionEncoding::Zstd)
+        .send_compressed(CompressionEncoding::Gzip)
+        .send_compressed(CompressionEncoding::Zstd)
+        // After decompression; what arrives is limited by the stack.
+        .max_decoding_message_size(settings.limits.message.get() as usize);
     let mut routes = health_alone(health).add_service(stack.named_layer(sample));
 
     if settings.reflection.enabled {

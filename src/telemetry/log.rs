@@ -1,8 +1,10 @@
 //! Log lines on standard output: text for people, JSON for machines.
 
 use std::{
+    backtrace::Backtrace,
     env,
     io::{self, IsTerminal},
+    panic::{self, PanicHookInfo},
 };
 
 use tracing_subscriber::{EnvFilter, filter::ParseError};
@@ -37,7 +39,18 @@ pub fn start(settings: &Log) -> Result<(), ParseError> {
         LogFormat::Text => subscriber.with_ansi(colour()).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).with_ansi(false).init(),
     }
+    panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// A panic is a line of the log, with its backtrace, and not text in between.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    tracing::error!(
+        cause = panic.payload_as_str().unwrap_or("(no message)"),
+        location = panic.location().map(tracing::field::display),
+        backtrace = %Backtrace::force_capture(),
+        "panic"
+    );
 }
 
 /// Colour is for terminals, and for those who did not opt out (<https://no-color.org>).

@@ -77,13 +77,13 @@ fn each_fault_names_its_key_what_was_expected_and_its_source() {
         ("server = 5", "server: is a section: its settings belong below [server] (from FILE)"),
         (
             "[service]\nwork = 100",
-            "service.work: expected a duration with its unit, such as \"250ms\" or \"5s\", \
-             found the number 100 (from FILE)",
+            "service.work: expected a duration with its unit, up to a year, such as \"250ms\" \
+             or \"5s\", found the number 100 (from FILE)",
         ),
         (
             "[service]\nwork = \"100\"",
-            "service.work: expected a duration with its unit, such as \"250ms\" or \"5s\", \
-             found \"100\" (from FILE)",
+            "service.work: expected a duration with its unit, up to a year, such as \"250ms\" \
+             or \"5s\", found \"100\" (from FILE)",
         ),
         (
             "[server]\nmax_workers = \"8\"",
@@ -96,6 +96,27 @@ fn each_fault_names_its_key_what_was_expected_and_its_source() {
              \"127.0.0.1:0\", found \"localhost\" (from FILE)",
         ),
         ("[server.address]\nport = 1", "server.address: is a setting, not a section (from FILE)"),
+        (
+            "[service]\nwork = \"2years\"",
+            "service.work: expected a duration with its unit, up to a year, such as \"250ms\" \
+             or \"5s\", found \"2years\" (from FILE)",
+        ),
+        (
+            "[limits]\nhandshake = \"0s\"",
+            "limits.handshake: expected a duration above 0, up to a year, such as \"250ms\" or \
+             \"5s\", found \"0s\" (from FILE)",
+        ),
+        (
+            "[limits]\nmessage = \"4GiB\"",
+            "limits.message: expected a size below 4GiB, such as \"16KiB\" or \"4MiB\", found \
+             \"4GiB\" (from FILE)",
+        ),
+        (
+            "[limits]\nstreams = 0",
+            "limits.streams: expected a whole number from 1 to 4294967295, found the number 0 \
+             (from FILE)",
+        ),
+        ("[deadline]\ndefault = \"6m\"", "deadline.default: is more than deadline.max (from FILE)"),
         (
             "[reflection]\nenabled = \"yes\"",
             "reflection.enabled: expected true or false, found \"yes\" (from FILE)",

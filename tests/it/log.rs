@@ -1,8 +1,15 @@
 //! What the server logs, and what it does not.
 
-use rustix::process::Signal;
+use std::{env, process::Command, thread};
 
-use crate::support::process::{Process, ServerProcess, command, event, run, stderr};
+use rustix::process::Signal;
+use sample_service::telemetry::log;
+
+use crate::support::{
+    process::{Process, ServerProcess, command, event, run, stderr},
+    settings,
+    wire::{Caller, message, text},
+};
 
 #[test]
 fn each_call_is_one_line_with_its_status() {
@@ -22,10 +29,13 @@ fn each_call_is_one_line_with_its_status() {
     assert!(!lines.iter().any(|line| line.contains("private")), "{lines:#?}");
 }
 
-#[test]
-fn a_call_that_its_caller_gives_up_is_cancelled() {
-    let server = ServerProcess::start(&["--work", "1h"]);
-    server.run(&["call", "--timeout", "200ms"]);
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_its_caller_gives_up_is_cancelled() {
+    let server = ServerProcess::start(&["--work", "1h", "--log-level", "debug"]);
+    let (_answer, mut stream) = Caller::connect(&server.address).await.begin(&[]).await;
+    stream.send_data(message(false, &text("hello")), true).expect("sent");
+    server.wait_for_event("request : hello");
+    stream.send_reset(h2::Reason::CANCEL);
     assert_eq!(server.wait_for_event("call")["code"], "CANCELLED");
 }
 
@@ -89,4 +99,28 @@ fn the_version_is_that_of_the_package() {
     let output = run(&["--version"]);
     let version = concat!("sample-service ", env!("CARGO_PKG_VERSION"), "\n");
     assert_eq!(String::from_utf8_lossy(&output.stdout), version);
+}
+
+/// The binary has nothing that panics: this test is its own child, which does.
+#[test]
+fn a_panic_is_a_line_with_its_backtrace() {
+    const CHILD: &str = "PANIC_IN_A_CHILD";
+    if env::var_os(CHILD).is_some() {
+        log::start(&settings(&[("log.format", "json")]).log).expect("no RUST_LOG");
+        let panicked = thread::spawn(|| panic!("on purpose")).join();
+        assert!(panicked.is_err());
+        return;
+    }
+    let mut child = Command::new(env::current_exe().expect("this test"));
+    child.args(["--exact", "log::a_panic_is_a_line_with_its_backtrace", "--nocapture"]);
+    let output = child.env(CHILD, "1").env_remove("RUST_LOG").output().expect("it runs");
+    let output = String::from_utf8(output.stdout).expect("UTF-8");
+    let line = output.lines().find(|line| line.starts_with('{')).expect("a line in JSON");
+    let event = event(line);
+    assert_eq!(event["message"], "panic");
+    assert_eq!(event["level"], "ERROR");
+    assert_eq!(event["cause"], "on purpose");
+    assert!(event["location"].as_str().is_some_and(|location| location.contains("log.rs")));
+    let backtrace = event["backtrace"].as_str().expect("a backtrace");
+    assert!(backtrace.contains("a_panic_is_a_line_with_its_backtrace"), "{backtrace}");
 }

@@ -11,7 +11,7 @@ use crate::support::{
         self, ACK, CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PING,
         Peer, RST_STREAM, SETTINGS, frame, grpc_headers,
     },
-    process::{ServerProcess, command},
+    process::{ServerProcess, command, memory},
     request,
 };
 
@@ -157,13 +157,6 @@ async fn floods_of_pings_and_settings_from_a_peer_that_never_reads_stay_in_memor
     let grown = memory(server.process.id()).saturating_sub(before);
     // 200,000 frames would be several times that as objects.
     assert!(grown < 16 * 1024, "{grown} KiB more");
-}
-
-/// The resident memory of a process, in KiB.
-fn memory(process: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
-    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
 #[tokio::test]

@@ -1,6 +1,7 @@
 pub(crate) mod http2;
 pub(crate) mod process;
 pub(crate) mod python;
+pub(crate) mod wire;
 
 use sample_service::{
     config::{self, Flag, Layers, Settings},

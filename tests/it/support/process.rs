@@ -1,6 +1,7 @@
 //! The real binary.
 
 use std::{
+    fs,
     io::{BufRead, BufReader, Write},
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{Receiver, channel},
@@ -161,4 +162,11 @@ impl ServerProcess {
 
 pub(crate) fn event(line: &str) -> serde_json::Value {
     serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))
+}
+
+/// The resident memory of a process, in KiB.
+pub(crate) fn memory(process: u32) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
 }

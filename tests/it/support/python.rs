@@ -9,7 +9,7 @@ use std::{
 };
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/python");
-const PACKAGES: [&str; 3] = ["grpcio", "grpcio-tools", "grpcio-health-checking"];
+const PACKAGES: [&str; 4] = ["grpcio", "grpcio-tools", "grpcio-health-checking", "grpcio-status"];
 
 /// Python's command with a script of ours, or nothing where this machine has
 /// no Python that can set up an environment. In CI that is a failure.
@@ -36,7 +36,8 @@ fn environment() -> Result<PathBuf, String> {
     let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
 
-    let complete = folder.join("complete");
+    // Another list of packages makes it incomplete.
+    let complete = folder.join(PACKAGES.join("+"));
     if !complete.exists() {
         let python = folder.join("bin/python");
         let stubs = folder.join("stubs");

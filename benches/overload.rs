@@ -1,0 +1,164 @@
+//! Ten times the load that can be served, against this service and against
+//! tower's plain concurrency limit:
+//!
+//!     cargo bench --bench overload
+//!
+//! Five workers of 20 ms each serve 250 calls a second. 500 callers together
+//! begin 2,500 a second, each with a deadline of a second.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{BufRead, BufReader},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use sample_service::{
+    proto::{
+        SampleRequest, sample_service_client::SampleServiceClient,
+        sample_service_server::SampleServiceServer,
+    },
+    service::Sample,
+};
+use tokio::{
+    task::JoinSet,
+    time::{Instant, interval, sleep},
+};
+use tonic::{
+    Code, Request,
+    transport::{Channel, Endpoint, Server, server::TcpIncoming},
+};
+use tower::limit::GlobalConcurrencyLimitLayer;
+
+const CAPACITY: f64 = 250.0;
+const CALLERS: u64 = 500;
+const CALLS_OF_EACH: u64 = 50;
+const PERIOD: Duration = Duration::from_millis(200);
+const DEADLINE: Duration = Duration::from_secs(1);
+
+#[tokio::main]
+async fn main() {
+    // cargo passes --bench; nothing else is taken.
+    println!("capacity {CAPACITY} calls/s, offered 2500 calls/s for 10 s, deadline 1 s\n");
+
+    let mut server = start_this_service();
+    let before = memory(&server.0);
+    load("this service", &server.1).await;
+    println!("  its memory: {before} KiB before, {} KiB after\n", memory(&server.0));
+    server.0.kill().expect("it runs");
+    server.0.wait().expect("it ran");
+
+    let address = start_plain_limit().await;
+    load("GlobalConcurrencyLimitLayer alone", &address).await;
+}
+
+fn start_this_service() -> (Child, String) {
+    let mut serve = Command::new(env!("CARGO_BIN_EXE_sample-service"));
+    serve.args(["serve", "--address", "127.0.0.1:0", "--work", "20ms", "--log-format", "json"]);
+    let mut child = serve.stdout(Stdio::piped()).spawn().expect("the binary runs");
+    let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
+    let first = lines.next().expect("a line").expect("UTF-8");
+    let event: serde_json::Value = serde_json::from_str(&first).expect("JSON");
+    let address = event["address"].as_str().expect("it is text").to_owned();
+    std::thread::spawn(move || lines.for_each(drop));
+    (child, address)
+}
+
+async fn start_plain_limit() -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let service = SampleServiceServer::new(Sample::new(Duration::from_millis(20)));
+    let mut server = Server::builder().layer(GlobalConcurrencyLimitLayer::new(5));
+    tokio::spawn(server.add_service(service).serve_with_incoming(TcpIncoming::from(listener)));
+    address
+}
+
+/// What became of the calls of one run.
+#[derive(Default)]
+struct Outcome {
+    in_time: u64,
+    late: u64,
+    waits: Vec<Duration>,
+    refused: BTreeMap<String, u64>,
+    without_hint: u64,
+}
+
+async fn load(name: &str, address: &str) {
+    let mut channels = Vec::new();
+    for _ in 0..25 {
+        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
+        channels.push(endpoint.connect().await.expect("a server"));
+    }
+    let start = Instant::now();
+    let mut callers = JoinSet::new();
+    for caller in 0..CALLERS {
+        let channel = channels[usize::try_from(caller).expect("small") % channels.len()].clone();
+        callers.spawn(async move {
+            // Callers do not begin all at once.
+            sleep(PERIOD.mul_f64(caller as f64 / CALLERS as f64)).await;
+            let mut calls = JoinSet::new();
+            let mut ticks = interval(PERIOD);
+            for _ in 0..CALLS_OF_EACH {
+                ticks.tick().await;
+                calls.spawn(call(channel.clone()));
+            }
+            calls.join_all().await
+        });
+    }
+    let mut outcome = Outcome::default();
+    for (code, took, has_hint) in callers.join_all().await.into_iter().flatten() {
+        match code {
+            Code::Ok if took <= DEADLINE => {
+                outcome.in_time += 1;
+                outcome.waits.push(took);
+            }
+            Code::Ok => outcome.late += 1,
+            code => {
+                *outcome.refused.entry(format!("{code:?}")).or_default() += 1;
+                outcome.without_hint += u64::from(!has_hint);
+            }
+        }
+    }
+    outcome.waits.sort();
+    report(name, &outcome, start.elapsed());
+}
+
+fn report(name: &str, outcome: &Outcome, took: Duration) {
+    let goodput = outcome.in_time as f64 / took.as_secs_f64();
+    let share = goodput / CAPACITY * 100.0;
+    println!("{name}");
+    println!(
+        "  served in time: {} ({goodput:.1} calls/s, {share:.1} % of capacity)",
+        outcome.in_time
+    );
+    println!("  served after the deadline: {}", outcome.late);
+    let percentile = |part: f64| outcome.waits[(outcome.waits.len() as f64 * part) as usize];
+    println!("  time of those served: p50 {:?}, p99 {:?}", percentile(0.5), percentile(0.99));
+    println!(
+        "  not served: {:?}, of which without a hint: {}",
+        outcome.refused, outcome.without_hint
+    );
+}
+
+async fn call(channel: Channel) -> (Code, Duration, bool) {
+    let mut request = Request::new(SampleRequest { message: "hello".to_owned() });
+    request.set_timeout(DEADLINE);
+    let start = Instant::now();
+    let answer = SampleServiceClient::new(channel).call(request).await;
+    let took = start.elapsed();
+    match answer {
+        Ok(_) => (Code::Ok, took, false),
+        Err(status) => {
+            let hint = status.metadata().contains_key("grpc-retry-pushback-ms");
+            (status.code(), took, hint)
+        }
+    }
+}
+
+/// The resident memory of the server, in KiB.
+fn memory(server: &Child) -> u64 {
+    let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
+    line.trim().trim_end_matches(" kB").parse().expect("a number")
+}

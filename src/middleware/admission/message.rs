@@ -1,0 +1,86 @@
+//! The arrival of a request's one message.
+
+use std::pin::pin;
+
+use bytes::{Bytes, BytesMut};
+use http_body::Body as HttpBody;
+use http_body_util::{BodyExt, Full};
+use tonic::body::Body;
+
+use crate::middleware::Cause;
+
+/// A flag, and the length of the message ("Length-Prefixed-Message" in the gRPC
+/// HTTP/2 protocol).
+const PREFIX: usize = 5;
+
+/// Reads the whole body of a unary request, of which there may be no more than
+/// a message of `limit` bytes.
+pub(super) async fn read<B>(body: B, limit: usize) -> Result<Body, Cause>
+where
+    B: HttpBody<Data = Bytes>,
+{
+    let mut body = pin!(body);
+    let mut read = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|_| Cause::BrokenRequest)?;
+        // Trailers: callers have none.
+        let Ok(data) = frame.into_data() else { continue };
+        read.extend_from_slice(&data);
+        if let Some(length) = announced(&read) {
+            if length > limit {
+                return Err(Cause::MessageTooLarge { size: length, limit });
+            }
+            if read.len() > PREFIX + length {
+                return Err(Cause::NotOneMessage);
+            }
+        }
+    }
+    if read.is_empty() {
+        return Err(Cause::NotOneMessage);
+    }
+    Ok(Body::new(Full::new(read.freeze())))
+}
+
+/// The length in the prefix, once it is there.
+fn announced(read: &[u8]) -> Option<usize> {
+    let length = read.get(1..PREFIX)?.try_into().expect("four bytes");
+    usize::try_from(u32::from_be_bytes(length)).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::stream::iter;
+    use http_body::Frame;
+    use http_body_util::StreamBody;
+
+    use super::*;
+
+    async fn read_chunks(chunks: &[&[u8]], limit: usize) -> Result<Vec<u8>, Cause> {
+        let frame = |chunk: &&[u8]| Ok::<_, Cause>(Frame::data(Bytes::copy_from_slice(chunk)));
+        let body = StreamBody::new(iter(chunks.iter().map(frame).collect::<Vec<_>>()));
+        let whole = read(body, limit).await?.collect().await.expect("it is in memory");
+        Ok(whole.to_bytes().to_vec())
+    }
+
+    #[tokio::test]
+    async fn a_message_is_read_whole_however_it_is_cut() {
+        let message = [0, 0, 0, 0, 3, 1, 2, 3];
+        for size in 1..=message.len() {
+            let chunks: Vec<_> = message.chunks(size).collect();
+            assert_eq!(read_chunks(&chunks, 3).await, Ok(message.to_vec()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_message_past_the_limit_is_refused_at_its_prefix() {
+        let refusal = Err(Cause::MessageTooLarge { size: 4, limit: 3 });
+        assert_eq!(read_chunks(&[&[0, 0, 0, 0, 4]], 3).await, refusal);
+    }
+
+    #[tokio::test]
+    async fn none_and_two_are_not_one_message() {
+        let one: &[u8] = &[0, 0, 0, 0, 1, 7];
+        assert_eq!(read_chunks(&[], 9).await, Err(Cause::NotOneMessage));
+        assert_eq!(read_chunks(&[one, one], 9).await, Err(Cause::NotOneMessage));
+    }
+}

@@ -1,0 +1,107 @@
+//! Who may work, who waits, and who is turned away.
+//!
+//! A call holds a worker from the moment that its message is there as a whole to
+//! the moment that its answer is: a caller that sends slowly, or reads slowly,
+//! costs memory and never a worker. This is for unary methods; one that streams
+//! would have to hold its worker for as long as it streams.
+
+mod message;
+mod queue;
+mod service_time;
+
+use std::{
+    convert::Infallible,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use http_body_util::BodyExt;
+use tonic::{body::Body, codegen::BoxFuture};
+use tower::{Layer, Service, ServiceExt};
+
+use super::{Cause, deadline::Deadline};
+use crate::config;
+
+use queue::Queue;
+
+/// Lets `max_workers` calls of the process work at once, and a bounded number
+/// wait for a bounded time. Clones share the limit.
+#[derive(Debug, Clone)]
+pub struct AdmissionLayer {
+    queue: Arc<Queue>,
+    message_limit: usize,
+}
+
+impl AdmissionLayer {
+    /// A limit for the whole process.
+    pub fn new(max_workers: usize, limits: &config::Queue, message_limit: usize) -> Self {
+        Self { queue: Arc::new(Queue::new(max_workers, limits)), message_limit }
+    }
+}
+
+impl<S> Layer<S> for AdmissionLayer {
+    type Service = Admission<S>;
+
+    fn layer(&self, inner: S) -> Admission<S> {
+        Admission { inner, layer: self.clone() }
+    }
+}
+
+/// See [`AdmissionLayer`].
+#[derive(Debug, Clone)]
+pub struct Admission<S> {
+    inner: S,
+    layer: AdmissionLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Admission<S>
+where
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    S::Future: Send,
+    B: HttpBody<Data = Bytes> + Send + 'static,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<tonic::codegen::StdError>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Response<Body>, Infallible>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Always: a call that waits here would be neither in the queue nor late.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let Self { inner, layer } = self.clone();
+        Box::pin(async move {
+            let answer = admit(inner, layer, request).await;
+            Ok(answer.unwrap_or_else(|cause| cause.response()))
+        })
+    }
+}
+
+async fn admit<S, B, R>(
+    inner: S,
+    layer: AdmissionLayer,
+    request: Request<B>,
+) -> Result<Response<Body>, Cause>
+where
+    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
+    B: HttpBody<Data = Bytes>,
+    R: HttpBody<Data = Bytes>,
+    R::Error: Into<tonic::codegen::StdError>,
+{
+    let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
+    let (head, body) = request.into_parts();
+    let message = message::read(body, layer.message_limit).await?;
+
+    let worker = layer.queue.admit(deadline).await?;
+    let Ok(response) = inner.oneshot(Request::from_parts(head, message)).await;
+    let (head, body) = response.into_parts();
+    let body = body.collect().await.map_err(|_| Cause::BrokenAnswer)?;
+    drop(worker);
+    Ok(Response::from_parts(head, Body::new(body)))
+}

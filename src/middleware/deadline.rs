@@ -1,0 +1,186 @@
+//! A call has a deadline: its caller's, or else the server's.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderMap, Request, Response};
+use pin_project_lite::pin_project;
+use tokio::time::{Instant, Timeout, timeout_at};
+use tonic::body::Body;
+use tower::{Layer, Service};
+
+use super::Cause;
+use crate::config;
+
+/// When the call ends at the latest, an extension of its request.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Deadline(pub(super) Instant);
+
+/// Gives every call its deadline, and answers DEADLINE_EXCEEDED at it.
+///
+/// All that is within this layer counts: the arrival of the message, the wait
+/// for a worker, the work.
+#[derive(Debug, Clone)]
+pub struct DeadlineLayer(config::Deadline);
+
+impl DeadlineLayer {
+    /// With these limits.
+    pub fn new(limits: config::Deadline) -> Self {
+        Self(limits)
+    }
+}
+
+impl<S> Layer<S> for DeadlineLayer {
+    type Service = WithDeadline<S>;
+
+    fn layer(&self, inner: S) -> WithDeadline<S> {
+        WithDeadline { inner, limits: self.0.clone() }
+    }
+}
+
+/// See [`DeadlineLayer`].
+#[derive(Debug, Clone)]
+pub struct WithDeadline<S> {
+    inner: S,
+    limits: config::Deadline,
+}
+
+impl<S, B> Service<Request<B>> for WithDeadline<S>
+where
+    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = CallWithDeadline<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let given = timeout_of(request.headers()).unwrap_or(self.limits.default.get());
+        let deadline = Instant::now() + given.min(self.limits.max.get());
+        request.extensions_mut().insert(Deadline(deadline));
+        CallWithDeadline { call: timeout_at(deadline, self.inner.call(request)) }
+    }
+}
+
+pin_project! {
+    /// A call that ends at its deadline.
+    pub struct CallWithDeadline<F> {
+        #[pin]
+        call: Timeout<F>,
+    }
+}
+
+impl<F> Future for CallWithDeadline<F>
+where
+    F: Future<Output = Result<Response<Body>, Infallible>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let in_time = self.project().call.poll(cx);
+        in_time.map(|answer| answer.unwrap_or_else(|_| Ok(Cause::DeadlineExceeded.response())))
+    }
+}
+
+/// The value of `grpc-timeout`, where there is a valid one.
+///
+/// The gRPC HTTP/2 protocol defines it as at most eight digits and a unit, and
+/// says nothing of other values. They are taken as no timeout at all, as in
+/// gRPC's C core: INVALID_ARGUMENT is a code that a gRPC library never generates
+/// (its list of status codes says so), and the server's own deadline still holds.
+fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
+    let (unit, digits) = headers.get("grpc-timeout")?.as_bytes().split_last()?;
+    if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let number = str::from_utf8(digits).ok()?.parse::<u64>().ok()?;
+    Some(match unit {
+        b'H' => Duration::from_secs(number * 60 * 60),
+        b'M' => Duration::from_secs(number * 60),
+        b'S' => Duration::from_secs(number),
+        b'm' => Duration::from_millis(number),
+        b'u' => Duration::from_micros(number),
+        b'n' => Duration::from_nanos(number),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use http::HeaderValue;
+    use tonic::{Code, Status};
+    use tower::{ServiceBuilder, ServiceExt, service_fn};
+
+    use super::*;
+
+    #[test]
+    fn timeouts_are_read_as_the_protocol_defines_them() {
+        for (text, expected) in [
+            ("1H", Some(Duration::from_secs(3600))),
+            ("2M", Some(Duration::from_secs(120))),
+            ("3S", Some(Duration::from_secs(3))),
+            ("4m", Some(Duration::from_millis(4))),
+            ("5u", Some(Duration::from_micros(5))),
+            ("6n", Some(Duration::from_nanos(6))),
+            ("0m", Some(Duration::ZERO)),
+            ("99999999H", Some(Duration::from_secs(99_999_999 * 3600))),
+            ("999999999S", None),
+            ("S", None),
+            ("", None),
+            ("5", None),
+            ("5s", None),
+            ("-5S", None),
+            ("+5S", None),
+            ("5 S", None),
+            ("5.5S", None),
+        ] {
+            let headers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("grpc-timeout"),
+                HeaderValue::from_static(text),
+            )]);
+            assert_eq!(timeout_of(&headers), expected, "{text:?}");
+        }
+        let headers = HeaderMap::from_iter([(
+            http::HeaderName::from_static("grpc-timeout"),
+            HeaderValue::from_bytes(b"\xff\xff").expect("it is valid in HTTP"),
+        )]);
+        assert_eq!(timeout_of(&headers), None);
+        assert_eq!(timeout_of(&HeaderMap::new()), None);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_smaller_of_the_callers_and_the_servers_deadline_holds() {
+        let limits = config::load(&config::Layers::default()).expect("valid").settings.deadline;
+        for (given, expected) in [
+            (None, 30),
+            (Some("2S"), 2),
+            (Some("200S"), 200),
+            (Some("1H"), 300),
+            (Some("nonsense"), 30),
+            (Some("0S"), 0),
+        ] {
+            let service = ServiceBuilder::new()
+                .layer(DeadlineLayer::new(limits.clone()))
+                .service(service_fn(|_: Request<()>| pending()));
+            let mut request = Request::new(());
+            if let Some(given) = given {
+                request.headers_mut().insert("grpc-timeout", HeaderValue::from_static(given));
+            }
+            let start = Instant::now();
+            let Ok(response) = service.oneshot(request).await;
+            let status = Status::from_header_map(response.headers()).expect("a status");
+            assert_eq!(status.code(), Code::DeadlineExceeded);
+            // tokio's clock goes in milliseconds.
+            assert_eq!(start.elapsed().as_secs(), expected, "{given:?}");
+        }
+    }
+}

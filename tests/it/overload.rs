@@ -1,0 +1,267 @@
+//! More calls than workers, calls past their deadline, messages past the limit:
+//! what callers are told, and what it costs.
+
+use std::{io::Write, time::Duration};
+
+use bytes::Bytes;
+use tonic::{Code, Request, Response, Status, service::LayerExt};
+use tonic_types::StatusExt;
+
+use sample_service::{
+    middleware::{InFlight, stack},
+    proto::{
+        SampleRequest, SampleResponse,
+        sample_service_server::{SampleService, SampleServiceServer},
+    },
+};
+
+use crate::support::{
+    InProcess,
+    process::{ServerProcess, memory, stderr, stdout},
+    python, settings,
+    wire::{Caller, message, read, text},
+};
+
+const MIB: usize = 1024 * 1024;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_does_not_fit_is_refused_at_once_with_both_hints() {
+    let server = ServerProcess::with(
+        &[("SAMPLE__QUEUE__LENGTH", "2"), ("SAMPLE__QUEUE__TIMEOUT", "1h")],
+        &["--work", "1h", "--max-workers", "3", "--log-level", "debug"],
+    );
+    let mut caller = Caller::connect(&server.address).await;
+    let mut open = Vec::new();
+    for _ in 0..3 {
+        let (answer, mut stream) = caller.begin(&[]).await;
+        stream.send_data(message(false, &text("busy")), true).expect("sent");
+        open.push(answer);
+    }
+    for _ in 0..3 {
+        server.wait_for_event("request : busy");
+    }
+    // Two more wait; of any number beyond, each is refused. Which of them wait
+    // is a race, so all are sent and the refusals counted.
+    for _ in 0..7 {
+        let (answer, mut stream) = caller.begin(&[]).await;
+        stream.send_data(message(false, &text("more")), true).expect("sent");
+        open.push(answer);
+    }
+    let answers = futures_util::stream::iter(open.into_iter().map(read));
+    let mut refused = futures_util::StreamExt::buffer_unordered(answers, 10);
+    for _ in 0..5 {
+        let refusal = futures_util::StreamExt::next(&mut refused).await.expect("a refusal");
+        let status = refusal.status();
+        assert_eq!(status.code(), Code::ResourceExhausted);
+        let info = status.get_details_retry_info().expect("RetryInfo in the details");
+        let pushback = refusal.trailers["grpc-retry-pushback-ms"].to_str().expect("ASCII");
+        let pushback = Duration::from_millis(pushback.parse().expect("a number"));
+        let advice = info.retry_delay.expect("a delay");
+        assert!(pushback > Duration::ZERO);
+        assert!(advice.abs_diff(pushback) < Duration::from_millis(1), "{advice:?} {pushback:?}");
+    }
+    // The others are at work or wait; health is answered beside them.
+    assert_eq!(server.run(&["health", "--timeout", "30s"]).status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_caller_that_resets_its_stream_frees_its_worker_and_its_place() {
+    let server = ServerProcess::with(
+        &[("SAMPLE__QUEUE__LENGTH", "1"), ("SAMPLE__QUEUE__TIMEOUT", "1h")],
+        &["--work", "1h", "--max-workers", "1", "--log-level", "debug"],
+    );
+    let mut caller = Caller::connect(&server.address).await;
+    let mut open = Vec::new();
+    for name in ["at work", "leaves the queue"] {
+        let (answer, mut stream) = caller.begin(&[]).await;
+        stream.send_data(message(false, &text(name)), true).expect("sent");
+        if name == "at work" {
+            server.wait_for_event("request : at work");
+        }
+        open.push((answer, stream));
+    }
+    // The place is taken: one more is refused.
+    loop {
+        let refused = caller.call(&[("grpc-timeout", "20m")], message(false, &text("x"))).await;
+        if refused.code() == Code::ResourceExhausted {
+            break;
+        }
+    }
+    let (_, mut queued) = open.pop().expect("two are open");
+    queued.send_reset(h2::Reason::CANCEL);
+    server.wait_for_event("call");
+    let (answer, mut stream) = caller.begin(&[]).await;
+    stream.send_data(message(false, &text("next")), true).expect("sent");
+
+    // A reset frees the worker; the end of a connection does so too.
+    let (_, mut working) = open.pop().expect("one is open");
+    working.send_reset(h2::Reason::CANCEL);
+    server.wait_for_event("request : next");
+    drop((answer, stream, caller));
+    let mut other = Caller::connect(&server.address).await;
+    let (_answer, mut stream) = other.begin(&[]).await;
+    stream.send_data(message(false, &text("last")), true).expect("sent");
+    server.wait_for_event("request : last");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deadlines_of_caller_and_server_are_deadline_exceeded_on_the_wire() {
+    const DEFAULT: (&str, &str) = ("SAMPLE__DEADLINE__DEFAULT", "200ms");
+    const MAX: (&str, &str) = ("SAMPLE__DEADLINE__MAX", "200ms");
+    for (settings, header) in [
+        (&[DEFAULT][..], &[][..]),
+        (&[DEFAULT, MAX], &[("grpc-timeout", "1H")]),
+        (&[], &[("grpc-timeout", "200m")]),
+    ] {
+        let server = ServerProcess::with(settings, &["--work", "1h"]);
+        let mut caller = Caller::connect(&server.address).await;
+        let answer = caller.call(header, message(false, &text("slow"))).await;
+        assert_eq!(answer.code(), Code::DeadlineExceeded, "{settings:?} {header:?}");
+        assert_eq!(server.wait_for_event("call")["code"], "DEADLINE_EXCEEDED");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_queued_call_past_its_deadline_never_runs() {
+    let server =
+        ServerProcess::start(&["--work", "1h", "--max-workers", "1", "--log-level", "debug"]);
+    let mut caller = Caller::connect(&server.address).await;
+    let (_working, mut stream) = caller.begin(&[]).await;
+    stream.send_data(message(false, &text("at work")), true).expect("sent");
+    server.wait_for_event("request : at work");
+
+    let late = caller.call(&[("grpc-timeout", "2S")], message(false, &text("late"))).await;
+    assert_eq!(late.code(), Code::DeadlineExceeded);
+    stream.send_reset(h2::Reason::CANCEL);
+    // Its worker is free: what runs now is not the one that was late.
+    let (_answer, mut stream) = caller.begin(&[]).await;
+    stream.send_data(message(false, &text("next")), true).expect("sent");
+    server.process.wait_for(|line| {
+        assert!(!line.contains("request : late"), "{line}");
+        line.contains("request : next").then_some(())
+    });
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn heads_without_messages_hold_no_worker() {
+    let server = InProcess::start(&[]).await;
+    let mut caller = Caller::connect(&server.address).await;
+    let mut open = Vec::new();
+    for _ in 0..10 {
+        open.push(caller.begin(&[]).await);
+    }
+    // Half a message is no message either.
+    for (_, stream) in &mut open {
+        stream.send_data(Bytes::from_static(&[0, 0, 0, 0, 9, 0x0a]), false).expect("sent");
+    }
+    let answer = caller.call(&[], message(false, &text("hello"))).await;
+    assert_eq!(answer.code(), Code::Ok);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_past_the_limit_is_resource_exhausted_naming_both_sizes() {
+    let server = InProcess::start(&[("limits.message", "1MiB")]).await;
+    let mut caller = Caller::connect(&server.address).await;
+    let fits = "x".repeat(MIB - 4);
+    assert_eq!(text(&fits).len(), MIB);
+    let answer = caller.call(&[], message(false, &text(&fits))).await;
+    assert_eq!(answer.code(), Code::Ok);
+
+    let answer = caller.call(&[], message(false, &text(&(fits + "x")))).await;
+    let status = answer.status();
+    assert_eq!(status.code(), Code::ResourceExhausted);
+    assert!(status.message().contains("1048577"), "{status}");
+    assert!(status.message().contains("1048576"), "{status}");
+}
+
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).expect("it is memory");
+    encoder.finish().expect("it is memory")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn compressed_messages_are_answered_compressed_and_others_are_not() {
+    let server = InProcess::start(&[]).await;
+    let mut caller = Caller::connect(&server.address).await;
+    let reply = text("reply for hello");
+    let accept = ("grpc-accept-encoding", "gzip,zstd");
+    for encoding in ["gzip", "zstd"] {
+        let hello = match encoding {
+            "gzip" => gzip(&text("hello")),
+            _ => zstd::encode_all(&text("hello")[..], 3).expect("it is memory"),
+        };
+        let headers = [("grpc-encoding", encoding), accept];
+        let answer = caller.call(&headers, message(true, &hello)).await;
+        assert_eq!(answer.code(), Code::Ok, "{encoding}");
+        assert_eq!(answer.body[0], 1, "{encoding}");
+        assert_ne!(answer.body[5..], reply, "{encoding}");
+    }
+    let answer = caller.call(&[accept], message(false, &text("hello"))).await;
+    assert_eq!(answer.body, message(false, &reply));
+
+    // Whoever sends what is not understood is told what is.
+    let headers = [("grpc-encoding", "snappy")];
+    let answer = caller.call(&headers, message(true, b"?")).await;
+    assert_eq!(answer.code(), Code::Unimplemented);
+    assert_eq!(answer.headers["grpc-accept-encoding"], "gzip,zstd,identity");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_message_that_inflates_past_the_limit_costs_no_more_than_the_limit() {
+    let server = ServerProcess::start(&[]);
+    let mut caller = Caller::connect(&server.address).await;
+    caller.call(&[], message(false, &text("hello"))).await;
+    let before = memory(server.process.id());
+    for (encoding, bomb) in [
+        ("gzip", gzip(&vec![0; 256 * MIB])),
+        ("zstd", zstd::encode_all(&vec![0; 1024 * MIB][..], 3).expect("it is memory")),
+    ] {
+        assert!(bomb.len() < MIB, "{} bytes", bomb.len());
+        let answer = caller.call(&[("grpc-encoding", encoding)], message(true, &bomb)).await;
+        let status = answer.status();
+        assert_eq!(status.code(), Code::ResourceExhausted, "{encoding}: {status}");
+        assert!(status.message().contains("4194304"), "{status}");
+    }
+    // The limit for each, and what the allocator keeps of it.
+    let grown = memory(server.process.id()).saturating_sub(before);
+    assert!(grown < 32 * 1024, "{grown} KiB more");
+}
+
+#[test]
+fn grpcio_understands_refusals_deadlines_and_panics() {
+    let Some(mut client) = python::script("overload.py") else { return };
+    let runtime = tokio::runtime::Runtime::new().expect("a runtime");
+    let panics = runtime.block_on(serve_panics());
+    let server = ServerProcess::with(
+        &[("SAMPLE__QUEUE__LENGTH", "0")],
+        &["--work", "1h", "--max-workers", "1"],
+    );
+    let output = client.args([&server.address, &panics]).output().expect("python runs");
+    assert!(output.status.success(), "{}", stderr(&output));
+    print!("{}", stdout(&output));
+}
+
+/// The service's own stack around one that panics.
+async fn serve_panics() -> String {
+    struct Panics;
+
+    #[tonic::async_trait]
+    impl SampleService for Panics {
+        async fn call(
+            &self,
+            _: Request<SampleRequest>,
+        ) -> Result<Response<SampleResponse>, Status> {
+            panic!("a secret")
+        }
+    }
+
+    let stack = stack(&settings(&[]), InFlight::default());
+    let service = stack.named_layer(SampleServiceServer::new(Panics));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    let incoming = tonic::transport::server::TcpIncoming::from(listener);
+    let mut server = tonic::transport::Server::builder();
+    tokio::spawn(server.add_service(service).serve_with_incoming(incoming));
+    address
+}
