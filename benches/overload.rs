@@ -58,11 +58,12 @@ fn start_this_service() -> (Child, String) {
     serve.args(["serve", "--address", "127.0.0.1:0", "--work", "20ms", "--log-format", "json"]);
     let mut child = serve.stdout(Stdio::piped()).spawn().expect("the binary runs");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-    let first = lines.next().expect("a line").expect("UTF-8");
-    let event: serde_json::Value = serde_json::from_str(&first).expect("JSON");
-    let address = event["address"].as_str().expect("it is text").to_owned();
+    let address = lines.by_ref().find_map(|line| {
+        let event: serde_json::Value = serde_json::from_str(&line.expect("UTF-8")).expect("JSON");
+        event["address"].as_str().map(ToOwned::to_owned)
+    });
     std::thread::spawn(move || lines.for_each(drop));
-    (child, address)
+    (child, address.expect("it listens"))
 }
 
 async fn start_plain_limit() -> String {

@@ -10,7 +10,6 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
 use clap::{Args, Parser, Subcommand};
 use tokio::runtime;
 
@@ -28,6 +27,7 @@ mod sysexits {
     pub(super) const USAGE: u8 = 64;
     pub(super) const SOFTWARE: u8 = 70;
     pub(super) const OS: u8 = 71;
+    pub(super) const IO: u8 = 74;
     pub(super) const CONFIG: u8 = 78;
 }
 
@@ -44,7 +44,7 @@ Exit codes of serve and config: 0 success, 1 the end cut calls short, 64 wrong u
 70 internal error, 71 refused by the system (such as a port in use), 78 faults in
 the configuration.
 Exit codes of call and health: 0 success, 1 wrong arguments, 2 no connection,
-3 the call failed, 4 not healthy.";
+3 the call failed, 4 not healthy, 74 input or output failed.";
 
 /// A gRPC microservice: server, client and health probe in one binary.
 #[derive(Debug, Parser)]
@@ -194,21 +194,20 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
 }
 
 fn fail(error: &anyhow::Error) -> ExitCode {
-    let broken_pipe = |error: &io::Error| error.kind() == io::ErrorKind::BrokenPipe;
-    if error.downcast_ref().is_some_and(broken_pipe)
-        || matches!(error.downcast_ref(), Some(Failure::Io(error)) if broken_pipe(error))
-    {
+    let io_error = || error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    if io_error().is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
         // Whoever read the output has seen enough of it.
         return ExitCode::SUCCESS;
     }
     let _ = writeln!(io::stderr(), "error: {error:#}");
     ExitCode::from(match error.downcast_ref() {
+        Some(Failure::Io(_)) => sysexits::IO,
         Some(Failure::Connect { .. }) => probe::CONNECTION,
         Some(Failure::Call(_)) => probe::RPC,
         Some(Failure::Unhealthy { .. }) => probe::UNHEALTHY,
         _ if error.is::<WrongArguments>() => probe::ARGUMENTS,
         _ if error.is::<Faults>() => sysexits::CONFIG,
-        _ if error.is::<tracing_subscriber::filter::ParseError>() => sysexits::CONFIG,
+        _ if error.is::<log::BadOverride>() => sysexits::CONFIG,
         _ if error.is::<BindError>() || error.is::<io::Error>() => sysexits::OS,
         _ => sysexits::SOFTWARE,
     })
@@ -216,25 +215,48 @@ fn fail(error: &anyhow::Error) -> ExitCode {
 
 fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
     let settings = settings.load()?.settings;
-    log::start(&settings.log).with_context(|| format!("{} does not parse", log::OVERRIDE))?;
-    let runtime = runtime::Builder::new_multi_thread().enable_all().build()?;
-    let outcome = runtime.block_on(serve_until_told(&settings));
-    // A handler that does not yield must not keep the process alive.
-    runtime.shutdown_background();
+    let log = log::start(log::filter(&settings.log)?, settings.log.format)?;
+    let calls = runtime::Builder::new_multi_thread().enable_all().build()?;
+    // The life cycle has a thread of its own: handlers that do not yield can hold
+    // every thread that serves calls, and must not keep the process alive.
+    let life = runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = life.block_on(serve_until_told(&settings, calls.handle()));
+    calls.shutdown_background();
+    let lost = log.flush(settings.shutdown.flush);
+    if lost > 0 {
+        let _ =
+            writeln!(io::stderr(), "{lost} lines of the log were lost: they were not read in time");
+    }
     outcome
 }
 
-async fn serve_until_told(settings: &Settings) -> anyhow::Result<ExitCode> {
+async fn serve_until_told(
+    settings: &Settings,
+    calls: &runtime::Handle,
+) -> anyhow::Result<ExitCode> {
     let shutdown = shutdown_signals()?;
-    let server = Server::bind(settings)?;
+    let server = Server::bind(settings, calls)?;
+    tracing::info!(
+        max_workers = settings.server.max_workers.get(),
+        queue = settings.queue.length,
+        queue_timeout = ?settings.queue.timeout,
+        deadline = ?settings.deadline.default.get(),
+        max_deadline = ?settings.deadline.max.get(),
+        message_bytes = settings.limits.message.get(),
+        header_bytes = settings.limits.header_list.get(),
+        streams = settings.limits.streams,
+        connections = settings.limits.connections.get(),
+        handshake = ?settings.limits.handshake.get(),
+        connection_age = ?settings.limits.connection_age,
+        lame_duck = ?settings.shutdown.lame_duck,
+        drain = ?settings.shutdown.drain,
+        "limits"
+    );
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         address = %server.address(),
         health_address = server.health_address().map(tracing::field::display),
-        max_workers = settings.server.max_workers.get(),
-        streams = settings.limits.streams,
-        connections = settings.limits.connections.get(),
-        work = %humantime::format_duration(settings.service.work),
+        work = ?settings.service.work,
         reflection = settings.reflection.enabled,
         "listening"
     );
@@ -270,7 +292,9 @@ struct WrongArguments(Faults);
 /// The server that this environment configures: in a container, the one beside.
 fn local_server() -> Result<Address, WrongArguments> {
     let layers = Layers { environment: env::vars_os().collect(), ..Layers::default() };
-    let mut address = config::load(&layers).map_err(WrongArguments)?.settings.server.address;
+    let server = config::load(&layers).map_err(WrongArguments)?.settings.server;
+    // Where there is an address for probes, it is there until the end.
+    let mut address = server.health_address.unwrap_or(server.address);
     if address.ip().is_unspecified() {
         address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
     }
@@ -286,7 +310,7 @@ fn run_config(command: ConfigCommand) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Default => write!(out, "{}", config::DEFAULTS)?,
         ConfigCommand::Check(settings) => {
-            settings.load()?;
+            log::filter(&settings.load()?.settings.log)?;
             writeln!(out, "the configuration is valid")?;
         }
         ConfigCommand::Show { settings, json } => {
@@ -296,7 +320,7 @@ fn run_config(command: ConfigCommand) -> anyhow::Result<()> {
             } else {
                 loaded.write_toml(&mut out)?;
                 if let Some(directives) = log::level_override() {
-                    writeln!(out, "\n# {}={directives} wins over log.level", log::OVERRIDE)?;
+                    writeln!(out, "\n# {}={directives:?} wins over log.level", log::OVERRIDE)?;
                 }
             }
         }

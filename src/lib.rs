@@ -6,6 +6,7 @@
 //! - [`middleware`]: what every call passes through on its way there.
 //! - [`server`]: listening, connections, health, the end.
 //! - [`telemetry`]: what it says of itself.
+//! - [`proto`]: the messages, as generated.
 //! - [`config`]: the settings, and where each came from.
 //! - [`client`]: the other side: a call, a health probe.
 //! - [`cli`]: the commands, which put the rest together.

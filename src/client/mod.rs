@@ -35,7 +35,7 @@ pub enum Failure {
         status: &'static str,
     },
     /// Standard input could not be read, or standard output not written.
-    #[error(transparent)]
+    #[error("input or output failed: {0}")]
     Io(#[from] io::Error),
 }
 

@@ -113,7 +113,9 @@ impl Checked {
                     }
                 }
                 kind => {
-                    values.insert(section, Value::new(None, kind));
+                    // Quoted where it has a dot, as it must be in the file.
+                    let key = if section.contains('.') { format!("{section:?}") } else { section };
+                    values.insert(key, Value::new(None, kind));
                 }
             }
         }
@@ -129,7 +131,8 @@ impl Checked {
         for (name, text) in variables {
             let name = name.to_string_lossy();
             let Some(path) = name.strip_prefix(ENVIRONMENT_PREFIX) else { continue };
-            let key = path.to_lowercase().replace("__", ".");
+            // A dot in the name is none between parts.
+            let key = path.to_lowercase().replace('.', "\".\"").replace("__", ".");
             if !self.exists(&key, &name) {
                 continue;
             }
@@ -200,9 +203,11 @@ impl Checked {
     fn nearest(&self, key: &str) -> Option<&str> {
         self.known
             .keys()
-            .map(|candidate| (strsim::jaro_winkler(key, candidate), candidate.as_str()))
+            .map(|candidate| {
+                (strsim::normalized_damerau_levenshtein(key, candidate), candidate.as_str())
+            })
             .max_by(|a, b| a.0.total_cmp(&b.0))
-            .filter(|(similarity, _)| *similarity > 0.85)
+            .filter(|(similarity, _)| *similarity > 0.8)
             .map(|(_, candidate)| candidate)
     }
 }

@@ -23,6 +23,9 @@ use tracing::level_filters::LevelFilter;
 /// The default settings, as the commented TOML file that documents them.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 
+/// A call's own headers, with those that its client adds, in bytes.
+const LEAST_HEADER_LIST: u32 = 1024;
+
 /// All settings of the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
@@ -115,6 +118,8 @@ pub struct Shutdown {
     pub lame_duck: Duration,
     /// How long calls in flight then have to finish.
     pub drain: Duration,
+    /// How long the last lines of the log may then take.
+    pub flush: Duration,
 }
 
 /// `[reflection]`
@@ -215,10 +220,14 @@ fn limits(values: &mut Reader) -> Option<Limits> {
     let connections = values.get("limits.connections");
     let handshake = values.get("limits.handshake");
     let connection_age = values.get("limits.connection_age");
+    let header_list: Size = header_list?;
+    if header_list.get() < LEAST_HEADER_LIST {
+        values.fault("limits.header_list", "is less than the 1KiB that the headers of a call need");
+    }
     Some(Limits {
         message: message?,
         streams: streams?,
-        header_list: header_list?,
+        header_list,
         connections: connections?,
         handshake: handshake?,
         connection_age: connection_age?,
@@ -234,7 +243,8 @@ fn keepalive(values: &mut Reader) -> Option<Keepalive> {
 fn shutdown(values: &mut Reader) -> Option<Shutdown> {
     let lame_duck = values.get("shutdown.lame_duck");
     let drain = values.get("shutdown.drain");
-    Some(Shutdown { lame_duck: lame_duck?, drain: drain? })
+    let flush = values.get("shutdown.flush");
+    Some(Shutdown { lame_duck: lame_duck?, drain: drain?, flush: flush? })
 }
 
 fn reflection(values: &mut Reader) -> Option<Reflection> {

@@ -22,7 +22,7 @@ impl Loaded {
                 section = value.section;
             }
             let setting = format!("{} = {}", value.name, value.value);
-            writeln!(out, "{setting:<28} # {}", value.source)?;
+            writeln!(out, "{setting:<28} # {}", value.source.escape_debug())?;
         }
         Ok(())
     }

@@ -47,8 +47,7 @@ pub fn stack(settings: &Settings, in_flight: InFlight) -> CallStack {
         // Within the log, so that a call that the end of the server cut is
         // logged with the status that it got.
         .layer(in_flight)
-        // Around all that drops with the call: a call that panics gives its
-        // worker back.
+        // Around the layers below too: no panic of theirs ends a connection.
         .layer(CatchPanicLayer::custom(AnswerPanic))
         // Around the queue: the wait counts.
         .layer(DeadlineLayer::new(settings.deadline.clone()))

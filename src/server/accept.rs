@@ -24,6 +24,7 @@ pub(super) async fn accept(listener: TcpListener, connections: Arc<Connections>)
                     connections.open(stream, peer);
                 }
                 Err(error) => {
+                    connections.count(|endings| endings.not_accepted += 1);
                     tracing::warn!(%error, "no connection can be accepted at the moment");
                     sleep(backoff).await;
                     backoff = (backoff * 2).min(LAST_BACKOFF);

@@ -1,13 +1,9 @@
 //! One connection, from its first byte to its last.
 
 use std::{
-    io,
     net::SocketAddr,
     pin::pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-    },
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -19,11 +15,7 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
-use tokio::{
-    net::TcpStream,
-    sync::Semaphore,
-    time::{sleep, timeout},
-};
+use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tonic::{body::Body, service::Routes};
 use tower::Service;
@@ -40,6 +32,12 @@ const MAX_PENDING_RESETS: usize = 20;
 /// (CVE-2025-8671).
 const MAX_LOCAL_RESETS: usize = 1024;
 
+/// How long a connection that has not begun HTTP/2 may hold up the drain: its
+/// client may have sent its first call, and be waiting for that to arrive.
+const PREFACE_GRACE: Duration = Duration::from_secs(1);
+
+const NEVER_POISONED: &str = "nothing panics while it counts";
+
 /// What all connections of one address share.
 #[derive(Debug)]
 pub(super) struct Connections {
@@ -52,19 +50,38 @@ pub(super) struct Connections {
     /// One permit for each connection that may be open.
     places: Arc<Semaphore>,
     /// The task of each connection.
-    pub(super) open: TaskTracker,
+    pub(super) tasks: TaskTracker,
     /// Connections are to end, whatever their calls do.
     pub(super) stop: CancellationToken,
-    pub(super) counts: Counts,
+    endings: Mutex<Endings>,
 }
 
 /// How many connections there were, by how they ended.
-#[derive(Debug, Default)]
-pub(super) struct Counts {
-    /// Beyond the cap: closed at once.
-    pub(super) refused: AtomicUsize,
-    /// Still open at the bound of the drain, and closed by it.
-    pub(super) cut: AtomicUsize,
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Endings {
+    /// By their peer, or in agreement with it.
+    pub closed: usize,
+    /// By an error: a peer that went away, was silent, or broke the protocol.
+    pub failed: usize,
+    /// Still open at the bound of the drain, and dropped.
+    pub cut: usize,
+    /// Beyond the cap, and closed as soon as they were accepted.
+    pub refused: usize,
+    /// Not even accepted, for want of descriptors or the like.
+    pub not_accepted: usize,
+}
+
+impl Endings {
+    /// Those that came after `earlier`.
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self {
+            closed: self.closed - earlier.closed,
+            failed: self.failed - earlier.failed,
+            cut: self.cut - earlier.cut,
+            refused: self.refused - earlier.refused,
+            not_accepted: self.not_accepted - earlier.not_accepted,
+        }
+    }
 }
 
 impl Connections {
@@ -81,9 +98,9 @@ impl Connections {
             lifecycle,
             drain_at,
             places: Arc::new(Semaphore::new(settings.limits.connections.get())),
-            open: TaskTracker::new(),
+            tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
-            counts: Counts::default(),
+            endings: Mutex::default(),
         })
     }
 
@@ -92,22 +109,38 @@ impl Connections {
         self.lifecycle.reached(self.drain_at).await;
     }
 
+    async fn draining_for(&self, time: Duration) {
+        self.draining().await;
+        sleep(time).await;
+    }
+
+    /// How connections have ended so far.
+    pub(super) fn endings(&self) -> Endings {
+        *self.endings.lock().expect(NEVER_POISONED)
+    }
+
+    pub(super) fn count(&self, ending: impl FnOnce(&mut Endings)) {
+        ending(&mut self.endings.lock().expect(NEVER_POISONED));
+    }
+
     /// Serves a connection in a task of its own, where there is a place for it.
     pub(super) fn open(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
-            self.counts.refused.fetch_add(1, Ordering::Relaxed);
+            self.count(|endings| endings.refused += 1);
             tracing::debug!(%peer, "refused: limits.connections are open");
             return;
         };
         let connections = Arc::clone(self);
-        self.open.spawn(async move {
+        self.tasks.spawn(async move {
             tokio::select! {
-                served = connections.serve(stream, peer) => if let Err(error) = served {
-                    tracing::debug!(%peer, error, "a connection failed");
+                served = connections.serve(stream, peer) => match served {
+                    Ok(()) => connections.count(|endings| endings.closed += 1),
+                    Err(error) => {
+                        tracing::debug!(%peer, error, "a connection failed");
+                        connections.count(|endings| endings.failed += 1);
+                    }
                 },
-                () = connections.stop.cancelled() => {
-                    connections.counts.cut.fetch_add(1, Ordering::Relaxed);
-                }
+                () = connections.stop.cancelled() => connections.count(|endings| endings.cut += 1),
             }
             drop(place);
         });
@@ -116,10 +149,11 @@ impl Connections {
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), String> {
         // Small answers must not wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let preface = timeout(self.limits.handshake.get(), preface::read(stream)).await;
-        let stream = preface
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            .map_err(|error| format!("no HTTP/2 preface: {error}"))?;
+        let stream = tokio::select! {
+            read = preface::read(stream) => read.map_err(|error| error.to_string())?,
+            () = sleep(self.limits.handshake.get()) => return Err("no preface in time".to_owned()),
+            () = self.draining_for(PREFACE_GRACE) => return Err("no preface in the drain".to_owned()),
+        };
 
         let service = service_fn(|request| {
             let mut routes = self.routes.clone();
@@ -197,5 +231,34 @@ fn refuse<B>(request: &hyper::Request<B>) -> Option<Response<Body>> {
             *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
             Some(refusal)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::time::Instant;
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn ages_differ_by_up_to_a_tenth() {
+        let age = Duration::from_secs(1000);
+        let mut ages = Vec::new();
+        for _ in 0..100 {
+            let start = Instant::now();
+            jittered(age).await;
+            ages.push(start.elapsed().as_secs());
+        }
+        assert!(ages.iter().all(|age| (900..=1100).contains(age)), "{ages:?}");
+        assert!(
+            ages.iter().any(|age| *age < 970) && ages.iter().any(|age| *age > 1030),
+            "{ages:?}"
+        );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn without_an_age_there_is_no_end() {
+        assert_eq!(jittered(Duration::ZERO).now_or_never(), None);
     }
 }

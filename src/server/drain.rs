@@ -1,18 +1,19 @@
 //! The end: what is waited for, for how long, and what is said of it.
 
-use std::{
-    sync::{Arc, atomic::Ordering},
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use tokio::time::{Instant, timeout};
 
-use super::connection::Connections;
+use super::connection::{Connections, Endings};
 use crate::middleware::{Counts, InFlight};
 
-/// How long answers may take to reach their callers once calls have been cut.
-/// Part of the second beyond the bound in which the process ends.
+/// How long answers may take to reach their callers once calls have been cut,
+/// and peers to agree to the end of their connections where there was no time
+/// for a drain. Part of the second beyond the bound in which the process ends.
 const CUT_GRACE: Duration = Duration::from_millis(500);
+
+/// How long what is dropped then may take to be gone.
+const DROP_GRACE: Duration = Duration::from_millis(250);
 
 /// What the drain did.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,22 +22,22 @@ pub struct DrainReport {
     pub in_flight: usize,
     /// Calls that finished during the drain.
     pub finished: usize,
-    /// Calls that were answered UNAVAILABLE, or not at all, because the time was over.
+    /// Calls that were answered UNAVAILABLE, or not at all, for the time was over.
     pub cut: usize,
     /// Connections open when the drain began.
     pub connections: usize,
-    /// Connections that were closed though their peer had not agreed.
-    pub connections_cut: usize,
-    /// Connections that were refused in the whole life, for there were too many.
-    pub connections_refused: usize,
+    /// How connections ended: in the drain, or, of those that were refused or
+    /// not accepted, in the whole life.
+    pub endings: Endings,
     /// How long the drain took, without the time as a lame duck.
     pub took: Duration,
 }
 
 impl DrainReport {
-    /// Whether every call had its own answer.
+    /// Whether nothing was cut: every call had its own answer, and no connection
+    /// was dropped that could have held the rest of one.
     pub fn is_clean(&self) -> bool {
-        self.cut == 0
+        self.cut == 0 && self.endings.cut == 0
     }
 
     /// Logs the report, as one line.
@@ -47,9 +48,12 @@ impl DrainReport {
             finished = self.finished,
             cut = self.cut,
             connections = self.connections,
-            connections_cut = self.connections_cut,
-            connections_refused = self.connections_refused,
-            took = %humantime::format_duration(Duration::from_millis(self.took.as_millis() as u64)),
+            connections_closed = self.endings.closed,
+            connections_failed = self.endings.failed,
+            connections_cut = self.endings.cut,
+            connections_refused = self.endings.refused,
+            connections_not_accepted = self.endings.not_accepted,
+            took = ?self.took,
             "drained"
         );
     }
@@ -63,16 +67,18 @@ pub(super) struct Drain {
     start: Instant,
     calls: Counts,
     open: usize,
+    endings: Endings,
 }
 
 impl Drain {
     /// Begins to count. The state is draining already.
     pub(super) fn begin(connections: Arc<Connections>, in_flight: InFlight) -> Self {
-        connections.open.close();
+        connections.tasks.close();
         Self {
             start: Instant::now(),
             calls: in_flight.counts(),
-            open: connections.open.len(),
+            open: connections.tasks.len(),
+            endings: connections.endings(),
             connections,
             in_flight,
         }
@@ -80,29 +86,32 @@ impl Drain {
 
     /// Waits until every connection has ended by itself.
     pub(super) async fn idle(&self) {
-        self.connections.open.wait().await;
+        self.connections.tasks.wait().await;
     }
 
     /// Ends whatever is left: calls with a status, then connections.
     pub(super) async fn end(self) -> DrainReport {
-        if self.in_flight.counts().in_flight() > 0 {
-            self.in_flight.cut();
-            // What came of it is in the report.
-            let _ = timeout(CUT_GRACE, self.idle()).await;
-        }
+        self.in_flight.cut();
+        // What came of it is in the report.
+        let _ = timeout(CUT_GRACE, self.idle()).await;
         let unanswered = self.in_flight.counts().in_flight();
         self.connections.stop.cancel();
-        let _ = timeout(CUT_GRACE / 2, self.idle()).await;
+        let _ = timeout(DROP_GRACE, self.idle()).await;
 
         let calls = self.in_flight.counts();
         let cut = calls.cut + unanswered;
+        let endings = self.connections.endings();
+        let in_drain = endings.since(self.endings);
         DrainReport {
             in_flight: self.calls.in_flight(),
             finished: calls.started.saturating_sub(self.calls.finished + cut),
             cut,
             connections: self.open,
-            connections_cut: self.connections.counts.cut.load(Ordering::Relaxed),
-            connections_refused: self.connections.counts.refused.load(Ordering::Relaxed),
+            endings: Endings {
+                refused: endings.refused,
+                not_accepted: endings.not_accepted,
+                ..in_drain
+            },
             took: self.start.elapsed(),
         }
     }

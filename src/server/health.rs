@@ -89,3 +89,24 @@ impl Health for LifeHealth {
         Ok(Response::new(Box::pin(statuses)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn readiness_is_while_ready_and_liveness_is_always() {
+        for (state, ready) in [
+            (State::Starting, ServingStatus::NotServing),
+            (State::Ready, ServingStatus::Serving),
+            (State::LameDuck, ServingStatus::NotServing),
+            (State::Draining, ServingStatus::NotServing),
+            (State::Stopped, ServingStatus::NotServing),
+        ] {
+            assert_eq!(status("", state), Some(ready), "{state:?}");
+            assert_eq!(status("SampleService", state), Some(ready), "{state:?}");
+            assert_eq!(status("liveness", state), Some(ServingStatus::Serving), "{state:?}");
+            assert_eq!(status("Nonsense", state), None, "{state:?}");
+        }
+    }
+}

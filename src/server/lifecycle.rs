@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 /// Where in its life the server is. It only ever goes forward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum State {
+pub(super) enum State {
     /// Not yet able to take calls.
     Starting,
     /// Calls are served, and readiness says so.
@@ -54,6 +54,11 @@ impl Lifecycle {
 #[cfg(test)]
 mod tests {
     use super::{Lifecycle, State};
+
+    #[test]
+    fn begins_unready() {
+        assert_eq!(*Lifecycle::new().watch().borrow(), State::Starting);
+    }
 
     #[test]
     fn never_goes_back() {

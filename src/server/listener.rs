@@ -14,9 +14,10 @@ const BACKLOG: i32 = 1024;
 
 /// An address that cannot be listened on.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}: {cause}{}", hint(cause))]
+#[error("cannot listen on {address} ({setting}): {cause}{}", hint(cause))]
 pub struct BindError {
     address: SocketAddr,
+    setting: &'static str,
     // Not `source`: the message has it already.
     cause: io::Error,
 }
@@ -24,10 +25,10 @@ pub struct BindError {
 fn hint(error: &io::Error) -> &'static str {
     match error.kind() {
         io::ErrorKind::AddrInUse => {
-            "; end the program that listens there, or choose another server.address (--address)"
+            "; end the program that listens there, or choose another address"
         }
         io::ErrorKind::PermissionDenied => {
-            "; ports below 1024 need a privilege, or choose another server.address (--address)"
+            "; ports below 1024 need a privilege: choose another address"
         }
         _ => "",
     }
@@ -35,13 +36,16 @@ fn hint(error: &io::Error) -> &'static str {
 
 /// Listens on the address. Where IPv6 is off, `[::]` falls back to `0.0.0.0`,
 /// and the log says so. Gives the address that it became.
-pub(super) fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), BindError> {
+pub(super) fn listen(
+    address: SocketAddr,
+    setting: &'static str,
+) -> Result<(TcpListener, SocketAddr), BindError> {
     let listen = || {
         let listener = listen_with(address, bind)?;
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    listen().map_err(|cause| BindError { address, cause })
+    listen().map_err(|cause| BindError { address, setting, cause })
 }
 
 fn listen_with<L>(

@@ -16,10 +16,11 @@ mod preface;
 mod routes;
 mod signal;
 
-use std::{future::pending, net::SocketAddr, sync::Arc};
+use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
+    runtime::Handle,
     sync::mpsc,
     time::{sleep, timeout},
 };
@@ -34,13 +35,17 @@ use accept::accept;
 use connection::Connections;
 use drain::Drain;
 use health::LifeHealth;
-use lifecycle::Lifecycle;
+use lifecycle::{Lifecycle, State};
 use listener::listen;
 
+pub use connection::Endings;
 pub use drain::DrainReport;
-pub use lifecycle::State;
 pub use listener::BindError;
 pub use signal::shutdown_signals;
+
+/// How long the accept loops may take to end: at once, but where handlers hold
+/// every thread of their runtime.
+const CLOSE_GRACE: Duration = Duration::from_millis(100);
 
 /// A server that listens, and serves once it is run.
 #[derive(Debug)]
@@ -50,6 +55,7 @@ pub struct Server {
     in_flight: InFlight,
     lifecycle: Lifecycle,
     shutdown: Shutdown,
+    calls: Handle,
 }
 
 /// A listener, and what is served on it.
@@ -61,28 +67,34 @@ struct Bound {
 }
 
 impl Server {
-    /// Listens on the configured addresses. Nothing is answered yet.
+    /// Listens on the configured addresses. Nothing is answered yet. Calls will be
+    /// served in the runtime of `calls`.
     ///
     /// # Errors
     ///
     /// Where an address cannot be listened on.
-    pub fn bind(settings: &Settings) -> Result<Self, BindError> {
+    pub fn bind(settings: &Settings, calls: &Handle) -> Result<Self, BindError> {
+        let _listeners_belong_to_it = calls.enter();
         let lifecycle = Lifecycle::new();
         let in_flight = InFlight::default();
         let health = LifeHealth::new(lifecycle.watch());
-        let bind = |address, routes, drain_at| {
-            let (listener, address) = listen(address)?;
+        let bind = |address, setting, routes, drain_at| {
+            let (listener, address) = listen(address, setting)?;
             let connections = Connections::new(routes, settings, lifecycle.clone(), drain_at);
             Ok(Bound { listener, address, connections })
         };
 
         let routes = routes::all(settings, health.clone(), in_flight.clone());
-        let service = bind(settings.server.address, routes, State::Draining)?;
+        let service = bind(settings.server.address, "server.address", routes, State::Draining)?;
         // Probes are answered to the end.
         let health = (settings.server.health_address)
-            .map(|address| bind(address, routes::health_alone(health), State::Stopped))
+            .map(|address| {
+                let routes = routes::health_alone(health);
+                bind(address, "server.health_address", routes, State::Stopped)
+            })
             .transpose()?;
-        Ok(Self { service, health, in_flight, lifecycle, shutdown: settings.shutdown.clone() })
+        let (shutdown, calls) = (settings.shutdown.clone(), calls.clone());
+        Ok(Self { service, health, in_flight, lifecycle, shutdown, calls })
     }
 
     /// The address of the service, with the port that port 0 became.
@@ -100,34 +112,42 @@ impl Server {
     ///
     /// `shutdown` gives the reason. A second one ends the server at once. While
     /// there is none, the server goes on, even where no sender is left.
+    ///
+    /// This need not run where calls are served, and where it does not, no call
+    /// can keep it from coming to its end.
     pub async fn run(self, mut shutdown: mpsc::Receiver<&'static str>) -> DrainReport {
-        let Self { service, health, in_flight, lifecycle, shutdown: times } = self;
-        let accepting = TaskTracker::new();
-        accepting.spawn(accept(service.listener, Arc::clone(&service.connections)));
-        if let Some(health) = health {
-            tokio::spawn(accept(health.listener, health.connections));
-        }
+        let Self { service, health, in_flight, lifecycle, shutdown: times, calls } = self;
+        // Before the first connection is accepted, so that none is told otherwise.
         lifecycle.advance(State::Ready);
+        let accepting = TaskTracker::new();
+        accepting.spawn_on(accept(service.listener, Arc::clone(&service.connections)), &calls);
+        if let Some(health) = health {
+            calls.spawn(accept(health.listener, health.connections));
+        }
 
         let reason = next(&mut shutdown).await;
-        tracing::info!(reason, lame_duck = %humantime::format_duration(times.lame_duck), "lame duck");
+        tracing::info!(reason, delay = ?times.lame_duck, "lame duck");
         lifecycle.advance(State::LameDuck);
-        let now = tokio::select! {
+        let mut told_twice = tokio::select! {
             reason = next(&mut shutdown) => Some(reason),
             () = sleep(times.lame_duck) => None,
         };
 
         lifecycle.advance(State::Draining);
         accepting.close();
-        accepting.wait().await;
+        // Either way nothing more is accepted: the process ends before long.
+        let _ = timeout(CLOSE_GRACE, accepting.wait()).await;
         let drain = Drain::begin(service.connections, in_flight);
-        tracing::info!(bound = %humantime::format_duration(times.drain), "draining");
-        if now.is_none() {
+        tracing::info!(bound = ?times.drain, "draining");
+        if told_twice.is_none() {
             tokio::select! {
-                reason = next(&mut shutdown) => tracing::warn!(reason, "told twice: stopping now"),
+                reason = next(&mut shutdown) => told_twice = Some(reason),
                 // What is not idle by then is cut.
                 _ = timeout(times.drain, drain.idle()) => {}
             }
+        }
+        if let Some(reason) = told_twice {
+            tracing::warn!(reason, "told twice: stopping now");
         }
         let report = drain.end().await;
         lifecycle.advance(State::Stopped);

@@ -7,40 +7,70 @@ use std::{
     panic::{self, PanicHookInfo},
 };
 
-use tracing_subscriber::{EnvFilter, filter::ParseError};
+use tracing::level_filters::LevelFilter;
+use tracing_subscriber::EnvFilter;
 
+use super::LogWriter;
 use crate::config::{Log, LogFormat};
 
 /// The variable that wins over `log.level`. It takes directives such as
 /// `info,h2=debug`; see [`EnvFilter`].
 pub const OVERRIDE: &str = "RUST_LOG";
 
-/// The override, where it is set to anything.
-pub fn level_override() -> Option<String> {
-    env::var(OVERRIDE).ok().filter(|directives| !directives.is_empty())
+/// The log cannot be as it was asked for.
+#[derive(Debug, thiserror::Error)]
+#[error("{OVERRIDE}={directives:?} does not parse: {problem}")]
+pub struct BadOverride {
+    directives: String,
+    problem: String,
 }
 
-/// Starts the log for the rest of the process.
+/// The override, where it is set to anything.
+pub fn level_override() -> Option<String> {
+    let directives = env::var_os(OVERRIDE).filter(|directives| !directives.is_empty())?;
+    Some(directives.to_string_lossy().into_owned())
+}
+
+/// What is logged.
 ///
 /// # Errors
 ///
 /// Where `RUST_LOG` does not parse.
+pub fn filter(settings: &Log) -> Result<EnvFilter, BadOverride> {
+    match level_override() {
+        Some(directives) => EnvFilter::try_new(&directives)
+            .map_err(|error| BadOverride { directives, problem: error.to_string() }),
+        // The level is that of this program: the frames that its libraries log
+        // at debug would bury it.
+        None => {
+            let libraries = settings.level.min(LevelFilter::INFO);
+            let own = format!("{}={}", env!("CARGO_CRATE_NAME"), settings.level);
+            Ok(EnvFilter::new(format!("{libraries},{own}")))
+        }
+    }
+}
+
+/// Starts the log for the rest of the process. What is returned flushes it.
+///
+/// # Errors
+///
+/// Where the system has no thread left.
 ///
 /// # Panics
 ///
 /// Where the process has a log already.
-pub fn start(settings: &Log) -> Result<(), ParseError> {
-    let filter = match level_override() {
-        Some(directives) => EnvFilter::try_new(directives)?,
-        None => EnvFilter::default().add_directive(settings.level.into()),
-    };
-    let subscriber = tracing_subscriber::fmt().with_env_filter(filter).with_target(false);
-    match settings.format {
+pub fn start(filter: EnvFilter, format: LogFormat) -> io::Result<LogWriter> {
+    let writer = LogWriter::start(io::stdout())?;
+    let subscriber = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_target(false)
+        .with_writer(writer.clone());
+    match format {
         LogFormat::Text => subscriber.with_ansi(colour()).init(),
         LogFormat::Json => subscriber.json().flatten_event(true).with_ansi(false).init(),
     }
     panic::set_hook(Box::new(log_panic));
-    Ok(())
+    Ok(writer)
 }
 
 /// A panic is a line of the log, with its backtrace, and not text in between.

@@ -1,8 +1,11 @@
 //! What the server says of itself.
 
 pub mod log;
+mod writer;
 
 use tonic::Code;
+
+pub use writer::LogWriter;
 
 /// The name of a status code as the gRPC specification writes it, such as
 /// `DEADLINE_EXCEEDED`.

@@ -1,9 +1,9 @@
 //! `sample-service call`.
 
-use std::{net::TcpListener, process::Stdio};
+use std::process::Stdio;
 
 use crate::support::process::{
-    Process, ServerProcess, command, run, run_with_input, stderr, stdout,
+    Process, ServerProcess, command, run, run_with_input, stderr, stdout, unused_address,
 };
 
 #[test]
@@ -111,8 +111,14 @@ fn a_reader_that_goes_away_ends_it_quietly() {
     assert_eq!(output.status.code(), Some(0));
 }
 
-/// An address at which nothing listens.
-fn unused_address() -> String {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("it is bound").to_string()
+#[test]
+fn output_that_cannot_be_written_is_exit_code_74() {
+    let server = ServerProcess::start(&[]);
+    for name in ["call", "health"] {
+        let full = std::fs::File::options().write(true).open("/dev/full").expect("Linux has it");
+        let mut client = command(&[name, "--address", &server.address]);
+        let output = client.stdout(full).stderr(Stdio::piped()).output().expect("it runs");
+        assert!(stderr(&output).contains("No space left on device"), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(74));
+    }
 }

@@ -74,6 +74,14 @@ fn each_fault_names_its_key_what_was_expected_and_its_source() {
             "[sevrer]\nmax_workers = 3",
             "sevrer: is not a setting; `sample-service config default` lists them all (from FILE)",
         ),
+        (
+            "\"server.max_workers\" = 3",
+            "\"server.max_workers\": is not a setting; did you mean server.max_workers? (from FILE)",
+        ),
+        (
+            "[limits]\nheader_list = \"1B\"",
+            "limits.header_list: is less than the 1KiB that the headers of a call need (from FILE)",
+        ),
         ("server = 5", "server: is a section: its settings belong below [server] (from FILE)"),
         (
             "[service]\nwork = 100",
@@ -267,7 +275,10 @@ fn a_port_in_use_is_refused_by_its_address() {
     let address = taken.local_addr().expect("it is bound").to_string();
     let output = run(&["serve", "--address", &address]);
     let refusal = stderr(&output);
-    assert!(refusal.starts_with(&format!("error: cannot listen on {address}: ")), "{refusal}");
+    assert!(
+        refusal.starts_with(&format!("error: cannot listen on {address} (server.address): ")),
+        "{refusal}"
+    );
     assert!(refusal.contains("Address already in use"), "{refusal}");
     assert_eq!(output.status.code(), Some(71));
     assert_eq!(stdout(&output), "");
@@ -284,4 +295,19 @@ fn wrong_usage_is_exit_code_64() {
 fn serve_is_the_default_command() {
     let output = run(&["--max-workers", "0"]);
     assert_refused(&output);
+}
+
+#[test]
+fn the_readme_lists_every_setting_with_its_default() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    let readme = fs::read_to_string(path).expect("it is there");
+    let shown = stdout(&run(&["config", "show", "--json"]));
+    let sections: serde_json::Value = serde_json::from_str(&shown).expect("JSON");
+    for (section, settings) in sections.as_object().expect("sections") {
+        for (name, setting) in settings.as_object().expect("settings") {
+            let variable = format!("SAMPLE__{section}__{name}").to_uppercase();
+            let row = format!("| `{section}.{name}` | `{}` | `{variable}` |", setting["value"]);
+            assert!(readme.contains(&row), "{row}");
+        }
+    }
 }

@@ -13,7 +13,7 @@ use tonic_health::{
 
 use crate::support::{
     InProcess,
-    process::{ServerProcess, command, run, stderr, stdout},
+    process::{ServerProcess, command, run, stderr, stdout, unused_address},
 };
 
 #[test]
@@ -28,10 +28,7 @@ fn a_healthy_server_is_exit_code_0() {
 
 #[test]
 fn no_connection_is_exit_code_2() {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
-    drop(listener);
-    let output = run(&["health", "--address", &address]);
+    let output = run(&["health", "--address", &unused_address()]);
     assert!(stderr(&output).starts_with("error: cannot connect to"), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(2));
 }
@@ -76,6 +73,13 @@ fn without_an_address_it_asks_the_server_that_the_environment_configures() {
     let (_, port) = server.address.rsplit_once(':').expect("an address");
     let address = format!("0.0.0.0:{port}");
     let probe = command(&["health"]).env("SAMPLE__SERVER__ADDRESS", address).output();
+    assert_eq!(stdout(&probe.expect("the binary runs")), "SERVING\n");
+
+    // Where there is an address for probes, that is the one.
+    let probe = command(&["health"])
+        .env("SAMPLE__SERVER__ADDRESS", unused_address())
+        .env("SAMPLE__SERVER__HEALTH_ADDRESS", &server.address)
+        .output();
     assert_eq!(stdout(&probe.expect("the binary runs")), "SERVING\n");
 
     let faulty = command(&["health"]).env("SAMPLE__SERVER__ADDRESS", "nonsense").output();

@@ -2,7 +2,13 @@
 
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
 
-use crate::support::{InProcess, client, connect, process::ServerProcess, request};
+use tokio::task::JoinSet;
+
+use crate::support::{
+    InProcess, client, connect,
+    process::{ServerProcess, run},
+    request,
+};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_answered_while_every_worker_is_busy() {
@@ -23,6 +29,31 @@ async fn health_is_answered_while_every_worker_is_busy() {
     let output = server.run(&["health", "--timeout", "30s"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(callers.iter().all(|caller| !caller.is_finished()));
+}
+
+/// Calls that wait have their messages read: unread, they would fill the window
+/// of the connection, and the calls at work would wait for theirs for ever.
+#[tokio::test(flavor = "multi_thread")]
+async fn large_messages_of_calls_that_wait_do_not_block_those_at_work() {
+    let server = InProcess::start(&[("service.work", "1ms")]).await;
+    let channel = server.connect().await;
+    let message = "x".repeat(300_000);
+    let mut calls = JoinSet::new();
+    for _ in 0..100 {
+        let (mut client, message) = (client(channel.clone()), message.clone());
+        calls.spawn(async move { client.call(request(&message)).await });
+    }
+    for answer in calls.join_all().await {
+        answer.expect("it fits into queue and workers");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_address_is_every_address_of_ipv4_too() {
+    let server = ServerProcess::start(&["--address", "[::]:0"]);
+    let (_, port) = server.address.rsplit_once(':').expect("an address");
+    let output = run(&["call", "--address", &format!("127.0.0.1:{port}")]);
+    assert_eq!(output.status.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

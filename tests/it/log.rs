@@ -3,10 +3,10 @@
 use std::{env, process::Command, thread};
 
 use rustix::process::Signal;
-use sample_service::telemetry::log;
+use sample_service::{config::LogFormat, telemetry::log};
 
 use crate::support::{
-    process::{Process, ServerProcess, command, event, run, stderr},
+    process::{NEVER, Process, ServerProcess, command, event, run, stderr, unused_address},
     settings,
     wire::{Caller, message, text},
 };
@@ -69,9 +69,12 @@ fn rust_log_wins_over_the_configured_level() {
     server.run(&["call"]);
     assert_eq!(server.wait_for_event("call")["code"], "OK");
 
-    let refused = command(&["serve"]).env("RUST_LOG", "info,=,").output().expect("it runs");
-    assert!(stderr(&refused).starts_with("error: RUST_LOG does not parse"), "{}", stderr(&refused));
-    assert_eq!(refused.status.code(), Some(78));
+    for arguments in [&["serve"][..], &["config", "check"]] {
+        let refused = command(arguments).env("RUST_LOG", "info,=,").output().expect("it runs");
+        let refusal = stderr(&refused);
+        assert!(refusal.starts_with("error: RUST_LOG=\"info,=,\" does not parse"), "{refusal}");
+        assert_eq!(refused.status.code(), Some(78));
+    }
 }
 
 #[test]
@@ -85,11 +88,22 @@ fn text_has_no_colour_where_there_is_no_terminal() {
 fn the_start_names_version_address_and_limits() {
     let mut serve = command(&["serve", "--log-format", "json", "--address", "127.0.0.1:0"]);
     let server = Process::spawn(serve.args(["--max-workers", "7", "--work", "3ms"]));
+    let limits = server.wait_for(|line| Some(event(line)));
+    assert_eq!(limits["message"], "limits");
+    assert_eq!(limits["max_workers"], 7);
+    for limit in ["queue", "streams", "connections", "message_bytes", "header_bytes"] {
+        assert!(limits[limit].as_u64() > Some(0), "{limit}: {limits}");
+    }
+    for limit in ["deadline", "max_deadline", "queue_timeout", "handshake", "lame_duck", "drain"] {
+        assert!(
+            limits[limit].as_str().is_some_and(|text| text.ends_with('s')),
+            "{limit}: {limits}"
+        );
+    }
     let start = server.wait_for(|line| Some(event(line)));
     assert_eq!(start["message"], "listening");
     assert_eq!(start["version"], env!("CARGO_PKG_VERSION"));
     assert!(start["address"].as_str().is_some_and(|address| !address.ends_with(":0")));
-    assert_eq!(start["max_workers"], 7);
     assert_eq!(start["work"], "3ms");
     assert_eq!(start["reflection"], true);
 }
@@ -106,9 +120,12 @@ fn the_version_is_that_of_the_package() {
 fn a_panic_is_a_line_with_its_backtrace() {
     const CHILD: &str = "PANIC_IN_A_CHILD";
     if env::var_os(CHILD).is_some() {
-        log::start(&settings(&[("log.format", "json")]).log).expect("no RUST_LOG");
+        let settings = settings(&[]).log;
+        let filter = log::filter(&settings).expect("no RUST_LOG");
+        let log = log::start(filter, LogFormat::Json).expect("a thread");
         let panicked = thread::spawn(|| panic!("on purpose")).join();
         assert!(panicked.is_err());
+        assert_eq!(log.flush(NEVER), 0);
         return;
     }
     let mut child = Command::new(env::current_exe().expect("this test"));
@@ -123,4 +140,37 @@ fn a_panic_is_a_line_with_its_backtrace() {
     assert!(event["location"].as_str().is_some_and(|location| location.contains("log.rs")));
     let backtrace = event["backtrace"].as_str().expect("a backtrace");
     assert!(backtrace.contains("a_panic_is_a_line_with_its_backtrace"), "{backtrace}");
+}
+
+#[test]
+fn a_log_that_nobody_reads_costs_no_call_and_no_clean_end() {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let address = unused_address();
+    let mut serve = command(&["serve", "--address", &address]);
+    serve.env("SAMPLE__SHUTDOWN__LAME_DUCK", "0s").stderr(writer.try_clone().expect("a pipe"));
+    let mut server = serve.stdout(writer).spawn().expect("the binary runs");
+    let call = run(&["call", "--wait-for-ready", "--timeout", "60s", "--address", &address]);
+    assert_eq!(call.status.code(), Some(0));
+    rustix::process::kill_process(rustix::process::Pid::from_child(&server), Signal::TERM)
+        .expect("it runs");
+    assert_eq!(server.wait().expect("it ends").code(), Some(0));
+}
+
+#[test]
+fn a_log_whose_reader_stalls_keeps_nothing_from_its_end() {
+    let (_never_read, writer) = std::io::pipe().expect("a pipe");
+    let address = unused_address();
+    let mut serve = command(&["serve", "--address", &address]);
+    serve.env("RUST_LOG", "trace").env("SAMPLE__SHUTDOWN__LAME_DUCK", "0s");
+    serve.env("SAMPLE__SHUTDOWN__FLUSH", "100ms").stderr(std::process::Stdio::piped());
+    let server = serve.stdout(writer).spawn().expect("the binary runs");
+    // Each call is several kilobytes of trace; the pipe holds 64.
+    for _ in 0..50 {
+        let call = run(&["call", "--wait-for-ready", "--timeout", "60s", "--address", &address]);
+        assert_eq!(call.status.code(), Some(0));
+    }
+    rustix::process::kill_process(rustix::process::Pid::from_child(&server), Signal::TERM)
+        .expect("it runs");
+    assert_eq!(server.wait_with_output().expect("it ends").status.code(), Some(0));
 }

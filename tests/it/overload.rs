@@ -17,7 +17,7 @@ use sample_service::{
 
 use crate::support::{
     InProcess,
-    process::{ServerProcess, memory, stderr, stdout},
+    process::{ServerProcess, event, memory, stderr, stdout},
     python, settings,
     wire::{Caller, message, read, text},
 };
@@ -71,30 +71,26 @@ async fn a_caller_that_resets_its_stream_frees_its_worker_and_its_place() {
         &["--work", "1h", "--max-workers", "1", "--log-level", "debug"],
     );
     let mut caller = Caller::connect(&server.address).await;
-    let mut open = Vec::new();
-    for name in ["at work", "leaves the queue"] {
-        let (answer, mut stream) = caller.begin(&[]).await;
-        stream.send_data(message(false, &text(name)), true).expect("sent");
-        if name == "at work" {
-            server.wait_for_event("request : at work");
-        }
-        open.push((answer, stream));
+    let (_answer, mut working) = caller.begin(&[]).await;
+    working.send_data(message(false, &text("at work")), true).expect("sent");
+    server.wait_for_event("request : at work");
+    // One of two has the place, and the other is refused.
+    let (first, mut first_stream) = caller.begin(&[]).await;
+    let (second, mut second_stream) = caller.begin(&[]).await;
+    for stream in [&mut first_stream, &mut second_stream] {
+        stream.send_data(message(false, &text("leaves the queue")), true).expect("sent");
     }
-    // The place is taken: one more is refused.
-    loop {
-        let refused = caller.call(&[("grpc-timeout", "20m")], message(false, &text("x"))).await;
-        if refused.code() == Code::ResourceExhausted {
-            break;
-        }
-    }
-    let (_, mut queued) = open.pop().expect("two are open");
+    let (refused, mut queued) = tokio::select! {
+        refused = read(first) => (refused, second_stream),
+        refused = read(second) => (refused, first_stream),
+    };
+    assert_eq!(refused.status().message(), "the queue is full");
     queued.send_reset(h2::Reason::CANCEL);
-    server.wait_for_event("call");
+    server.process.wait_for(|line| (event(line)["code"] == "CANCELLED").then_some(()));
     let (answer, mut stream) = caller.begin(&[]).await;
     stream.send_data(message(false, &text("next")), true).expect("sent");
 
     // A reset frees the worker; the end of a connection does so too.
-    let (_, mut working) = open.pop().expect("one is open");
     working.send_reset(h2::Reason::CANCEL);
     server.wait_for_event("request : next");
     drop((answer, stream, caller));

@@ -8,6 +8,8 @@ use std::{
 };
 
 use rustix::process::Signal;
+use sample_service::server::Server;
+use tokio::{runtime, sync::mpsc, time::timeout};
 use tokio_stream::StreamExt;
 use tonic::Code;
 use tonic_health::pb::{
@@ -20,7 +22,7 @@ use crate::support::{
         END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, Peer, SETTINGS, frame, grpc_headers,
     },
     process::{Process, ServerProcess, command, event, run, stderr, stdout},
-    python, request,
+    python, request, settings,
 };
 
 const LAME_DUCK: &str = "SAMPLE__SHUTDOWN__LAME_DUCK";
@@ -137,34 +139,43 @@ async fn no_peer_keeps_the_process_alive_past_the_bound() {
     ]
     .concat();
 
-    for (shape, sent, cut) in [
-        ("sends nothing", &b""[..], 0),
-        ("half a preface", &PREFACE[..12], 0),
-        ("a handshake, then silence", &silent, 0),
-        ("half a call", &half_a_call, 1),
-        ("never reads its answer", &never_reads, 1),
+    // One octet of it fits: the call has finished, and its answer is not there.
+    let one_octet = [0, 4, 0, 0, 0, 1];
+    let reads_little = [
+        PREFACE,
+        &frame(SETTINGS, 0, 0, &one_octet),
+        &frame(HEADERS, END_HEADERS, 1, &call),
+        &frame(0, END_STREAM, 1, &text),
+    ]
+    .concat();
+
+    // Those that have not begun HTTP/2 have nothing to lose, and are not waited
+    // for to the bound.
+    for (shape, sent, drain, cut, connections_cut) in [
+        ("sends nothing", &b""[..], "1h", 0, 0),
+        ("half a preface", &PREFACE[..12], "1h", 0, 0),
+        ("a handshake, then silence", &silent, "200ms", 0, 1),
+        ("half a call", &half_a_call, "200ms", 1, 1),
+        ("never reads its answer", &never_reads, "200ms", 1, 1),
+        ("reads an octet of its answer", &reads_little, "200ms", 0, 1),
     ] {
-        let server = ServerProcess::with(&[(DRAIN, "200ms")], &[]);
+        let server = ServerProcess::with(&[(DRAIN, drain)], &[]);
         let mut peer = Peer::connect(&server.address).await;
         peer.send(sent).await;
         if sent.len() > PREFACE.len() {
             assert!(peer.next(SETTINGS).await.is_some());
         }
-        if cut > 0 {
-            wait_for_call_in_flight(&server).await;
-        }
+        // Once another connection has been served, this one has been read.
+        assert_eq!(server.run(&["call"]).status.code(), Some(0));
         let start = Instant::now();
         server.process.signal(Signal::TERM);
         let (status, lines) = server.process.wait();
         assert!(start.elapsed() < LATE, "{shape}: {:?}", start.elapsed());
-        assert_eq!(report(&lines)["cut"], cut, "{shape}");
-        assert_eq!(status.code(), Some(cut), "{shape}");
+        let report = report(&lines);
+        assert_eq!(report["cut"], cut, "{shape}");
+        assert_eq!(report["connections_cut"], connections_cut, "{shape}");
+        assert_eq!(status.code(), Some(connections_cut), "{shape}");
     }
-}
-
-/// The call has no line in the log yet; but once a later one has, it was read.
-async fn wait_for_call_in_flight(server: &ServerProcess) {
-    assert_eq!(server.run(&["call"]).status.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -191,20 +202,48 @@ async fn a_call_at_the_bound_is_told_unavailable_and_the_exit_code_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_second_signal_ends_the_drain_at_once() {
-    let settings = [(DRAIN, "1h"), ("SAMPLE__LOG__LEVEL", "debug")];
-    let server = ServerProcess::with(&settings, &["--work", "1h"]);
-    let mut caller = client(connect(&server.address).await);
-    let call = tokio::spawn(async move { caller.call(request("endless")).await });
-    server.wait_for_event("request : endless");
+async fn a_second_signal_ends_the_lame_duck_and_the_drain_at_once() {
+    for (lame_duck, state) in [("1h", "lame duck"), ("0s", "draining")] {
+        let settings = [(LAME_DUCK, lame_duck), (DRAIN, "1h"), ("SAMPLE__LOG__LEVEL", "debug")];
+        let server = ServerProcess::with(&settings, &["--work", "1h"]);
+        let mut caller = client(connect(&server.address).await);
+        let call = tokio::spawn(async move { caller.call(request("endless")).await });
+        server.wait_for_event("request : endless");
 
-    server.process.signal(Signal::TERM);
-    server.wait_for_event("draining");
-    server.process.signal(Signal::INT);
-    let status = call.await.expect("no panic").expect_err("it never finishes");
-    assert_eq!(status.code(), Code::Unavailable);
-    let (status, _) = server.process.wait();
-    assert_eq!(status.code(), Some(1));
+        server.process.signal(Signal::TERM);
+        server.wait_for_event(state);
+        server.process.signal(Signal::INT);
+        let status = call.await.expect("no panic").expect_err("it never finishes");
+        assert_eq!(status.code(), Code::Unavailable);
+        server.wait_for_event("told twice: stopping now");
+        let (status, _) = server.process.wait();
+        assert_eq!(status.code(), Some(1), "{state}");
+    }
+}
+
+/// A handler that computes, or calls something that blocks, and never yields.
+#[test]
+fn handlers_that_do_not_yield_keep_nothing_from_its_end() {
+    let calls = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
+    let calls = calls.expect("a runtime");
+    let settings = settings(&[("shutdown.lame_duck", "10ms"), ("shutdown.drain", "10ms")]);
+    let server = Server::bind(&settings, calls.handle()).expect("a free port");
+    let (held, holds) = std::sync::mpsc::channel();
+    calls.spawn(async move {
+        held.send(()).expect("it is waited for");
+        loop {
+            std::thread::park();
+        }
+    });
+    holds.recv().expect("it runs");
+
+    let life = runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    life.block_on(async {
+        let (sender, shutdown) = mpsc::channel(1);
+        sender.send("test").await.expect("there is room");
+        timeout(LATE, server.run(shutdown)).await.expect("it ends");
+    });
+    calls.shutdown_background();
 }
 
 #[tokio::test(flavor = "multi_thread")]

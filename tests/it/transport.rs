@@ -29,8 +29,10 @@ async fn settings_say_the_limits() {
         InProcess::start(&[("limits.streams", "17"), ("limits.header_list", "9KiB")]).await;
     let mut peer = Peer::handshake(&server.address).await;
     let settings = peer.next(SETTINGS).await.expect("settings come first").settings();
-    // SETTINGS_MAX_CONCURRENT_STREAMS and SETTINGS_MAX_HEADER_LIST_SIZE.
+    // SETTINGS_MAX_CONCURRENT_STREAMS, SETTINGS_INITIAL_WINDOW_SIZE and
+    // SETTINGS_MAX_HEADER_LIST_SIZE.
     assert!(settings.contains(&(3, 17)), "{settings:?}");
+    assert!(settings.contains(&(4, 1024 * 1024)), "{settings:?}");
     assert!(settings.contains(&(6, 9 * 1024)), "{settings:?}");
 }
 
@@ -77,7 +79,7 @@ async fn a_connection_past_its_age_is_asked_to_end_and_its_calls_finish() {
 
 #[tokio::test]
 async fn connections_past_the_cap_are_closed_and_the_next_one_is_served() {
-    let server = InProcess::start(&[("limits.connections", "2")]).await;
+    let server = InProcess::start(&[("limits.connections", "2"), ("limits.handshake", "1h")]).await;
     let mut first = Peer::handshake(&server.address).await;
     let mut second = Peer::handshake(&server.address).await;
     assert!(first.next(SETTINGS).await.is_some() && second.next(SETTINGS).await.is_some());
@@ -185,6 +187,7 @@ async fn another_content_type_is_415_and_another_method_405() {
         ("GET", Some("application/grpc"), 405),
         ("POST", Some("application/grpc"), 200),
         ("POST", Some("application/grpc+proto"), 200),
+        ("POST", Some("application/grpc;charset=utf-8"), 200),
     ] {
         let mut request = http::Request::builder().method(method).uri(format!("http://test{CALL}"));
         if let Some(content_type) = content_type {
@@ -228,13 +231,12 @@ async fn without_descriptors_it_neither_spins_nor_dies_and_recovers() {
     }
     server.wait_for_event("no connection can be accepted at the moment");
     let (start, cpu) = (std::time::Instant::now(), cpu_ticks(server.process.id()));
-    for _ in 0..3 {
-        server.wait_for_event("no connection can be accepted at the moment");
-    }
+    // Not for a state, but to see what it does with the time.
+    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
     // A tick is a hundredth of a second; a loop that spins takes all of them.
     let used = cpu_ticks(server.process.id()) - cpu;
     let all = u64::try_from(start.elapsed().as_millis() / 10).expect("a short time");
-    assert!(used <= all / 2, "{used} of {all} ticks");
+    assert!(used < all / 2, "{used} of {all} ticks");
 
     drop(peers);
     let output = server.run(&["call", "--timeout", "60s"]);

@@ -11,6 +11,9 @@ class SampleService(tutorial_pb2_grpc.SampleServiceServicer):
     def Call(self, request, context):
         raw = request.SerializeToString()
         print("request", len(raw), raw[:8].hex(), flush=True)
+        remaining = context.time_remaining()
+        if remaining is None or remaining > 60:
+            context.abort(grpc.StatusCode.INTERNAL, f"no deadline was sent: {remaining}")
         if request.message == "refuse this":
             context.abort(grpc.StatusCode.PERMISSION_DENIED, "not for you")
         return tutorial_pb2.SampleResponse(reply="reply for " + request.message)

@@ -3,7 +3,10 @@
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
+    time::timeout,
 };
+
+use super::process::NEVER;
 
 pub(crate) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -107,6 +110,10 @@ impl Peer {
 
     /// The next frame, or nothing at the end of the connection.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
+        timeout(NEVER, self.read_frame()).await.expect("neither a frame nor the end")
+    }
+
+    async fn read_frame(&mut self) -> Option<Frame> {
         let mut head = [0; 9];
         self.0.read_exact(&mut head).await.ok()?;
         let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
@@ -128,7 +135,7 @@ impl Peer {
     /// All that comes until the end of the connection, or its reset.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
-        let _ = self.0.read_to_end(&mut bytes).await;
+        let _ = timeout(NEVER, self.0.read_to_end(&mut bytes)).await.expect("it never ended");
         bytes
     }
 }

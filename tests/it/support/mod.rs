@@ -8,7 +8,7 @@ use sample_service::{
     proto::{SampleRequest, sample_service_client::SampleServiceClient},
     server::{DrainReport, Server},
 };
-use tokio::{sync::mpsc, task::JoinHandle};
+use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint};
 
 /// Settings as the command line would make them, on a free port of loopback.
@@ -28,7 +28,7 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     pub(crate) async fn start(changes: &[(&'static str, &str)]) -> Self {
-        let server = Server::bind(&settings(changes)).expect("a free port");
+        let server = Server::bind(&settings(changes), &Handle::current()).expect("a free port");
         let address = server.address().to_string();
         let (shutdown, told) = mpsc::channel(2);
         let report = tokio::spawn(server.run(told));

@@ -3,6 +3,7 @@
 use std::{
     fs,
     io::{BufRead, BufReader, Write},
+    net::TcpListener,
     process::{Child, Command, ExitStatus, Output, Stdio},
     sync::mpsc::{Receiver, channel},
     thread,
@@ -13,7 +14,7 @@ use rustix::process::{Pid, Signal, kill_process};
 
 /// Long after what any test waits for has happened, on any machine. Only a
 /// test that fails waits this long.
-const NEVER: Duration = Duration::from_secs(60);
+pub(crate) const NEVER: Duration = Duration::from_secs(60);
 
 /// The binary without a variable that could configure it.
 pub(crate) fn command(arguments: &[&str]) -> Command {
@@ -169,4 +170,10 @@ pub(crate) fn memory(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
+}
+
+/// An address at which nothing listens.
+pub(crate) fn unused_address() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    listener.local_addr().expect("it is bound").to_string()
 }
