@@ -15,6 +15,8 @@ COPY Cargo.toml Cargo.lock build.rs ./
 COPY config config
 COPY proto proto
 COPY src src
+# Not compiled, but the manifest names them.
+COPY benches benches
 # - touch: the cache may hold newer results of another checkout's older sources,
 #   and cargo compares times.
 # - --target: else the flag would reach proc macros, which cannot be static.
