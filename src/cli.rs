@@ -17,7 +17,7 @@ use crate::{
     client::{self, Address, Failure, Target},
     config::{self, Faults, Flag, Layers, Loaded, Settings},
     server::{BindError, Server, shutdown_signals},
-    telemetry::log,
+    telemetry::{LogWriter, log},
 };
 
 /// Exit codes of `serve` and `config`, most of them from `sysexits.h`.
@@ -213,6 +213,9 @@ fn fail(error: &anyhow::Error) -> ExitCode {
     })
 }
 
+/// How long the notice of lost lines may take.
+const NOTICE: Duration = Duration::from_millis(100);
+
 fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
     let settings = settings.load()?.settings;
     let log = log::start(log::filter(&settings.log)?, settings.log.format)?;
@@ -224,8 +227,10 @@ fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
     calls.shutdown_background();
     let lost = log.flush(settings.shutdown.flush);
     if lost > 0 {
-        let _ =
-            writeln!(io::stderr(), "{lost} lines of the log were lost: they were not read in time");
+        // By a writer too: this may be the very pipe that nobody reads.
+        let notice = LogWriter::start(io::stderr())?;
+        writeln!(&notice, "{lost} lines of the log were lost: they were not read in time")?;
+        notice.flush(NOTICE);
     }
     outcome
 }

@@ -34,6 +34,8 @@ pub enum Cause {
     },
     /// There was no message, or more than one.
     NotOneMessage,
+    /// The message ended before the length that its prefix says.
+    IncompleteMessage,
     /// The connection failed while the message was on its way.
     BrokenRequest,
     /// The answer of the service failed before it was complete.
@@ -68,6 +70,7 @@ impl Cause {
             // The code that gRPC gives this ("Request cardinality violation" in
             // its list of status codes).
             Self::NotOneMessage => Status::unimplemented("the method takes exactly one message"),
+            Self::IncompleteMessage => Status::internal("the message is incomplete"),
             Self::BrokenRequest => Status::cancelled("the request broke off"),
             Self::BrokenAnswer => Status::internal("the answer of the service broke off"),
             Self::Panicked => Status::internal("the service failed while it handled the call"),
@@ -105,6 +108,7 @@ mod tests {
             (Cause::TooLate { retry_after }, Code::ResourceExhausted, Some(retry_after)),
             (Cause::MessageTooLarge { size: 11, limit: 10 }, Code::ResourceExhausted, None),
             (Cause::NotOneMessage, Code::Unimplemented, None),
+            (Cause::IncompleteMessage, Code::Internal, None),
             (Cause::BrokenRequest, Code::Cancelled, None),
             (Cause::BrokenAnswer, Code::Internal, None),
             (Cause::Panicked, Code::Internal, None),

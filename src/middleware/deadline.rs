@@ -3,13 +3,13 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
     time::Duration,
 };
 
 use http::{HeaderMap, Request, Response};
 use pin_project_lite::pin_project;
-use tokio::time::{Instant, Timeout, timeout_at};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::body::Body;
 use tower::{Layer, Service};
 
@@ -65,7 +65,7 @@ where
         let given = timeout_of(request.headers()).unwrap_or(self.limits.default.get());
         let deadline = Instant::now() + given.min(self.limits.max.get());
         request.extensions_mut().insert(Deadline(deadline));
-        CallWithDeadline { call: timeout_at(deadline, self.inner.call(request)) }
+        CallWithDeadline { call: self.inner.call(request), end: sleep_until(deadline) }
     }
 }
 
@@ -73,7 +73,9 @@ pin_project! {
     /// A call that ends at its deadline.
     pub struct CallWithDeadline<F> {
         #[pin]
-        call: Timeout<F>,
+        call: F,
+        #[pin]
+        end: Sleep,
     }
 }
 
@@ -84,8 +86,17 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let in_time = self.project().call.poll(cx);
-        in_time.map(|answer| answer.unwrap_or_else(|_| Ok(Cause::DeadlineExceeded.response())))
+        let this = self.project();
+        let exceeded = || Poll::Ready(Ok(Cause::DeadlineExceeded.response()));
+        // The time first: a call that is late neither begins nor succeeds.
+        if Instant::now() >= this.end.deadline() {
+            return exceeded();
+        }
+        if let Poll::Ready(answer) = this.call.poll(cx) {
+            return Poll::Ready(answer);
+        }
+        ready!(this.end.poll(cx));
+        exceeded()
     }
 }
 
@@ -155,6 +166,19 @@ mod tests {
         )]);
         assert_eq!(timeout_of(&headers), None);
         assert_eq!(timeout_of(&HeaderMap::new()), None);
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_late_already_never_begins() {
+        let limits = config::load(&config::Layers::default()).expect("valid").settings.deadline;
+        let service = ServiceBuilder::new().layer(DeadlineLayer::new(limits)).service(service_fn(
+            async |_: Request<()>| -> Result<Response<Body>, Infallible> { panic!("it begins") },
+        ));
+        let mut request = Request::new(());
+        request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("0S"));
+        let Ok(response) = service.oneshot(request).await;
+        let status = Status::from_header_map(response.headers()).expect("a status");
+        assert_eq!(status.code(), Code::DeadlineExceeded);
     }
 
     #[tokio::test(start_paused = true)]

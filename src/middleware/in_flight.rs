@@ -14,7 +14,10 @@ use bytes::Bytes;
 use http::{Request, Response};
 use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
-use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
+use tokio_util::{
+    sync::{CancellationToken, WaitForCancellationFutureOwned},
+    task::{TaskTracker, task_tracker::TaskTrackerToken},
+};
 use tonic::{Status, codegen::StdError};
 use tower::{Layer, Service};
 
@@ -30,6 +33,7 @@ struct Shared {
     finished: AtomicUsize,
     cut: AtomicUsize,
     cutting: CancellationToken,
+    open: TaskTracker,
 }
 
 /// How many calls there were, since the start of the process.
@@ -65,9 +69,15 @@ impl InFlight {
         self.0.cutting.cancel();
     }
 
+    /// Waits until no call is in flight.
+    pub async fn idle(&self) {
+        self.0.open.close();
+        self.0.open.wait().await;
+    }
+
     fn begin(&self) -> Call {
         self.0.started.fetch_add(1, Ordering::AcqRel);
-        Call { calls: Arc::clone(&self.0), was_cut: false }
+        Call { calls: Arc::clone(&self.0), was_cut: false, _open: self.0.open.token() }
     }
 }
 
@@ -76,6 +86,8 @@ impl InFlight {
 struct Call {
     calls: Arc<Shared>,
     was_cut: bool,
+    // Dropped after it has been counted, as fields are.
+    _open: TaskTrackerToken,
 }
 
 impl Drop for Call {

@@ -84,9 +84,11 @@ impl Drain {
         }
     }
 
-    /// Waits until every connection has ended by itself.
+    /// Waits until every connection has ended by itself, and then every call: a
+    /// call whose connection is gone has yet to see that.
     pub(super) async fn idle(&self) {
         self.connections.tasks.wait().await;
+        self.in_flight.idle().await;
     }
 
     /// Ends whatever is left: calls with a status, then connections.
@@ -94,12 +96,12 @@ impl Drain {
         self.in_flight.cut();
         // What came of it is in the report.
         let _ = timeout(CUT_GRACE, self.idle()).await;
-        let unanswered = self.in_flight.counts().in_flight();
+        // From here on, no call has its answer any more.
+        let calls = self.in_flight.counts();
+        let cut = calls.cut + calls.in_flight();
         self.connections.stop.cancel();
         let _ = timeout(DROP_GRACE, self.idle()).await;
 
-        let calls = self.in_flight.counts();
-        let cut = calls.cut + unanswered;
         let endings = self.connections.endings();
         let in_drain = endings.since(self.endings);
         DrainReport {

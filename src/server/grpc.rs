@@ -13,7 +13,8 @@ impl SampleService for Sample {
         &self,
         request: Request<SampleRequest>,
     ) -> Result<Response<SampleResponse>, Status> {
-        let compressed = request.metadata().contains_key("grpc-encoding");
+        let encoding = request.metadata().get("grpc-encoding");
+        let compressed = encoding.is_some_and(|encoding| encoding != "identity");
         // By its path: `self.call` would be this very function.
         let mut answer = Response::new(Sample::call(self, request.into_inner()).await);
         if !compressed {

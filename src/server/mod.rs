@@ -45,7 +45,7 @@ pub use signal::shutdown_signals;
 
 /// How long the accept loops may take to end: at once, but where handlers hold
 /// every thread of their runtime.
-const CLOSE_GRACE: Duration = Duration::from_millis(100);
+const CLOSE_GRACE: Duration = Duration::from_millis(250);
 
 /// A server that listens, and serves once it is run.
 #[derive(Debug)]

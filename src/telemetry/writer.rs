@@ -7,8 +7,8 @@ use std::{
     io::{self, Write},
     sync::{
         Arc,
-        atomic::{AtomicU64, Ordering},
-        mpsc::{Receiver, Sender, SyncSender, TrySendError, channel, sync_channel},
+        atomic::{AtomicUsize, Ordering},
+        mpsc::{Receiver, Sender, channel},
     },
     thread,
     time::Duration,
@@ -16,9 +16,9 @@ use std::{
 
 use tracing_subscriber::fmt::MakeWriter;
 
-/// Lines that may wait to be written: a few megabytes.
-const QUEUE: usize = 16 * 1024;
-/// Lines are written together up to this many bytes.
+/// Bytes that may wait to be written.
+const QUEUE: usize = 4 * 1024 * 1024;
+/// Lines are written together up to about this many bytes.
 const BATCH: usize = 64 * 1024;
 
 enum Order {
@@ -27,11 +27,18 @@ enum Order {
     Flush(Sender<()>),
 }
 
+#[derive(Debug, Default)]
+struct Counts {
+    waiting_bytes: AtomicUsize,
+    waiting_lines: AtomicUsize,
+    lost_lines: AtomicUsize,
+}
+
 /// Gives lines to the thread that writes them.
 #[derive(Debug, Clone)]
 pub struct LogWriter {
-    orders: SyncSender<Order>,
-    lost: Arc<AtomicU64>,
+    orders: Sender<Order>,
+    counts: Arc<Counts>,
 }
 
 impl LogWriter {
@@ -41,25 +48,22 @@ impl LogWriter {
     ///
     /// Where the system has no thread left.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
-        let (orders, queue) = sync_channel(QUEUE);
-        let lost = Arc::new(AtomicU64::new(0));
-        let counter = Arc::clone(&lost);
-        thread::Builder::new()
-            .name("log".into())
-            .spawn(move || write_all(&queue, out, &counter))?;
-        Ok(Self { orders, lost })
+        let (orders, queue) = channel();
+        let counts = Arc::new(Counts::default());
+        let shared = Arc::clone(&counts);
+        thread::Builder::new().name("log".into()).spawn(move || write_all(&queue, out, &shared))?;
+        Ok(Self { orders, counts })
     }
 
     /// Waits until all lines so far are written, for no longer than `bound`.
-    /// Returns how many lines were lost in all.
-    pub fn flush(&self, bound: Duration) -> u64 {
+    /// Returns how many were lost, with those that still wait then.
+    pub fn flush(&self, bound: Duration) -> usize {
         let (written, wait) = channel();
-        // A queue that is full is one that nobody reads: it is waited for all
-        // the same, from a thread of its own, for `send` has no bound.
-        let orders = self.orders.clone();
-        thread::spawn(move || orders.send(Order::Flush(written)));
+        // Without the thread there is nothing to wait for.
+        let _ = self.orders.send(Order::Flush(written));
         let _ = wait.recv_timeout(bound);
-        self.lost.load(Ordering::Relaxed)
+        self.counts.lost_lines.load(Ordering::Relaxed)
+            + self.counts.waiting_lines.load(Ordering::Relaxed)
     }
 }
 
@@ -74,11 +78,14 @@ impl<'a> MakeWriter<'a> for LogWriter {
 /// Takes one line with each write, as `tracing_subscriber` writes them. Never fails.
 impl Write for &LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        match self.orders.try_send(Order::Write(line.to_owned())) {
-            Ok(()) => {}
-            Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => {
-                self.lost.fetch_add(1, Ordering::Relaxed);
-            }
+        let counts = &self.counts;
+        let waiting = counts.waiting_bytes.fetch_add(line.len(), Ordering::Relaxed);
+        counts.waiting_lines.fetch_add(1, Ordering::Relaxed);
+        if waiting + line.len() > QUEUE || self.orders.send(Order::Write(line.to_owned())).is_err()
+        {
+            counts.waiting_bytes.fetch_sub(line.len(), Ordering::Relaxed);
+            counts.waiting_lines.fetch_sub(1, Ordering::Relaxed);
+            counts.lost_lines.fetch_add(1, Ordering::Relaxed);
         }
         Ok(line.len())
     }
@@ -88,7 +95,7 @@ impl Write for &LogWriter {
     }
 }
 
-fn write_all(orders: &Receiver<Order>, mut out: impl Write, lost: &AtomicU64) {
+fn write_all(orders: &Receiver<Order>, mut out: impl Write, counts: &Counts) {
     let mut batch = Vec::with_capacity(BATCH);
     while let Ok(first) = orders.recv() {
         let mut lines = 0;
@@ -107,8 +114,10 @@ fn write_all(orders: &Receiver<Order>, mut out: impl Write, lost: &AtomicU64) {
         }
         if out.write_all(&batch).and_then(|()| out.flush()).is_err() {
             // Nobody is there to read: later lines may find a reader again.
-            lost.fetch_add(lines, Ordering::Relaxed);
+            counts.lost_lines.fetch_add(lines, Ordering::Relaxed);
         }
+        counts.waiting_bytes.fetch_sub(batch.len(), Ordering::Relaxed);
+        counts.waiting_lines.fetch_sub(lines, Ordering::Relaxed);
         batch.clear();
         for written in flushed {
             // Whoever asked may have stopped waiting.
@@ -138,20 +147,23 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_stalls_costs_lines_which_are_counted_and_no_time() {
+    fn a_reader_that_stalls_costs_lines_which_are_counted_and_no_memory() {
         let (go, held) = channel();
         let (sender, written) = channel();
         let writer = LogWriter::start(Stalled(held, sender)).expect("a thread");
-        let lines = QUEUE as u64 * 3;
+        let line = [b'x'; 1024];
+        let lines = 3 * QUEUE / line.len();
         for _ in 0..lines {
-            (&writer).write_all(b"line\n").expect("it never fails");
+            (&writer).write_all(&line).expect("it never fails");
         }
-        assert!(writer.flush(Duration::ZERO) > 0);
+        assert!(writer.counts.waiting_bytes.load(Ordering::Relaxed) <= QUEUE);
+        assert_eq!(writer.flush(Duration::ZERO), lines, "none is written yet");
 
         drop(go);
         let lost = writer.flush(Duration::from_secs(60));
-        let bytes: u64 = written.try_iter().map(|bytes| bytes.len() as u64).sum();
-        assert_eq!(bytes / 5 + lost, lines, "every line is written or counted");
+        assert!(lost > 0);
+        let bytes: usize = written.try_iter().map(|bytes| bytes.len()).sum();
+        assert_eq!(bytes / line.len() + lost, lines, "every line is written or counted");
     }
 
     #[test]

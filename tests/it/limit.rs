@@ -12,7 +12,8 @@ use crate::support::{
 
 #[tokio::test(flavor = "multi_thread")]
 async fn health_is_answered_while_every_worker_is_busy() {
-    let server = ServerProcess::start(&["--work", "1h", "--log-level", "debug"]);
+    let patient = [("SAMPLE__QUEUE__TIMEOUT", "1h")];
+    let server = ServerProcess::with(&patient, &["--work", "1h", "--log-level", "debug"]);
     let mut callers = Vec::new();
     for _ in 0..4 {
         let channel = connect(&server.address).await;
@@ -35,7 +36,7 @@ async fn health_is_answered_while_every_worker_is_busy() {
 /// of the connection, and the calls at work would wait for theirs for ever.
 #[tokio::test(flavor = "multi_thread")]
 async fn large_messages_of_calls_that_wait_do_not_block_those_at_work() {
-    let server = InProcess::start(&[("service.work", "1ms")]).await;
+    let server = InProcess::start(&[("service.work", "1ms"), ("queue.timeout", "1h")]).await;
     let channel = server.connect().await;
     let message = "x".repeat(300_000);
     let mut calls = JoinSet::new();
@@ -58,7 +59,12 @@ async fn every_address_is_every_address_of_ipv4_too() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn connections_share_the_limit() {
-    let server = InProcess::start(&[("server.max_workers", "1"), ("service.work", "1h")]).await;
+    let server = InProcess::start(&[
+        ("server.max_workers", "1"),
+        ("service.work", "1h"),
+        ("queue.timeout", "1h"),
+    ])
+    .await;
     let mut busy = client(server.connect().await);
     let busy = tokio::spawn(async move { busy.call(request("busy")).await });
     let mut health = HealthClient::new(server.connect().await);

@@ -126,7 +126,7 @@ async fn a_queued_call_past_its_deadline_never_runs() {
     stream.send_data(message(false, &text("at work")), true).expect("sent");
     server.wait_for_event("request : at work");
 
-    let late = caller.call(&[("grpc-timeout", "2S")], message(false, &text("late"))).await;
+    let late = caller.call(&[("grpc-timeout", "4S")], message(false, &text("late"))).await;
     assert_eq!(late.code(), Code::DeadlineExceeded);
     stream.send_reset(h2::Reason::CANCEL);
     // Its worker is free: what runs now is not the one that was late.
@@ -152,6 +152,20 @@ async fn heads_without_messages_hold_no_worker() {
     }
     let answer = caller.call(&[], message(false, &text("hello"))).await;
     assert_eq!(answer.code(), Code::Ok);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_limit_holds_for_what_is_decompressed() {
+    for (limit, size, code) in
+        [("1MiB", 2 * MIB, Code::ResourceExhausted), ("8MiB", 5 * MIB, Code::Ok)]
+    {
+        let server = InProcess::start(&[("limits.message", limit)]).await;
+        let mut caller = Caller::connect(&server.address).await;
+        let compressed = gzip(&text(&"x".repeat(size)));
+        let headers = [("grpc-encoding", "gzip")];
+        let answer = caller.call(&headers, message(true, &compressed)).await;
+        assert_eq!(answer.code(), code, "{limit}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -193,8 +207,10 @@ async fn compressed_messages_are_answered_compressed_and_others_are_not() {
         assert_eq!(answer.body[0], 1, "{encoding}");
         assert_ne!(answer.body[5..], reply, "{encoding}");
     }
-    let answer = caller.call(&[accept], message(false, &text("hello"))).await;
-    assert_eq!(answer.body, message(false, &reply));
+    for headers in [&[accept][..], &[accept, ("grpc-encoding", "identity")]] {
+        let answer = caller.call(headers, message(false, &text("hello"))).await;
+        assert_eq!(answer.body, message(false, &reply));
+    }
 
     // Whoever sends what is not understood is told what is.
     let headers = [("grpc-encoding", "snappy")];

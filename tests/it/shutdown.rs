@@ -23,6 +23,7 @@ use crate::support::{
     },
     process::{Process, ServerProcess, command, event, run, stderr, stdout},
     python, request, settings,
+    wire::{Caller, message, text},
 };
 
 const LAME_DUCK: &str = "SAMPLE__SHUTDOWN__LAME_DUCK";
@@ -246,9 +247,33 @@ fn handlers_that_do_not_yield_keep_nothing_from_its_end() {
     calls.shutdown_background();
 }
 
+/// Nothing was cut short: they gave up themselves.
+#[tokio::test(flavor = "multi_thread")]
+async fn calls_whose_callers_go_away_during_the_drain_are_not_cut() {
+    let settings = [("SAMPLE__LOG__LEVEL", "debug")];
+    let server = ServerProcess::with(&settings, &["--work", "1h", "--max-workers", "50"]);
+    let mut caller = Caller::connect(&server.address).await;
+    let mut open = Vec::new();
+    for _ in 0..50 {
+        let (answer, mut stream) = caller.begin(&[]).await;
+        stream.send_data(message(false, &text("gives up")), true).expect("sent");
+        open.push((answer, stream));
+    }
+    for _ in 0..50 {
+        server.wait_for_event("request : gives up");
+    }
+    server.process.signal(Signal::TERM);
+    server.wait_for_event("draining");
+    drop((open, caller));
+    let (status, lines) = server.process.wait();
+    let report = report(&lines);
+    assert_eq!([&report["in_flight"], &report["finished"], &report["cut"]], [50, 50, 0]);
+    assert_eq!(status.code(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn fifty_calls_in_flight_lose_nothing() {
-    let server = ServerProcess::start(&["--work", "500ms", "--max-workers", "50"]);
+    let server = ServerProcess::start(&["--work", "2s", "--max-workers", "50"]);
     let mut calls = Vec::new();
     for _ in 0..5 {
         let channel = connect(&server.address).await;
@@ -270,7 +295,7 @@ async fn fifty_calls_in_flight_lose_nothing() {
 
 #[tokio::test]
 async fn goaway_is_sent_twice_and_the_second_names_the_last_call() {
-    let server = ServerProcess::start(&["--work", "1s"]);
+    let server = ServerProcess::start(&["--work", "3s"]);
     let mut peer = Peer::handshake(&server.address).await;
     let call = grpc_headers("/SampleService/Call");
     for stream in [1, 3] {

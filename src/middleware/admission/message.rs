@@ -38,6 +38,9 @@ where
     if read.is_empty() {
         return Err(Cause::NotOneMessage);
     }
+    if announced(&read).is_none_or(|length| read.len() < PREFIX + length) {
+        return Err(Cause::IncompleteMessage);
+    }
     Ok(Body::new(Full::new(read.freeze())))
 }
 
@@ -75,6 +78,13 @@ mod tests {
     async fn a_message_past_the_limit_is_refused_at_its_prefix() {
         let refusal = Err(Cause::MessageTooLarge { size: 4, limit: 3 });
         assert_eq!(read_chunks(&[&[0, 0, 0, 0, 4]], 3).await, refusal);
+    }
+
+    #[tokio::test]
+    async fn a_message_that_ends_early_is_incomplete() {
+        for cut in [&[0, 0, 0][..], &[0, 0, 0, 0, 3, 1, 2]] {
+            assert_eq!(read_chunks(&[cut], 9).await, Err(Cause::IncompleteMessage));
+        }
     }
 
     #[tokio::test]

@@ -32,8 +32,12 @@ assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED, error
 assert 1 <= took < 10, took
 print(f"a deadline of 1 s ended a call after {took * 1000:.0f} ms")
 
-occupied = stub(endless).Call.future(tutorial_pb2.SampleRequest(message="hello"), timeout=600)
+occupied = None
 while True:
+    # It is refused itself where it comes while the one before is still being asked.
+    if occupied is None or occupied.done():
+        request = tutorial_pb2.SampleRequest(message="hello")
+        occupied = stub(endless).Call.future(request, timeout=600)
     error, _ = failure(endless, timeout=0.2)
     if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED:
         break
