@@ -40,9 +40,9 @@ mod probe {
 }
 
 const EXIT_CODES: &str = "\
-Exit codes of serve and config: 0 success, 1 the end cut calls short, 64 wrong usage,
-70 internal error, 71 refused by the system (such as a port in use), 78 faults in
-the configuration.
+Exit codes of serve and config: 0 success, 1 the end cut calls or connections short,
+64 wrong usage, 70 internal error, 71 refused by the system (such as a port in use),
+78 faults in the configuration.
 Exit codes of call and health: 0 success, 1 wrong arguments, 2 no connection,
 3 the call failed, 4 not healthy, 74 input or output failed.";
 
@@ -226,10 +226,12 @@ fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
     let outcome = life.block_on(serve_until_told(&settings, calls.handle()));
     calls.shutdown_background();
     let lost = log.flush(settings.shutdown.flush);
-    if lost > 0 {
-        // By a writer too: this may be the very pipe that nobody reads.
-        let notice = LogWriter::start(io::stderr())?;
-        writeln!(&notice, "{lost} lines of the log were lost: they were not read in time")?;
+    // By a writer too: this may be the very pipe that nobody reads. And whatever
+    // becomes of it, the outcome is that of the server.
+    if lost > 0
+        && let Ok(notice) = LogWriter::start(io::stderr())
+    {
+        let _ = writeln!(&notice, "{lost} lines of the log were lost: they were not read in time");
         notice.flush(NOTICE);
     }
     outcome

@@ -72,14 +72,14 @@ pub struct Endings {
 }
 
 impl Endings {
-    /// Those that came after `earlier`.
+    /// Those that came after `earlier`, with all that were turned away: in a
+    /// drain none are, and it is the whole life that has them.
     pub(super) fn since(self, earlier: Self) -> Self {
         Self {
             closed: self.closed - earlier.closed,
             failed: self.failed - earlier.failed,
             cut: self.cut - earlier.cut,
-            refused: self.refused - earlier.refused,
-            not_accepted: self.not_accepted - earlier.not_accepted,
+            ..self
         }
     }
 }

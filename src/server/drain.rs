@@ -102,18 +102,12 @@ impl Drain {
         self.connections.stop.cancel();
         let _ = timeout(DROP_GRACE, self.idle()).await;
 
-        let endings = self.connections.endings();
-        let in_drain = endings.since(self.endings);
         DrainReport {
             in_flight: self.calls.in_flight(),
             finished: calls.started.saturating_sub(self.calls.finished + cut),
             cut,
             connections: self.open,
-            endings: Endings {
-                refused: endings.refused,
-                not_accepted: endings.not_accepted,
-                ..in_drain
-            },
+            endings: self.connections.endings().since(self.endings),
             took: self.start.elapsed(),
         }
     }

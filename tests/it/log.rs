@@ -6,7 +6,9 @@ use rustix::process::Signal;
 use sample_service::{config::LogFormat, telemetry::log};
 
 use crate::support::{
-    process::{NEVER, Process, ServerProcess, command, event, run, stderr, unused_address},
+    process::{
+        NEVER, Process, ServerProcess, command, event, run, send_signal, stderr, unused_address,
+    },
     settings,
     wire::{Caller, message, text},
 };
@@ -152,8 +154,7 @@ fn a_log_that_nobody_reads_costs_no_call_and_no_clean_end() {
     let mut server = serve.stdout(writer).spawn().expect("the binary runs");
     let call = run(&["call", "--wait-for-ready", "--timeout", "60s", "--address", &address]);
     assert_eq!(call.status.code(), Some(0));
-    rustix::process::kill_process(rustix::process::Pid::from_child(&server), Signal::TERM)
-        .expect("it runs");
+    send_signal(&server, Signal::TERM);
     assert_eq!(server.wait().expect("it ends").code(), Some(0));
 }
 
@@ -171,7 +172,6 @@ fn a_log_whose_reader_stalls_keeps_nothing_from_its_end() {
         let call = run(&["call", "--wait-for-ready", "--timeout", "60s", "--address", &address]);
         assert_eq!(call.status.code(), Some(0));
     }
-    rustix::process::kill_process(rustix::process::Pid::from_child(&server), Signal::TERM)
-        .expect("it runs");
+    send_signal(&server, Signal::TERM);
     assert_eq!(server.wait().expect("it ends").code(), Some(0));
 }

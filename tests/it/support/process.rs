@@ -89,7 +89,7 @@ impl Process {
     }
 
     pub(crate) fn signal(&self, signal: Signal) {
-        kill_process(Pid::from_child(&self.child), signal).expect("it is still there");
+        send_signal(&self.child, signal);
     }
 
     /// Waits for the end; returns how it ended and the lines not yet waited for.
@@ -105,6 +105,10 @@ impl Process {
         assert!(Instant::now() < deadline, "it never ended, and said:\n{}", lines.join("\n"));
         (self.child.wait().expect("it ran"), lines)
     }
+}
+
+pub(crate) fn send_signal(child: &Child, signal: Signal) {
+    kill_process(Pid::from_child(child), signal).expect("it is still there");
 }
 
 impl Drop for Process {
