@@ -11,13 +11,13 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
-use tokio::runtime;
+use tokio::{runtime, task::spawn_blocking, time::Instant};
 
 use crate::{
     client::{self, Address, Failure, Target},
     config::{self, Faults, Flag, Layers, Loaded, Settings},
     server::{BindError, Server, shutdown_signals},
-    telemetry::{LogWriter, log},
+    telemetry::{AccessLog, LogWriter, Metrics, Telemetry, Tracing, log},
 };
 
 /// Exit codes of `serve` and `config`, most of them from `sysexits.h`.
@@ -221,11 +221,30 @@ fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
     let log = log::start(log::filter(&settings.log)?, settings.log.format)?;
     let calls = runtime::Builder::new_multi_thread().enable_all().build()?;
     // The life cycle has a thread of its own: handlers that do not yield can hold
-    // every thread that serves calls, and must not keep the process alive.
+    // every thread that serves calls, and must not keep the process alive. Metrics
+    // and spans are served and sent from there too.
     let life = runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = life.block_on(serve_until_told(&settings, calls.handle()));
-    calls.shutdown_background();
-    let lost = log.flush(settings.shutdown.flush);
+    let outcome = life.block_on(async {
+        let access_log = AccessLog::new(&settings.log, log.clone(), log::colour());
+        let metrics = settings.metrics.address.map(|_| Metrics::default());
+        let tracing = Tracing::start(&settings.tracing)?;
+        let telemetry = Telemetry::new(Some(access_log), metrics, tracing);
+        let outcome = serve_until_told(&settings, calls.handle(), &telemetry).await;
+        calls.shutdown_background();
+        flush(&settings, telemetry, &log).await;
+        outcome
+    });
+    life.shutdown_background();
+    outcome
+}
+
+/// Sends the last spans and then writes the last lines, all within `shutdown.flush`.
+async fn flush(settings: &Settings, telemetry: Telemetry, log: &LogWriter) {
+    let bound = settings.shutdown.flush;
+    let start = Instant::now();
+    // The spans need this thread to get away, so it must not be blocked.
+    let _ = spawn_blocking(move || telemetry.flush_spans(bound)).await;
+    let lost = log.flush(bound.saturating_sub(start.elapsed()));
     // By a writer too: this may be the very pipe that nobody reads. And whatever
     // becomes of it, the outcome is that of the server.
     if lost > 0
@@ -234,15 +253,15 @@ fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
         let _ = writeln!(&notice, "{lost} lines of the log were lost: they were not read in time");
         notice.flush(NOTICE);
     }
-    outcome
 }
 
 async fn serve_until_told(
     settings: &Settings,
     calls: &runtime::Handle,
+    telemetry: &Telemetry,
 ) -> anyhow::Result<ExitCode> {
     let shutdown = shutdown_signals()?;
-    let server = Server::bind(settings, calls)?;
+    let server = Server::bind(settings, calls, telemetry)?;
     tracing::info!(
         max_workers = settings.server.max_workers.get(),
         queue = settings.queue.length,
@@ -263,6 +282,7 @@ async fn serve_until_told(
         version = env!("CARGO_PKG_VERSION"),
         address = %server.address(),
         health_address = server.health_address().map(tracing::field::display),
+        metrics_address = server.metrics_address().map(tracing::field::display),
         work = ?settings.service.work,
         reflection = settings.reflection.enabled,
         "listening"

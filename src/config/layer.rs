@@ -21,7 +21,8 @@ const ENVIRONMENT_PREFIX: &str = "SAMPLE__";
 pub struct Layers {
     /// Files in TOML; a later one wins over an earlier one.
     pub files: Vec<PathBuf>,
-    /// Variables; those that do not start with `SAMPLE__` are ignored.
+    /// Variables. Those that neither start with `SAMPLE__` nor are OpenTelemetry's
+    /// are ignored.
     pub environment: Vec<(OsString, OsString)>,
     /// Flags, as typed on the command line.
     pub flags: Vec<Flag>,
@@ -48,6 +49,7 @@ impl Layers {
             builder = builder.add_source(checked.file(path));
         }
         let merged = builder
+            .add_source(checked.opentelemetry(&self.environment))
             .add_source(checked.environment(&self.environment))
             .add_source(checked.flags(&self.flags))
             .build()
@@ -147,6 +149,13 @@ impl Checked {
         Layer(values)
     }
 
+    /// What OpenTelemetry's own variables say, for those settings that they mean.
+    fn opentelemetry(&self, variables: &[(OsString, OsString)]) -> Layer {
+        let variables = super::opentelemetry::settings(variables);
+        let value = |(key, text, name)| (String::from(key), self.typed(key, text, name));
+        Layer(variables.into_iter().map(value).collect())
+    }
+
     fn flags(&self, flags: &[Flag]) -> Layer {
         let value = |flag: &Flag| self.typed(flag.key, &flag.text, flag.name);
         Layer(flags.iter().map(|flag| (flag.key.to_owned(), value(flag))).collect())
@@ -158,6 +167,7 @@ impl Checked {
         let parsed = match self.known[key].kind {
             ValueKind::I64(_) => text.parse().ok().map(ValueKind::I64),
             ValueKind::Boolean(_) => text.parse().ok().map(ValueKind::Boolean),
+            ValueKind::Float(_) => text.parse().ok().map(ValueKind::Float),
             _ => None,
         };
         let kind = parsed.unwrap_or_else(|| ValueKind::String(text.to_owned()));

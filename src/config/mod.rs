@@ -6,6 +6,7 @@
 
 mod fault;
 mod layer;
+mod opentelemetry;
 mod reader;
 mod show;
 mod value;
@@ -15,7 +16,9 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 pub use fault::{Fault, Faults};
 pub use layer::{Flag, Layers};
 pub use reader::Effective;
-pub use value::{LogFormat, NonZeroDuration, Permits, Size, parse_duration};
+pub use value::{
+    Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Size, parse_duration,
+};
 
 use reader::Reader;
 use tracing::level_filters::LevelFilter;
@@ -27,7 +30,7 @@ pub const DEFAULTS: &str = include_str!("../../config/default.toml");
 const LEAST_HEADER_LIST: u32 = 1024;
 
 /// All settings of the server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// Where it listens, and how much it does at once.
     pub server: Server,
@@ -47,6 +50,10 @@ pub struct Settings {
     pub reflection: Reflection,
     /// What it logs, and how.
     pub log: Log,
+    /// Where it can be asked how it does.
+    pub metrics: Metrics,
+    /// Where it reports what each call did.
+    pub tracing: Tracing,
 }
 
 /// `[server]`
@@ -118,7 +125,7 @@ pub struct Shutdown {
     pub lame_duck: Duration,
     /// How long calls in flight then have to finish.
     pub drain: Duration,
-    /// How long the last lines of the log may then take.
+    /// How long the last spans and the last lines of the log may then take.
     pub flush: Duration,
 }
 
@@ -136,6 +143,26 @@ pub struct Log {
     pub level: LevelFilter,
     /// How a line is written.
     pub format: LogFormat,
+    /// Which calls leave a line.
+    pub access: Access,
+    /// The time above which a call always leaves one.
+    pub slow: Duration,
+}
+
+/// `[metrics]`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Metrics {
+    /// Where metrics and probes are served on HTTP.
+    pub address: Option<SocketAddr>,
+}
+
+/// `[tracing]`
+#[derive(Debug, Clone, PartialEq)]
+pub struct Tracing {
+    /// Where spans are sent; without it there are none.
+    pub endpoint: Option<Endpoint>,
+    /// The part of the traces that begin here which is kept.
+    pub sample: Ratio,
 }
 
 /// Settings, and where each value came from.
@@ -165,6 +192,8 @@ pub fn load(layers: &Layers) -> Result<Loaded, Faults> {
     let shutdown = shutdown(&mut reader);
     let reflection = reflection(&mut reader);
     let log = log(&mut reader);
+    let metrics = metrics(&mut reader);
+    let tracing = tracing(&mut reader);
 
     let settings = (|| {
         Some(Settings {
@@ -177,6 +206,8 @@ pub fn load(layers: &Layers) -> Result<Loaded, Faults> {
             shutdown: shutdown?,
             reflection: reflection?,
             log: log?,
+            metrics: metrics?,
+            tracing: tracing?,
         })
     })();
     reader.finish(settings)
@@ -255,5 +286,18 @@ fn reflection(values: &mut Reader) -> Option<Reflection> {
 fn log(values: &mut Reader) -> Option<Log> {
     let level = values.get("log.level");
     let format = values.get("log.format");
-    Some(Log { level: level?, format: format? })
+    let access = values.get("log.access");
+    let slow = values.get("log.slow");
+    Some(Log { level: level?, format: format?, access: access?, slow: slow? })
+}
+
+fn metrics(values: &mut Reader) -> Option<Metrics> {
+    let address = values.get("metrics.address");
+    Some(Metrics { address: address? })
+}
+
+fn tracing(values: &mut Reader) -> Option<Tracing> {
+    let endpoint = values.get("tracing.endpoint");
+    let sample = values.get("tracing.sample");
+    Some(Tracing { endpoint: endpoint?, sample: sample? })
 }

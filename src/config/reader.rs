@@ -82,11 +82,12 @@ fn child<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
     }
 }
 
-/// A setting is text, a whole number, or true or false; all else is a fault.
+/// A setting is text, a number, or true or false; all else is a fault.
 fn as_json(kind: &ValueKind) -> serde_json::Value {
     match kind {
         ValueKind::String(text) => text.as_str().into(),
         ValueKind::I64(number) => (*number).into(),
+        ValueKind::Float(number) => (*number).into(),
         ValueKind::Boolean(value) => (*value).into(),
         _ => serde_json::Value::Null,
     }

@@ -4,6 +4,7 @@ use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
 
 use bytesize::ByteSize;
 use config::ValueKind;
+use http::{Uri, uri::Scheme};
 use tokio::sync::Semaphore;
 use tracing::level_filters::LevelFilter;
 
@@ -165,6 +166,76 @@ pub enum LogFormat {
 impl Setting for LogFormat {
     fn read(kind: &ValueKind) -> Result<Self, String> {
         one_of(&[("text", Self::Text), ("json", Self::Json)], kind)
+    }
+}
+
+/// Which calls leave a line in the log.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every call.
+    All,
+    /// Calls that did not end OK.
+    Errors,
+    /// None, but for slow ones.
+    Off,
+}
+
+impl Setting for Access {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        one_of(&[("all", Self::All), ("errors", Self::Errors), ("off", Self::Off)], kind)
+    }
+}
+
+/// A part of a whole: from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ratio(f64);
+
+impl Ratio {
+    /// The part, never below 0 and never above 1.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Setting for Ratio {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        let number = match kind {
+            ValueKind::Float(number) => Some(*number),
+            ValueKind::I64(number @ (0 | 1)) => Some(*number as f64),
+            _ => None,
+        };
+        number
+            .filter(|number| (0.0..=1.0).contains(number))
+            .map(Self)
+            .ok_or_else(|| "a number from 0.0 to 1.0".to_owned())
+    }
+}
+
+/// Where spans are sent: a URL of plain HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint(Uri);
+
+impl Endpoint {
+    /// The URL.
+    pub fn get(&self) -> &Uri {
+        &self.0
+    }
+}
+
+/// Empty text is no endpoint, as with addresses.
+impl Setting for Option<Endpoint> {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        if matches!(kind, ValueKind::String(text) if text.is_empty()) {
+            return Ok(None);
+        }
+        parse(kind, |text| text.parse::<Uri>().ok())
+            .filter(|url| url.scheme() == Some(&Scheme::HTTP) && url.host().is_some())
+            .map(|url| Some(Endpoint(url)))
+            .ok_or_else(|| {
+                "a URL of plain HTTP, such as \"http://localhost:4317\" \
+                 (for https, put a collector beside the server)"
+                    .to_owned()
+            })
     }
 }
 

@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -14,7 +15,7 @@ use tonic::body::Body;
 use tower::{Layer, Service};
 
 use super::Cause;
-use crate::config;
+use crate::{config, telemetry::Progress};
 
 /// When the call ends at the latest, an extension of its request.
 #[derive(Debug, Clone, Copy)]
@@ -62,8 +63,13 @@ where
     }
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        let given = timeout_of(request.headers()).unwrap_or(self.limits.default.get());
-        let deadline = Instant::now() + given.min(self.limits.max.get());
+        let given = timeout_of(request.headers());
+        if let (Some(given), Some(progress)) = (given, request.extensions().get::<Arc<Progress>>())
+        {
+            progress.gave_deadline(given);
+        }
+        let time = given.unwrap_or(self.limits.default.get()).min(self.limits.max.get());
+        let deadline = Instant::now() + time;
         request.extensions_mut().insert(Deadline(deadline));
         CallWithDeadline { call: self.inner.call(request), end: sleep_until(deadline) }
     }

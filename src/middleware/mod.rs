@@ -1,14 +1,14 @@
 //! What every call of the service passes through, outermost first.
 //!
 //! Health and reflection stand beside this stack, not behind it: they have no
-//! limit to wait for, and leave no line in the access log.
+//! limit to wait for. [`RecordLayer`] alone is around them too.
 
-mod access_log;
 mod admission;
 mod cause;
 mod deadline;
 mod in_flight;
 mod panic;
+mod record;
 
 use tower::{
     ServiceBuilder,
@@ -16,47 +16,41 @@ use tower::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use access_log::AccessLogLayer;
-use admission::AdmissionLayer;
 use deadline::DeadlineLayer;
 use panic::AnswerPanic;
 
-pub use access_log::Peer;
+pub use admission::{AdmissionLayer, Load, Refused};
 pub use cause::Cause;
 pub use in_flight::{Counts, InFlight};
+pub use record::{Record, RecordLayer, RecordedBody};
 
-use crate::config::Settings;
+use crate::{config::Settings, telemetry::Telemetry};
 
 /// The layers around the service. As with every type of tower, the outermost
 /// comes last.
 pub type CallStack = ServiceBuilder<
     Stack<
         AdmissionLayer,
-        Stack<
-            DeadlineLayer,
-            Stack<CatchPanicLayer<AnswerPanic>, Stack<InFlight, Stack<AccessLogLayer, Identity>>>,
-        >,
+        Stack<DeadlineLayer, Stack<CatchPanicLayer<AnswerPanic>, Stack<InFlight, Identity>>>,
     >,
 >;
 
-/// The stack for one process: its clones share one limit.
-pub fn stack(settings: &Settings, in_flight: InFlight) -> CallStack {
+/// The stack around the service. What is given is shared by all of the process.
+pub fn stack(
+    settings: &Settings,
+    in_flight: InFlight,
+    admission: AdmissionLayer,
+    telemetry: Telemetry,
+) -> CallStack {
     ServiceBuilder::new()
-        // Outermost, so that what it logs is what the caller got.
-        .layer(AccessLogLayer)
-        // Within the log, so that a call that the end of the server cut is
-        // logged with the status that it got.
+        // Outermost, so that what counts as in flight is the whole call.
         .layer(in_flight)
         // Around the layers below too: no panic of theirs ends a connection.
-        .layer(CatchPanicLayer::custom(AnswerPanic))
+        .layer(CatchPanicLayer::custom(AnswerPanic(telemetry)))
         // Around the queue: the wait counts.
         .layer(DeadlineLayer::new(settings.deadline.clone()))
         // Innermost: a worker does nothing but the work itself.
-        .layer(AdmissionLayer::new(
-            settings.server.max_workers.get(),
-            &settings.queue,
-            settings.limits.message.get() as usize,
-        ))
+        .layer(admission)
 }
 
 #[cfg(test)]

@@ -24,8 +24,11 @@ use tokio::{
 use tonic::{Code, Status, body::Body};
 use tower::{Service, ServiceExt, service_fn};
 
-use super::{InFlight, stack};
-use crate::config::{self, Flag, Layers, Settings};
+use super::{AdmissionLayer, CallStack, InFlight};
+use crate::{
+    config::{self, Flag, Layers, Settings},
+    telemetry::Telemetry,
+};
 
 const MESSAGE: &[u8] = &[0, 0, 0, 0, 0];
 
@@ -33,6 +36,10 @@ fn settings(changes: &[(&'static str, &str)]) -> Settings {
     let flag = |(key, text): &(&'static str, &str)| Flag { name: key, key, text: (*text).into() };
     let flags = changes.iter().map(flag).collect();
     config::load(&Layers { flags, ..Layers::default() }).expect("valid settings").settings
+}
+
+fn stack(settings: &Settings, in_flight: InFlight) -> CallStack {
+    super::stack(settings, in_flight, AdmissionLayer::new(settings), Telemetry::default())
 }
 
 fn request() -> Request<Body> {

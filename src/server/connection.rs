@@ -21,7 +21,11 @@ use tonic::{body::Body, service::Routes};
 use tower::Service;
 
 use super::{State, lifecycle::Lifecycle, preface};
-use crate::{config, middleware::Peer};
+use crate::{
+    config,
+    middleware::{Record, RecordedBody},
+    telemetry::Peer,
+};
 
 /// The memory that one stream, and that one connection, may have on its way in.
 const WINDOW: u32 = 1024 * 1024;
@@ -41,7 +45,7 @@ const NEVER_POISONED: &str = "nothing panics while it counts";
 /// What all connections of one address share.
 #[derive(Debug)]
 pub(super) struct Connections {
-    routes: Routes,
+    routes: Record<Routes>,
     limits: config::Limits,
     keepalive: config::Keepalive,
     lifecycle: Lifecycle,
@@ -86,7 +90,7 @@ impl Endings {
 
 impl Connections {
     pub(super) fn new(
-        routes: Routes,
+        routes: Record<Routes>,
         settings: &config::Settings,
         lifecycle: Lifecycle,
         drain_at: State,
@@ -112,6 +116,16 @@ impl Connections {
     async fn draining_for(&self, time: Duration) {
         self.draining().await;
         sleep(time).await;
+    }
+
+    /// How many may be open at once.
+    pub(super) fn limit(&self) -> usize {
+        self.limits.connections.get()
+    }
+
+    /// How many are open.
+    pub(super) fn open_now(&self) -> usize {
+        self.limit() - self.places.available_permits()
     }
 
     /// How connections have ended so far.
@@ -203,12 +217,12 @@ async fn jittered(age: Duration) {
 }
 
 async fn answer(
-    routes: &mut Routes,
+    routes: &mut Record<Routes>,
     mut request: hyper::Request<Incoming>,
     peer: SocketAddr,
-) -> Result<Response<Body>, std::convert::Infallible> {
+) -> Result<Response<RecordedBody<Body>>, std::convert::Infallible> {
     if let Some(refusal) = refuse(&request) {
-        return Ok(refusal);
+        return Ok(refusal.map(RecordedBody::unrecorded));
     }
     request.extensions_mut().insert(Peer(peer));
     routes.call(request).await

@@ -36,7 +36,8 @@ impl LifeHealth {
     }
 }
 
-fn status(name: &str, state: State) -> Option<ServingStatus> {
+/// The health of that name in that state; nothing where the name is not known.
+pub(super) fn status(name: &str, state: State) -> Option<ServingStatus> {
     let ready = state == State::Ready || name == "liveness";
     let status = if ready { ServingStatus::Serving } else { ServingStatus::NotServing };
     NAMES.contains(&name).then_some(status)

@@ -20,6 +20,23 @@ pub(super) enum State {
     Stopped,
 }
 
+impl State {
+    /// In the order in which they come.
+    pub(super) const ALL: [Self; 5] =
+        [Self::Starting, Self::Ready, Self::LameDuck, Self::Draining, Self::Stopped];
+
+    /// As metrics name it.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Ready => "ready",
+            Self::LameDuck => "lame_duck",
+            Self::Draining => "draining",
+            Self::Stopped => "stopped",
+        }
+    }
+}
+
 /// Owns the [`State`]; everyone else watches.
 #[derive(Debug, Clone)]
 pub(super) struct Lifecycle(Arc<watch::Sender<State>>);
@@ -38,6 +55,10 @@ impl Lifecycle {
             }
             later
         });
+    }
+
+    pub(super) fn now(&self) -> State {
+        *self.0.borrow()
     }
 
     pub(super) fn watch(&self) -> watch::Receiver<State> {

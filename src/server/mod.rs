@@ -10,8 +10,10 @@ mod drain;
 mod grpc;
 mod health;
 mod health_list;
+mod http;
 mod lifecycle;
 mod listener;
+mod observed;
 mod preface;
 mod routes;
 mod signal;
@@ -25,10 +27,12 @@ use tokio::{
     time::{sleep, timeout},
 };
 use tokio_util::task::TaskTracker;
+use tower::Layer;
 
 use crate::{
     config::{Settings, Shutdown},
-    middleware::InFlight,
+    middleware::{self, AdmissionLayer, InFlight, RecordLayer},
+    telemetry::Telemetry,
 };
 
 use accept::accept;
@@ -37,6 +41,7 @@ use drain::Drain;
 use health::LifeHealth;
 use lifecycle::{Lifecycle, State};
 use listener::listen;
+use observed::Observed;
 
 pub use connection::Endings;
 pub use drain::DrainReport;
@@ -52,6 +57,7 @@ const CLOSE_GRACE: Duration = Duration::from_millis(250);
 pub struct Server {
     service: Bound,
     health: Option<Bound>,
+    metrics: Option<MetricsPages>,
     in_flight: InFlight,
     lifecycle: Lifecycle,
     shutdown: Shutdown,
@@ -66,25 +72,42 @@ struct Bound {
     connections: Arc<Connections>,
 }
 
+/// The listener of metrics, and what is answered there.
+#[derive(Debug)]
+struct MetricsPages {
+    listener: TcpListener,
+    address: SocketAddr,
+    pages: http::Pages,
+}
+
 impl Server {
     /// Listens on the configured addresses. Nothing is answered yet. Calls will be
-    /// served in the runtime of `calls`.
+    /// served in the runtime of `calls`, metrics in the one that this is called in.
     ///
     /// # Errors
     ///
     /// Where an address cannot be listened on.
-    pub fn bind(settings: &Settings, calls: &Handle) -> Result<Self, BindError> {
-        let _listeners_belong_to_it = calls.enter();
+    pub fn bind(
+        settings: &Settings,
+        calls: &Handle,
+        telemetry: &Telemetry,
+    ) -> Result<Self, BindError> {
         let lifecycle = Lifecycle::new();
         let in_flight = InFlight::default();
         let health = LifeHealth::new(lifecycle.watch());
+        let admission = AdmissionLayer::new(settings);
+        let record = RecordLayer::new(telemetry.clone());
         let bind = |address, setting, routes, drain_at| {
+            let _listeners_belong_to_it = calls.enter();
             let (listener, address) = listen(address, setting)?;
+            let routes = record.layer(routes);
             let connections = Connections::new(routes, settings, lifecycle.clone(), drain_at);
             Ok(Bound { listener, address, connections })
         };
 
-        let routes = routes::all(settings, health.clone(), in_flight.clone());
+        let stack =
+            middleware::stack(settings, in_flight.clone(), admission.clone(), telemetry.clone());
+        let routes = routes::all(settings, health.clone(), &stack);
         let service = bind(settings.server.address, "server.address", routes, State::Draining)?;
         // Probes are answered to the end.
         let health = (settings.server.health_address)
@@ -93,8 +116,22 @@ impl Server {
                 bind(address, "server.health_address", routes, State::Stopped)
             })
             .transpose()?;
+        let metrics = (settings.metrics.address.zip(telemetry.metrics()))
+            .map(|(address, metrics)| {
+                let (listener, address) = listen(address, "metrics.address")?;
+                let pages = http::Pages { metrics: metrics.clone(), state: lifecycle.watch() };
+                Ok(MetricsPages { listener, address, pages })
+            })
+            .transpose()?;
+        Observed {
+            admission,
+            connections: Arc::clone(&service.connections),
+            lifecycle: lifecycle.clone(),
+            telemetry: telemetry.clone(),
+        }
+        .add_to_metrics();
         let (shutdown, calls) = (settings.shutdown.clone(), calls.clone());
-        Ok(Self { service, health, in_flight, lifecycle, shutdown, calls })
+        Ok(Self { service, health, metrics, in_flight, lifecycle, shutdown, calls })
     }
 
     /// The address of the service, with the port that port 0 became.
@@ -107,6 +144,11 @@ impl Server {
         self.health.as_ref().map(|health| health.address)
     }
 
+    /// The address of metrics, where there is one.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.metrics.as_ref().map(|metrics| metrics.address)
+    }
+
     /// Serves until it is told to end, and then ends: as a lame duck, by a
     /// drain, at the bound by force.
     ///
@@ -116,13 +158,18 @@ impl Server {
     /// This need not run where calls are served, and where it does not, no call
     /// can keep it from coming to its end.
     pub async fn run(self, mut shutdown: mpsc::Receiver<&'static str>) -> DrainReport {
-        let Self { service, health, in_flight, lifecycle, shutdown: times, calls } = self;
+        let Self { service, health, metrics, in_flight, lifecycle, shutdown: times, calls } = self;
         // Before the first connection is accepted, so that none is told otherwise.
         lifecycle.advance(State::Ready);
         let accepting = TaskTracker::new();
         accepting.spawn_on(accept(service.listener, Arc::clone(&service.connections)), &calls);
         if let Some(health) = health {
             calls.spawn(accept(health.listener, health.connections));
+        }
+        if let Some(MetricsPages { listener, pages, .. }) = metrics {
+            // Here, where no handler can keep it from answering, and to the end of
+            // this runtime: the last scrape sees what the drain did.
+            tokio::spawn(http::serve(listener, pages));
         }
 
         let reason = next(&mut shutdown).await;

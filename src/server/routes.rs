@@ -12,16 +12,12 @@ use super::{
     health_list::{self, HealthList},
 };
 use crate::{
-    config::Settings,
-    middleware::{self, InFlight},
-    proto,
-    proto::sample_service_server::SampleServiceServer,
-    service::Sample,
+    config::Settings, middleware::CallStack, proto,
+    proto::sample_service_server::SampleServiceServer, service::Sample,
 };
 
 /// Everything, for the address of the service.
-pub(super) fn all(settings: &Settings, health: LifeHealth, in_flight: InFlight) -> Routes {
-    let stack = middleware::stack(settings, in_flight);
+pub(super) fn all(settings: &Settings, health: LifeHealth, stack: &CallStack) -> Routes {
     let sample = SampleServiceServer::new(Sample::new(settings.service.work))
         .accept_compressed(CompressionEncoding::Gzip)
         .accept_compressed(CompressionEncoding::Zstd)
@@ -29,7 +25,7 @@ pub(super) fn all(settings: &Settings, health: LifeHealth, in_flight: InFlight) 
         .send_compressed(CompressionEncoding::Zstd)
         // After decompression; what arrives is limited by the stack.
         .max_decoding_message_size(settings.limits.message.get() as usize);
-    let mut routes = health_alone(health).add_service(stack.named_layer(sample));
+    let mut routes = health_alone(health).add_service(stack.clone().named_layer(sample));
 
     if settings.reflection.enabled {
         let valid = "the descriptors are compiled in";

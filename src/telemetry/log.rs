@@ -83,7 +83,8 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     );
 }
 
-/// Colour is for terminals, and for those who did not opt out (<https://no-color.org>).
-fn colour() -> bool {
+/// Whether text is in colour. It is for terminals, and for those who did not
+/// opt out (<https://no-color.org>).
+pub fn colour() -> bool {
     io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }

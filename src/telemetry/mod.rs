@@ -1,11 +1,108 @@
-//! What the server says of itself.
+//! What the server says of itself: a log, metrics, traces.
 
+mod access_log;
+mod call;
+mod families;
 pub mod log;
+mod method;
+mod metrics;
+mod process;
+mod progress;
+mod trace;
 mod writer;
 
+use std::{net::SocketAddr, sync::Arc, time::Duration};
+
+use http::{HeaderMap, request};
 use tonic::Code;
 
+pub use access_log::AccessLog;
+pub use call::{Call, Peer};
+pub use families::Families;
+pub use method::Method;
+pub use metrics::Metrics;
+pub use progress::{Progress, Stopwatch};
+pub use trace::{CallSpan, Tracing};
 pub use writer::LogWriter;
+
+/// Everyone that is told of each call. Clones are cheap and tell the same.
+///
+/// By default there is nobody.
+#[derive(Debug, Clone, Default)]
+pub struct Telemetry(Arc<Parts>);
+
+#[derive(Debug, Default)]
+struct Parts {
+    access_log: Option<AccessLog>,
+    metrics: Option<Metrics>,
+    tracing: Option<Tracing>,
+}
+
+impl Telemetry {
+    /// Of these parts; what is left out costs nothing.
+    pub fn new(
+        access_log: Option<AccessLog>,
+        metrics: Option<Metrics>,
+        tracing: Option<Tracing>,
+    ) -> Self {
+        Self(Arc::new(Parts { access_log, metrics, tracing }))
+    }
+
+    /// What is counted, where anything is.
+    pub fn metrics(&self) -> Option<&Metrics> {
+        self.0.metrics.as_ref()
+    }
+
+    /// Lines of the log that were lost so far.
+    pub fn lost_lines(&self) -> usize {
+        self.0.access_log.as_ref().map_or(0, |log| log.writer().lost())
+    }
+
+    /// A call begins. It ends when what is returned is dropped.
+    pub fn begin(&self, head: &request::Parts) -> Call {
+        let call = Call::begin(self.clone(), head);
+        if let Some(metrics) = &self.0.metrics {
+            metrics.begin(&call);
+        }
+        call
+    }
+
+    /// A handler panicked.
+    pub fn panicked(&self) {
+        if let Some(metrics) = &self.0.metrics {
+            metrics.panicked();
+        }
+    }
+
+    fn begin_span(
+        &self,
+        method: Method,
+        headers: &HeaderMap,
+        peer: Option<SocketAddr>,
+    ) -> Option<CallSpan> {
+        self.0.tracing.as_ref().filter(|_| method.is_own())?.begin_call(method, headers, peer)
+    }
+
+    fn ended(&self, call: &mut Call) {
+        let took = call.elapsed();
+        if let Some(metrics) = &self.0.metrics {
+            metrics.ended(call, took);
+        }
+        if let Some(log) = &self.0.access_log {
+            log.ended(call, took);
+        }
+        if let Some(span) = call.span.take() {
+            span.end(call.code, &call.progress);
+        }
+    }
+
+    /// Sends the spans that are left, for no longer than `bound`. Blocks.
+    pub fn flush_spans(&self, bound: Duration) {
+        if let Some(tracing) = &self.0.tracing {
+            tracing.shut_down(bound);
+        }
+    }
+}
 
 /// The name of a status code as the gRPC specification writes it, such as
 /// `DEADLINE_EXCEEDED`.

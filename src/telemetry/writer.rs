@@ -5,11 +5,8 @@
 
 use std::{
     io::{self, Write},
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering},
-        mpsc::{Receiver, Sender, channel},
-    },
+    mem,
+    sync::{Arc, Condvar, Mutex, MutexGuard},
     thread,
     time::Duration,
 };
@@ -18,27 +15,46 @@ use tracing_subscriber::fmt::MakeWriter;
 
 /// Bytes that may wait to be written.
 const QUEUE: usize = 4 * 1024 * 1024;
-/// Lines are written together up to about this many bytes.
-const BATCH: usize = 64 * 1024;
+/// Lines are written together, those of about this time. Waking the writer for
+/// each would cost more than the line.
+const GATHER: Duration = Duration::from_millis(10);
+/// So many bytes are written without waiting for more.
+const BATCH: usize = 256 * 1024;
 
-enum Order {
-    Write(Vec<u8>),
-    /// Everything before this is written: say so.
-    Flush(Sender<()>),
-}
-
-#[derive(Debug, Default)]
-struct Counts {
-    waiting_bytes: AtomicUsize,
-    waiting_lines: AtomicUsize,
-    lost_lines: AtomicUsize,
-}
+const NEVER_POISONED: &str = "nothing panics while it holds the queue";
 
 /// Gives lines to the thread that writes them.
 #[derive(Debug, Clone)]
-pub struct LogWriter {
-    orders: Sender<Order>,
-    counts: Arc<Counts>,
+pub struct LogWriter(Arc<Shared>);
+
+#[derive(Debug, Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    /// There is work: the first line after none, a whole batch, or a flush.
+    work: Condvar,
+    /// A batch has been written.
+    written: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: Batch,
+    /// Lines and bytes that are being written.
+    writing: (usize, usize),
+    lost: usize,
+    flush: bool,
+}
+
+#[derive(Debug, Default)]
+struct Batch {
+    text: Vec<u8>,
+    lines: usize,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().expect(NEVER_POISONED)
+    }
 }
 
 impl LogWriter {
@@ -48,22 +64,27 @@ impl LogWriter {
     ///
     /// Where the system has no thread left.
     pub fn start(out: impl Write + Send + 'static) -> io::Result<Self> {
-        let (orders, queue) = channel();
-        let counts = Arc::new(Counts::default());
-        let shared = Arc::clone(&counts);
-        thread::Builder::new().name("log".into()).spawn(move || write_all(&queue, out, &shared))?;
-        Ok(Self { orders, counts })
+        let shared = Arc::new(Shared::default());
+        let writer = Arc::clone(&shared);
+        thread::Builder::new().name("log".into()).spawn(move || write_all(&writer, out))?;
+        Ok(Self(shared))
     }
 
     /// Waits until all lines so far are written, for no longer than `bound`.
     /// Returns how many were lost, with those that still wait then.
     pub fn flush(&self, bound: Duration) -> usize {
-        let (written, wait) = channel();
-        // Without the thread there is nothing to wait for.
-        let _ = self.orders.send(Order::Flush(written));
-        let _ = wait.recv_timeout(bound);
-        self.counts.lost_lines.load(Ordering::Relaxed)
-            + self.counts.waiting_lines.load(Ordering::Relaxed)
+        let mut queue = self.0.queue();
+        queue.flush = true;
+        self.0.work.notify_one();
+        let unwritten = |queue: &mut Queue| queue.waiting.lines + queue.writing.0 > 0;
+        let wait = self.0.written.wait_timeout_while(queue, bound, unwritten);
+        let (queue, _) = wait.expect(NEVER_POISONED);
+        queue.lost + queue.waiting.lines + queue.writing.0
+    }
+
+    /// How many lines were lost so far.
+    pub fn lost(&self) -> usize {
+        self.0.queue().lost
     }
 }
 
@@ -78,14 +99,18 @@ impl<'a> MakeWriter<'a> for LogWriter {
 /// Takes one line with each write, as `tracing_subscriber` writes them. Never fails.
 impl Write for &LogWriter {
     fn write(&mut self, line: &[u8]) -> io::Result<usize> {
-        let counts = &self.counts;
-        let waiting = counts.waiting_bytes.fetch_add(line.len(), Ordering::Relaxed);
-        counts.waiting_lines.fetch_add(1, Ordering::Relaxed);
-        if waiting + line.len() > QUEUE || self.orders.send(Order::Write(line.to_owned())).is_err()
-        {
-            counts.waiting_bytes.fetch_sub(line.len(), Ordering::Relaxed);
-            counts.waiting_lines.fetch_sub(1, Ordering::Relaxed);
-            counts.lost_lines.fetch_add(1, Ordering::Relaxed);
+        let mut queue = self.0.queue();
+        let waiting = queue.waiting.text.len();
+        if waiting + queue.writing.1 + line.len() > QUEUE {
+            queue.lost += 1;
+            return Ok(line.len());
+        }
+        queue.waiting.text.extend_from_slice(line);
+        queue.waiting.lines += 1;
+        let batch_is_full = waiting < BATCH && waiting + line.len() >= BATCH;
+        drop(queue);
+        if waiting == 0 || batch_is_full {
+            self.0.work.notify_one();
         }
         Ok(line.len())
     }
@@ -95,39 +120,40 @@ impl Write for &LogWriter {
     }
 }
 
-fn write_all(orders: &Receiver<Order>, mut out: impl Write, counts: &Counts) {
-    let mut batch = Vec::with_capacity(BATCH);
-    while let Ok(first) = orders.recv() {
-        let mut lines = 0;
-        let mut flushed = Vec::new();
-        for order in std::iter::once(first).chain(orders.try_iter()) {
-            match order {
-                Order::Write(line) => {
-                    batch.extend(line);
-                    lines += 1;
-                }
-                Order::Flush(written) => flushed.push(written),
-            }
-            if batch.len() >= BATCH {
-                break;
-            }
-        }
-        if out.write_all(&batch).and_then(|()| out.flush()).is_err() {
+fn write_all(shared: &Shared, mut out: impl Write) {
+    let mut batch = Batch::default();
+    loop {
+        let queue = shared.queue();
+        let idle = |queue: &mut Queue| queue.waiting.lines == 0 && !queue.flush;
+        let queue = shared.work.wait_while(queue, idle).expect(NEVER_POISONED);
+        let few = |queue: &mut Queue| queue.waiting.text.len() < BATCH && !queue.flush;
+        let gathered = shared.work.wait_timeout_while(queue, GATHER, few);
+        let (mut queue, _) = gathered.expect(NEVER_POISONED);
+        mem::swap(&mut batch, &mut queue.waiting);
+        queue.writing = (batch.lines, batch.text.len());
+        queue.flush = false;
+        drop(queue);
+
+        let failed = out.write_all(&batch.text).and_then(|()| out.flush()).is_err();
+        let mut queue = shared.queue();
+        queue.writing = (0, 0);
+        if failed {
             // Nobody is there to read: later lines may find a reader again.
-            counts.lost_lines.fetch_add(lines, Ordering::Relaxed);
+            queue.lost += batch.lines;
         }
-        counts.waiting_bytes.fetch_sub(batch.len(), Ordering::Relaxed);
-        counts.waiting_lines.fetch_sub(lines, Ordering::Relaxed);
-        batch.clear();
-        for written in flushed {
-            // Whoever asked may have stopped waiting.
-            let _ = written.send(());
-        }
+        drop(queue);
+        shared.written.notify_all();
+        batch.lines = 0;
+        batch.text.clear();
+        // After a burst the memory is given back.
+        batch.text.shrink_to(BATCH);
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::{Receiver, Sender, channel};
+
     use super::*;
 
     /// Writes nothing until it is told to, and then all.
@@ -156,7 +182,9 @@ mod tests {
         for _ in 0..lines {
             (&writer).write_all(&line).expect("it never fails");
         }
-        assert!(writer.counts.waiting_bytes.load(Ordering::Relaxed) <= QUEUE);
+        let queue = writer.0.queue();
+        assert!(queue.waiting.text.len() + queue.writing.1 <= QUEUE);
+        drop(queue);
         assert_eq!(writer.flush(Duration::ZERO), lines, "none is written yet");
 
         drop(go);

@@ -8,11 +8,12 @@ use tonic::{Code, Request, Response, Status, service::LayerExt};
 use tonic_types::StatusExt;
 
 use sample_service::{
-    middleware::{InFlight, stack},
+    middleware::{AdmissionLayer, InFlight, stack},
     proto::{
         SampleRequest, SampleResponse,
         sample_service_server::{SampleService, SampleServiceServer},
     },
+    telemetry::Telemetry,
 };
 
 use crate::support::{
@@ -268,7 +269,8 @@ async fn serve_panics() -> String {
         }
     }
 
-    let stack = stack(&settings(&[]), InFlight::default());
+    let (settings, in_flight) = (settings(&[]), InFlight::default());
+    let stack = stack(&settings, in_flight, AdmissionLayer::new(&settings), Telemetry::default());
     let service = stack.named_layer(SampleServiceServer::new(Panics));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();

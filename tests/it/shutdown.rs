@@ -8,7 +8,7 @@ use std::{
 };
 
 use rustix::process::Signal;
-use sample_service::server::Server;
+use sample_service::{server::Server, telemetry::Telemetry};
 use tokio::{runtime, sync::mpsc, time::timeout};
 use tokio_stream::StreamExt;
 use tonic::Code;
@@ -228,7 +228,8 @@ fn handlers_that_do_not_yield_keep_nothing_from_its_end() {
     let calls = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
     let calls = calls.expect("a runtime");
     let settings = settings(&[("shutdown.lame_duck", "10ms"), ("shutdown.drain", "10ms")]);
-    let server = Server::bind(&settings, calls.handle()).expect("a free port");
+    let server =
+        Server::bind(&settings, calls.handle(), &Telemetry::default()).expect("a free port");
     let (held, holds) = std::sync::mpsc::channel();
     calls.spawn(async move {
         held.send(()).expect("it is waited for");

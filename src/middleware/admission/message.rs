@@ -7,7 +7,7 @@ use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, Full};
 use tonic::body::Body;
 
-use crate::middleware::Cause;
+use crate::{middleware::Cause, telemetry::Progress};
 
 /// A flag, and the length of the message ("Length-Prefixed-Message" in the gRPC
 /// HTTP/2 protocol).
@@ -15,7 +15,7 @@ const PREFIX: usize = 5;
 
 /// Reads the whole body of a unary request, of which there may be no more than
 /// a message of `limit` bytes.
-pub(super) async fn read<B>(body: B, limit: usize) -> Result<Body, Cause>
+pub(super) async fn read<B>(body: B, limit: usize, progress: &Progress) -> Result<Body, Cause>
 where
     B: HttpBody<Data = Bytes>,
 {
@@ -25,6 +25,7 @@ where
         let frame = frame.map_err(|_| Cause::BrokenRequest)?;
         // Trailers: callers have none.
         let Ok(data) = frame.into_data() else { continue };
+        progress.received(data.len());
         read.extend_from_slice(&data);
         if let Some(length) = announced(&read) {
             if length > limit {
@@ -61,7 +62,11 @@ mod tests {
     async fn read_chunks(chunks: &[&[u8]], limit: usize) -> Result<Vec<u8>, Cause> {
         let frame = |chunk: &&[u8]| Ok::<_, Cause>(Frame::data(Bytes::copy_from_slice(chunk)));
         let body = StreamBody::new(iter(chunks.iter().map(frame).collect::<Vec<_>>()));
-        let whole = read(body, limit).await?.collect().await.expect("it is in memory");
+        let whole = read(body, limit, &Progress::default())
+            .await?
+            .collect()
+            .await
+            .expect("it is in memory");
         Ok(whole.to_bytes().to_vec())
     }
 

@@ -23,9 +23,11 @@ use tonic::{body::Body, codegen::BoxFuture};
 use tower::{Layer, Service, ServiceExt};
 
 use super::{Cause, deadline::Deadline};
-use crate::config;
+use crate::{config::Settings, telemetry::Progress};
 
 use queue::Queue;
+
+pub use queue::{Load, Refused};
 
 /// Lets `max_workers` calls of the process work at once, and a bounded number
 /// wait for a bounded time. Clones share the limit.
@@ -37,8 +39,14 @@ pub struct AdmissionLayer {
 
 impl AdmissionLayer {
     /// A limit for the whole process.
-    pub fn new(max_workers: usize, limits: &config::Queue, message_limit: usize) -> Self {
-        Self { queue: Arc::new(Queue::new(max_workers, limits)), message_limit }
+    pub fn new(settings: &Settings) -> Self {
+        let queue = Queue::new(settings.server.max_workers.get(), &settings.queue);
+        Self { queue: Arc::new(queue), message_limit: settings.limits.message.get() as usize }
+    }
+
+    /// Who works and who waits, now.
+    pub fn load(&self) -> Load {
+        self.queue.load()
     }
 }
 
@@ -95,10 +103,14 @@ where
     R::Error: Into<tonic::codegen::StdError>,
 {
     let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
+    let progress = request.extensions().get::<Arc<Progress>>().cloned().unwrap_or_default();
     let (head, body) = request.into_parts();
-    let message = message::read(body, layer.message_limit).await?;
+    let message = message::read(body, layer.message_limit, &progress).await?;
 
+    let waiting = progress.waiting();
     let worker = layer.queue.admit(deadline).await?;
+    drop(waiting);
+    let _working = progress.working();
     let Ok(response) = inner.oneshot(Request::from_parts(head, message)).await;
     let (head, body) = response.into_parts();
     let body = body.collect().await.map_err(|_| Cause::BrokenAnswer)?;

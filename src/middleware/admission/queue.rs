@@ -3,7 +3,7 @@
 use std::{
     sync::{
         Arc,
-        atomic::{AtomicUsize, Ordering},
+        atomic::{AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -29,6 +29,40 @@ pub(super) struct Queue {
     waiting: AtomicUsize,
     limits: config::Queue,
     service_time: ServiceTime,
+    refused: RefusedCounts,
+}
+
+/// Who works and who waits at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Load {
+    /// Workers that are at work.
+    pub busy: usize,
+    /// Workers that there are.
+    pub max_workers: usize,
+    /// Calls that wait for one.
+    pub waiting: usize,
+    /// Calls that may wait.
+    pub queue_length: usize,
+    /// Calls that were turned away so far.
+    pub refused: Refused,
+}
+
+/// How many calls were turned away, by reason.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused {
+    /// As many waited as may wait.
+    pub queue_full: u64,
+    /// They waited for as long as a call may wait.
+    pub queue_timeout: u64,
+    /// Their deadline would have passed in the queue.
+    pub too_late: u64,
+}
+
+#[derive(Debug, Default)]
+struct RefusedCounts {
+    queue_full: AtomicU64,
+    queue_timeout: AtomicU64,
+    too_late: AtomicU64,
 }
 
 impl Queue {
@@ -39,6 +73,22 @@ impl Queue {
             waiting: AtomicUsize::new(0),
             limits: limits.clone(),
             service_time: ServiceTime::default(),
+            refused: RefusedCounts::default(),
+        }
+    }
+
+    pub(super) fn load(&self) -> Load {
+        let RefusedCounts { queue_full, queue_timeout, too_late } = &self.refused;
+        Load {
+            busy: self.max_workers - self.workers.available_permits(),
+            max_workers: self.max_workers,
+            waiting: self.waiting.load(Ordering::Relaxed),
+            queue_length: self.limits.length,
+            refused: Refused {
+                queue_full: queue_full.load(Ordering::Relaxed),
+                queue_timeout: queue_timeout.load(Ordering::Relaxed),
+                too_late: too_late.load(Ordering::Relaxed),
+            },
         }
     }
 
@@ -55,12 +105,16 @@ impl Queue {
         if deadline
             .is_some_and(|deadline| deadline.saturating_duration_since(Instant::now()) < wait)
         {
+            self.refused.too_late.fetch_add(1, Ordering::Relaxed);
             return Err(Cause::TooLate { retry_after: wait.max(LEAST_DELAY) });
         }
         let turn = Arc::clone(&self.workers).acquire_owned();
         match timeout(self.limits.timeout, turn).await {
             Ok(permit) => Ok(self.start(permit.expect("the semaphore is never closed"))),
-            Err(_) => Err(Cause::QueueTimeout { retry_after: self.retry_after() }),
+            Err(_) => {
+                self.refused.queue_timeout.fetch_add(1, Ordering::Relaxed);
+                Err(Cause::QueueTimeout { retry_after: self.retry_after() })
+            }
         }
     }
 
@@ -68,7 +122,10 @@ impl Queue {
         let one_more = |waiting| (waiting < self.limits.length).then_some(waiting + 1);
         match self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more) {
             Ok(ahead) => Ok(Place { waiting: &self.waiting, ahead }),
-            Err(_) => Err(Cause::QueueFull { retry_after: self.retry_after() }),
+            Err(_) => {
+                self.refused.queue_full.fetch_add(1, Ordering::Relaxed);
+                Err(Cause::QueueFull { retry_after: self.retry_after() })
+            }
         }
     }
 

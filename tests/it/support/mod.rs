@@ -7,6 +7,7 @@ use sample_service::{
     config::{self, Flag, Layers, Settings},
     proto::{SampleRequest, sample_service_client::SampleServiceClient},
     server::{DrainReport, Server},
+    telemetry::Telemetry,
 };
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint};
@@ -28,7 +29,8 @@ pub(crate) struct InProcess {
 
 impl InProcess {
     pub(crate) async fn start(changes: &[(&'static str, &str)]) -> Self {
-        let server = Server::bind(&settings(changes), &Handle::current()).expect("a free port");
+        let (settings, telemetry) = (settings(changes), Telemetry::default());
+        let server = Server::bind(&settings, &Handle::current(), &telemetry).expect("a free port");
         let address = server.address().to_string();
         let (shutdown, told) = mpsc::channel(2);
         let report = tokio::spawn(server.run(told));

@@ -1,0 +1,134 @@
+//! Reports each call with the status that its caller got.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Buf;
+use http::{Request, Response};
+use http_body::{Body, Frame, SizeHint};
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+
+use crate::telemetry::{Call, Telemetry};
+
+/// Tells the telemetry of each call of the service that it wraps.
+#[derive(Debug, Clone)]
+pub struct RecordLayer(Telemetry);
+
+impl RecordLayer {
+    /// Tells this telemetry.
+    pub fn new(telemetry: Telemetry) -> Self {
+        Self(telemetry)
+    }
+}
+
+impl<S> Layer<S> for RecordLayer {
+    type Service = Record<S>;
+
+    fn layer(&self, inner: S) -> Record<S> {
+        Record { inner, telemetry: self.0.clone() }
+    }
+}
+
+/// See [`RecordLayer`].
+#[derive(Debug, Clone)]
+pub struct Record<S> {
+    inner: S,
+    telemetry: Telemetry,
+}
+
+impl<S, B, R> Service<Request<B>> for Record<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+{
+    type Response = Response<RecordedBody<R>>;
+    type Error = Infallible;
+    type Future = RecordedCall<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (mut head, body) = request.into_parts();
+        let call = self.telemetry.begin(&head);
+        head.extensions.insert(call.progress().clone());
+        let future = self.inner.call(Request::from_parts(head, body));
+        RecordedCall { future, call: Some(call) }
+    }
+}
+
+pin_project! {
+    /// A call that is reported once its response has ended, or once it is dropped.
+    pub struct RecordedCall<F> {
+        #[pin]
+        future: F,
+        call: Option<Call>,
+    }
+}
+
+impl<F, R> Future for RecordedCall<F>
+where
+    F: Future<Output = Result<Response<R>, Infallible>>,
+{
+    type Output = Result<Response<RecordedBody<R>>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let call = this.call.as_ref().expect("a future is not polled after its end");
+        // What the service does is part of the trace.
+        let _in_span = call.span().map(|span| span.context().clone().attach());
+        let Ok(response) = ready!(this.future.poll(cx));
+        let mut call = this.call.take().expect("it was there just now");
+        call.read_status(response.headers());
+        Poll::Ready(Ok(response.map(|body| RecordedBody { body, call: Some(call) })))
+    }
+}
+
+pin_project! {
+    /// A response body that reads the status from the trailers that pass.
+    pub struct RecordedBody<B> {
+        #[pin]
+        body: B,
+        call: Option<Call>,
+    }
+}
+
+impl<B> RecordedBody<B> {
+    /// The body of what is no call.
+    pub fn unrecorded(body: B) -> Self {
+        Self { body, call: None }
+    }
+}
+
+impl<B: Body> Body for RecordedBody<B> {
+    type Data = B::Data;
+    type Error = B::Error;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<B::Data>, B::Error>>> {
+        let this = self.project();
+        let frame = ready!(this.body.poll_frame(cx));
+        if let (Some(Ok(frame)), Some(call)) = (&frame, this.call) {
+            match (frame.data_ref(), frame.trailers_ref()) {
+                (Some(data), _) => call.sent(data.remaining()),
+                (_, Some(trailers)) => call.read_status(trailers),
+                _ => {}
+            }
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,75 @@
+//! What the server knows of itself at each scrape.
+
+use std::{fmt, sync::Arc};
+
+use super::{State, connection::Connections, lifecycle::Lifecycle};
+use crate::{
+    middleware::AdmissionLayer,
+    telemetry::{Families, Telemetry},
+};
+
+/// Those who count anyway.
+#[derive(Debug, Clone)]
+pub(super) struct Observed {
+    pub(super) admission: AdmissionLayer,
+    pub(super) connections: Arc<Connections>,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) telemetry: Telemetry,
+}
+
+impl Observed {
+    /// Has the metrics ask them, where there are metrics.
+    pub(super) fn add_to_metrics(self) {
+        if let Some(metrics) = self.telemetry.clone().metrics() {
+            metrics.add(move |families| {
+                self.write_admission(families)?;
+                self.write_connections(families)?;
+                self.write_rest(families)
+            });
+        }
+    }
+
+    fn write_admission(&self, families: &mut Families<'_>) -> fmt::Result {
+        let load = self.admission.load();
+        for (name, help, value) in [
+            ("workers_busy", "Workers that are at work.", load.busy),
+            ("workers_limit", "Workers that there are.", load.max_workers),
+            ("queue_length", "Calls that wait for a worker.", load.waiting),
+            ("queue_limit", "Calls that may wait.", load.queue_length),
+        ] {
+            families.gauge(name, help, value as f64)?;
+        }
+        let refused = [
+            ("queue_full", load.refused.queue_full as f64),
+            ("queue_timeout", load.refused.queue_timeout as f64),
+            ("too_late", load.refused.too_late as f64),
+        ];
+        families.counters("refused", "Calls that were turned away, by reason.", "reason", &refused)
+    }
+
+    fn write_connections(&self, families: &mut Families<'_>) -> fmt::Result {
+        let open = self.connections.open_now() as f64;
+        families.gauge("connections_open", "Connections that are open.", open)?;
+        let limit = self.connections.limit() as f64;
+        families.gauge("connections_limit", "Connections that may be open.", limit)?;
+        let endings = self.connections.endings();
+        let ended = [
+            ("closed", endings.closed as f64),
+            ("failed", endings.failed as f64),
+            ("cut", endings.cut as f64),
+        ];
+        families.counters("connections_ended", "Connections by how they ended.", "how", &ended)?;
+        let refused =
+            [("limit", endings.refused as f64), ("not_accepted", endings.not_accepted as f64)];
+        let help = "Connections that were not taken, by reason.";
+        families.counters("connections_refused", help, "reason", &refused)
+    }
+
+    fn write_rest(&self, families: &mut Families<'_>) -> fmt::Result {
+        let now = self.lifecycle.now();
+        let states = State::ALL.map(|state| (state.name(), f64::from(u8::from(state == now))));
+        families.gauges("state", "1 for the state that the server is in.", "state", &states)?;
+        let lost = self.telemetry.lost_lines() as f64;
+        families.counter("log_lines_lost", "Lines of the log that were lost.", lost)
+    }
+}

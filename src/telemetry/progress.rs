@@ -1,0 +1,119 @@
+//! What only the layers within know of a call, for the one that reports it.
+
+use std::{
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use tokio::time::Instant;
+
+/// How far a call has come. An extension of its request, in an `Arc`.
+///
+/// Everything is zero until it has happened, and right at every moment: a call may
+/// be given up anywhere.
+#[derive(Debug)]
+pub struct Progress {
+    start: Instant,
+    deadline_given: Lap,
+    wait_began: Lap,
+    waited: Lap,
+    worked: Lap,
+    bytes_in: AtomicU64,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::since(Instant::now())
+    }
+}
+
+impl Progress {
+    pub(super) fn since(start: Instant) -> Self {
+        Self {
+            start,
+            deadline_given: Lap::default(),
+            wait_began: Lap::default(),
+            waited: Lap::default(),
+            worked: Lap::default(),
+            bytes_in: AtomicU64::new(0),
+        }
+    }
+
+    /// The caller gave the call this time.
+    pub fn gave_deadline(&self, time: Duration) {
+        self.deadline_given.set(time);
+    }
+
+    /// So many bytes of messages have arrived.
+    pub fn received(&self, bytes: usize) {
+        self.bytes_in.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// The call waits for a worker until this is dropped.
+    pub fn waiting(&self) -> Stopwatch<'_> {
+        let now = Instant::now();
+        self.wait_began.set(now - self.start);
+        Stopwatch { since: now, lap: &self.waited }
+    }
+
+    /// The call holds a worker until this is dropped.
+    pub fn working(&self) -> Stopwatch<'_> {
+        Stopwatch { since: Instant::now(), lap: &self.worked }
+    }
+
+    pub(super) fn start(&self) -> Instant {
+        self.start
+    }
+
+    pub(super) fn deadline_given(&self) -> Option<Duration> {
+        self.deadline_given.get()
+    }
+
+    /// From the beginning of the call to that of its wait.
+    pub(super) fn wait_began(&self) -> Duration {
+        self.wait_began.get().unwrap_or_default()
+    }
+
+    /// Nothing for a call that never came to the queue.
+    pub(super) fn waited(&self) -> Option<Duration> {
+        self.waited.get()
+    }
+
+    /// Nothing for a call that never had a worker.
+    pub(super) fn worked(&self) -> Option<Duration> {
+        self.worked.get()
+    }
+
+    pub(super) fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Ordering::Relaxed)
+    }
+}
+
+/// Measures until it is dropped.
+#[derive(Debug)]
+pub struct Stopwatch<'a> {
+    since: Instant,
+    lap: &'a Lap,
+}
+
+impl Drop for Stopwatch<'_> {
+    fn drop(&mut self) {
+        self.lap.set(self.since.elapsed());
+    }
+}
+
+/// A time that is measured at most once: nanoseconds, and 0 until then.
+#[derive(Debug, Default)]
+struct Lap(AtomicU64);
+
+impl Lap {
+    fn set(&self, time: Duration) {
+        let nanoseconds = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        self.0.store(nanoseconds.max(1), Ordering::Relaxed);
+    }
+
+    fn get(&self) -> Option<Duration> {
+        let nanoseconds = self.0.load(Ordering::Relaxed);
+        (nanoseconds > 0).then(|| Duration::from_nanos(nanoseconds))
+    }
+}
