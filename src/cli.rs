@@ -238,13 +238,15 @@ fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
     outcome
 }
 
-/// Sends the last spans and then writes the last lines, all within `shutdown.flush`.
+/// Sends the last spans and writes the last lines, all within `shutdown.flush`.
 async fn flush(settings: &Settings, telemetry: Telemetry, log: &LogWriter) {
-    let bound = settings.shutdown.flush;
-    let start = Instant::now();
+    let end = Instant::now() + settings.shutdown.flush;
+    let left = || end.saturating_duration_since(Instant::now());
+    // A collector that does not answer must leave time for the line that says so.
+    let for_spans = left().mul_f64(0.9);
     // The spans need this thread to get away, so it must not be blocked.
-    let _ = spawn_blocking(move || telemetry.flush_spans(bound)).await;
-    let lost = log.flush(bound.saturating_sub(start.elapsed()));
+    let _ = spawn_blocking(move || telemetry.flush_spans(for_spans)).await;
+    let lost = log.flush(left());
     // By a writer too: this may be the very pipe that nobody reads. And whatever
     // becomes of it, the outcome is that of the server.
     if lost > 0

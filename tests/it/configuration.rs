@@ -6,7 +6,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::process::{ServerProcess, command, run, stderr, stdout};
+use crate::support::process::{ServerProcess, command, event, run, stderr, stdout};
 
 const TYPO: &str = "[server]\nmax_wokers = 3\n";
 
@@ -102,6 +102,20 @@ fn each_fault_names_its_key_what_was_expected_and_its_source() {
             "[server]\naddress = \"localhost\"",
             "server.address: expected an IP address and a port, such as \"[::]:9999\" or \
              \"127.0.0.1:0\", found \"localhost\" (from FILE)",
+        ),
+        (
+            "[tracing]\nsample = 1.5",
+            "tracing.sample: expected a number from 0.0 to 1.0, found the number 1.5 (from FILE)",
+        ),
+        (
+            "[tracing]\nendpoint = \"https://localhost:4317\"",
+            "tracing.endpoint: expected a URL of plain HTTP, such as \"http://localhost:4317\" \
+             (for https, put a collector beside the server), found \"https://localhost:4317\" \
+             (from FILE)",
+        ),
+        (
+            "[log]\naccess = \"some\"",
+            "log.access: expected one of \"all\", \"errors\", \"off\", found \"some\" (from FILE)",
         ),
         ("[server.address]\nport = 1", "server.address: is a setting, not a section (from FILE)"),
         (
@@ -289,6 +303,26 @@ fn wrong_usage_is_exit_code_64() {
     let output = run(&["serve", "--nonsense"]);
     assert!(stderr(&output).contains("unexpected argument '--nonsense'"), "{}", stderr(&output));
     assert_eq!(output.status.code(), Some(64));
+}
+
+#[test]
+fn variables_of_opentelemetry_count_below_those_of_this_program() {
+    let show = |variables: &[(&str, &str)]| {
+        let mut show = command(&["config", "show", "--json"]);
+        let output = show.envs(variables.iter().copied()).output().expect("the binary runs");
+        event(&stdout(&output))["tracing"].clone()
+    };
+    let otel = [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://otel:4317"),
+        ("OTEL_TRACES_SAMPLER", "traceidratio"),
+        ("OTEL_TRACES_SAMPLER_ARG", "0.25"),
+    ];
+    let shown = show(&otel);
+    assert_eq!(shown["endpoint"]["value"], "http://otel:4317");
+    assert_eq!(shown["endpoint"]["source"], "OTEL_EXPORTER_OTLP_ENDPOINT");
+    assert_eq!(shown["sample"]["value"], 0.25);
+    let own = ("SAMPLE__TRACING__ENDPOINT", "http://own:4317");
+    assert_eq!(show(&[&otel[..], &[own]].concat())["endpoint"]["value"], own.1);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod access_log;
 mod call;
 mod configuration;
 mod health;
@@ -12,4 +13,5 @@ mod log;
 mod overload;
 mod reflection;
 mod shutdown;
+mod traces;
 mod transport;

@@ -1,7 +1,7 @@
 //! The real binary.
 
 use std::{
-    fs,
+    env, fs,
     io::{BufRead, BufReader, Write},
     net::TcpListener,
     process::{Child, Command, ExitStatus, Output, Stdio},
@@ -20,6 +20,11 @@ pub(crate) const NEVER: Duration = Duration::from_secs(60);
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sample-service"));
     command.args(arguments).env_remove("RUST_LOG");
+    for (name, _) in env::vars_os() {
+        if ["SAMPLE__", "OTEL_"].iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+            command.env_remove(name);
+        }
+    }
     command
 }
 
