@@ -64,14 +64,17 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let given = timeout_of(request.headers());
-        if let (Some(given), Some(progress)) = (given, request.extensions().get::<Arc<Progress>>())
-        {
+        let progress = request.extensions().get::<Arc<Progress>>();
+        if let (Some(given), Some(progress)) = (given, progress) {
             progress.gave_deadline(given);
         }
+        let start = progress.map_or_else(Instant::now, |progress| progress.start());
         let time = given.unwrap_or(self.limits.default.get()).min(self.limits.max.get());
-        let deadline = Instant::now() + time;
+        let deadline = start + time;
         request.extensions_mut().insert(Deadline(deadline));
-        CallWithDeadline { call: self.inner.call(request), end: sleep_until(deadline) }
+        // A call that is late already never begins.
+        let call = (!time.is_zero()).then(|| self.inner.call(request));
+        CallWithDeadline { call, deadline, end: None }
     }
 }
 
@@ -79,9 +82,12 @@ pin_project! {
     /// A call that ends at its deadline.
     pub struct CallWithDeadline<F> {
         #[pin]
-        call: F,
+        call: Option<F>,
+        deadline: Instant,
+        // Made once there is something to wait for: most calls are done before, and
+        // a timer costs more than the layers do.
         #[pin]
-        end: Sleep,
+        end: Option<Sleep>,
     }
 }
 
@@ -92,16 +98,21 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let exceeded = || Poll::Ready(Ok(Cause::DeadlineExceeded.response()));
-        // The time first: a call that is late neither begins nor succeeds.
-        if Instant::now() >= this.end.deadline() {
+        let Some(call) = this.call.as_pin_mut() else { return exceeded() };
+        // The time first: a call that is late does not succeed.
+        if this.end.is_some() && Instant::now() >= *this.deadline {
             return exceeded();
         }
-        if let Poll::Ready(answer) = this.call.poll(cx) {
+        if let Poll::Ready(answer) = call.poll(cx) {
             return Poll::Ready(answer);
         }
-        ready!(this.end.poll(cx));
+        if this.end.is_none() {
+            this.end.set(Some(sleep_until(*this.deadline)));
+        }
+        let end = this.end.as_pin_mut().expect("it was made just now");
+        ready!(end.poll(cx));
         exceeded()
     }
 }

@@ -167,7 +167,7 @@ where
         };
         let mut call = this.call.take().expect("a future is not polled after its end");
         call.was_cut = cut;
-        Poll::Ready(Ok(response.map(|body| CountedBody { body, _call: call })))
+        Poll::Ready(Ok(response.map(|body| CountedBody { body, _call: Some(call) })))
     }
 }
 
@@ -176,7 +176,14 @@ pin_project! {
     pub struct CountedBody {
         #[pin]
         body: tonic::body::Body,
-        _call: Call,
+        _call: Option<Call>,
+    }
+}
+
+impl CountedBody {
+    /// The body of what is no call of the service.
+    pub fn uncounted(body: tonic::body::Body) -> Self {
+        Self { body, _call: None }
     }
 }
 

@@ -21,7 +21,7 @@ use panic::AnswerPanic;
 
 pub use admission::{AdmissionLayer, Load, Refused};
 pub use cause::Cause;
-pub use in_flight::{Counts, InFlight};
+pub use in_flight::{CountedBody, Counts, InFlight};
 pub use record::{Record, RecordLayer, RecordedBody};
 
 use crate::{config::Settings, telemetry::Telemetry};

@@ -17,13 +17,13 @@ use hyper::{
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-use tonic::{body::Body, service::Routes};
+use tonic::body::Body;
 use tower::Service;
 
-use super::{State, lifecycle::Lifecycle, preface};
+use super::{State, lifecycle::Lifecycle, preface, routes::Routes};
 use crate::{
     config,
-    middleware::{Record, RecordedBody},
+    middleware::{CountedBody, Record, RecordedBody},
     telemetry::Peer,
 };
 
@@ -193,6 +193,8 @@ impl Connections {
         let mut http2 = http2::Builder::new(TokioExecutor::new());
         http2
             .timer(TokioTimer::new())
+            // gRPC has no use for it, and making it for each answer is not free.
+            .auto_date_header(false)
             .max_concurrent_streams(self.limits.streams.get())
             .max_header_list_size(self.limits.header_list.get())
             .initial_stream_window_size(WINDOW)
@@ -220,9 +222,9 @@ async fn answer(
     routes: &mut Record<Routes>,
     mut request: hyper::Request<Incoming>,
     peer: SocketAddr,
-) -> Result<Response<RecordedBody<Body>>, std::convert::Infallible> {
+) -> Result<Response<RecordedBody<CountedBody>>, std::convert::Infallible> {
     if let Some(refusal) = refuse(&request) {
-        return Ok(refusal.map(RecordedBody::unrecorded));
+        return Ok(refusal.map(|body| RecordedBody::unrecorded(CountedBody::uncounted(body))));
     }
     request.extensions_mut().insert(Peer(peer));
     routes.call(request).await

@@ -42,6 +42,7 @@ use health::LifeHealth;
 use lifecycle::{Lifecycle, State};
 use listener::listen;
 use observed::Observed;
+use routes::Routes;
 
 pub use connection::Endings;
 pub use drain::DrainReport;
@@ -107,12 +108,12 @@ impl Server {
 
         let stack =
             middleware::stack(settings, in_flight.clone(), admission.clone(), telemetry.clone());
-        let routes = routes::all(settings, health.clone(), &stack);
+        let routes = Routes::all(settings, health.clone(), &stack);
         let service = bind(settings.server.address, "server.address", routes, State::Draining)?;
         // Probes are answered to the end.
         let health = (settings.server.health_address)
             .map(|address| {
-                let routes = routes::health_alone(health);
+                let routes = Routes::health_alone(health);
                 bind(address, "server.health_address", routes, State::Stopped)
             })
             .transpose()?;

@@ -1,45 +1,123 @@
 //! What is served: the service behind its stack, health and reflection beside it.
 
-use tonic::{
-    codec::CompressionEncoding,
-    service::{LayerExt, Routes},
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll, ready},
 };
+
+use http::{Request, Response};
+use hyper::body::Incoming;
+use pin_project_lite::pin_project;
+use tonic::{codec::CompressionEncoding, server::NamedService, service::Routes as TonicRoutes};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
+use tower::{Layer, Service};
 
 use super::{
     health::LifeHealth,
     health_list::{self, HealthList},
 };
 use crate::{
-    config::Settings, middleware::CallStack, proto,
-    proto::sample_service_server::SampleServiceServer, service::Sample,
+    config::Settings,
+    middleware::{CallStack, CountedBody},
+    proto,
+    proto::sample_service_server::SampleServiceServer,
+    service::Sample,
 };
 
-/// Everything, for the address of the service.
-pub(super) fn all(settings: &Settings, health: LifeHealth, stack: &CallStack) -> Routes {
-    let sample = SampleServiceServer::new(Sample::new(settings.service.work))
-        .accept_compressed(CompressionEncoding::Gzip)
-        .accept_compressed(CompressionEncoding::Zstd)
-        .send_compressed(CompressionEncoding::Gzip)
-        .send_compressed(CompressionEncoding::Zstd)
-        // After decompression; what arrives is limited by the stack.
-        .max_decoding_message_size(settings.limits.message.get() as usize);
-    let mut routes = health_alone(health).add_service(stack.clone().named_layer(sample));
+/// The service with all that is around it.
+type SampleStack = <CallStack as Layer<SampleServiceServer<Sample>>>::Service;
 
-    if settings.reflection.enabled {
-        let valid = "the descriptors are compiled in";
-        routes = routes
-            .add_service(reflection().build_v1().expect(valid))
-            .add_service(reflection().build_v1alpha().expect(valid));
-    }
-    routes.prepare()
+/// Everything that one address serves.
+///
+/// The service is found by its path alone: tonic's router, made for any number of
+/// services, costs a call more than all of its layers here.
+#[derive(Debug, Clone)]
+pub(super) struct Routes {
+    sample: Option<SampleStack>,
+    beside: TonicRoutes,
 }
 
-/// Health, for an address that only probes use.
-pub(super) fn health_alone(health: LifeHealth) -> Routes {
+impl Routes {
+    /// Everything, for the address of the service.
+    pub(super) fn all(settings: &Settings, health: LifeHealth, stack: &CallStack) -> Self {
+        let sample = SampleServiceServer::new(Sample::new(settings.service.work))
+            .accept_compressed(CompressionEncoding::Gzip)
+            .accept_compressed(CompressionEncoding::Zstd)
+            .send_compressed(CompressionEncoding::Gzip)
+            .send_compressed(CompressionEncoding::Zstd)
+            // After decompression; what arrives is limited by the stack.
+            .max_decoding_message_size(settings.limits.message.get() as usize);
+        let mut beside = health_routes(health);
+        if settings.reflection.enabled {
+            let valid = "the descriptors are compiled in";
+            beside = beside
+                .add_service(reflection().build_v1().expect(valid))
+                .add_service(reflection().build_v1alpha().expect(valid));
+        }
+        Self { sample: Some(stack.layer(sample)), beside: beside.prepare() }
+    }
+
+    /// Health, for an address that only probes use.
+    pub(super) fn health_alone(health: LifeHealth) -> Self {
+        Self { sample: None, beside: health_routes(health).prepare() }
+    }
+}
+
+impl Service<Request<Incoming>> for Routes {
+    type Response = Response<CountedBody>;
+    type Error = Infallible;
+    type Future = RoutedCall;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        // Always, as each of them is.
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Incoming>) -> RoutedCall {
+        match &mut self.sample {
+            Some(sample) if is_of_sample(request.uri().path()) => {
+                RoutedCall::Sample { call: sample.call(request) }
+            }
+            _ => RoutedCall::Beside { call: self.beside.call(request) },
+        }
+    }
+}
+
+fn is_of_sample(path: &str) -> bool {
+    const SAMPLE: &str = SampleServiceServer::<Sample>::NAME;
+    path.strip_prefix('/')
+        .and_then(|path| path.strip_prefix(SAMPLE))
+        .is_some_and(|method| method.starts_with('/'))
+}
+
+pin_project! {
+    /// A call on its way to its response.
+    #[project = RoutedCallProjection]
+    pub(super) enum RoutedCall {
+        Sample { #[pin] call: <SampleStack as Service<Request<Incoming>>>::Future },
+        Beside { #[pin] call: <TonicRoutes as Service<Request<Incoming>>>::Future },
+    }
+}
+
+impl Future for RoutedCall {
+    type Output = Result<Response<CountedBody>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match self.project() {
+            RoutedCallProjection::Sample { call } => call.poll(cx),
+            RoutedCallProjection::Beside { call } => {
+                let Ok(response) = ready!(call.poll(cx));
+                Poll::Ready(Ok(response.map(CountedBody::uncounted)))
+            }
+        }
+    }
+}
+
+fn health_routes(health: LifeHealth) -> TonicRoutes {
     let list = HealthList(health.clone());
-    let router = Routes::new(HealthServer::new(health)).into_axum_router();
+    let router = TonicRoutes::new(HealthServer::new(health)).into_axum_router();
     router.route_service(health_list::PATH, list).into()
 }
 

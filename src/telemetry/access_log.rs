@@ -104,7 +104,7 @@ impl<'a> Line<'a> {
         let progress = &call.progress;
         self.milliseconds("ms", took)?;
         self.milliseconds("queue_ms", progress.waited().unwrap_or_default())?;
-        self.milliseconds("work_ms", progress.worked().unwrap_or_default())?;
+        self.milliseconds("work_ms", progress.time_at_work().unwrap_or_default())?;
         self.number("bytes_in", progress.bytes_in())?;
         self.number("bytes_out", call.bytes_out)?;
         if let Some(deadline) = progress.deadline_given() {

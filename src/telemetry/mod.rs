@@ -21,7 +21,7 @@ pub use call::{Call, Peer};
 pub use families::Families;
 pub use method::Method;
 pub use metrics::Metrics;
-pub use progress::{Progress, Stopwatch};
+pub use progress::{Progress, Waiting};
 pub use trace::{CallSpan, Tracing};
 pub use writer::LogWriter;
 

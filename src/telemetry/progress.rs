@@ -50,18 +50,19 @@ impl Progress {
     }
 
     /// The call waits for a worker until this is dropped.
-    pub fn waiting(&self) -> Stopwatch<'_> {
-        let now = Instant::now();
-        self.wait_began.set(now - self.start);
-        Stopwatch { since: now, lap: &self.waited }
+    pub fn waiting(&self) -> Waiting<'_> {
+        let since = Instant::now();
+        self.wait_began.set(since - self.start);
+        Waiting { since: Some(since), lap: &self.waited }
     }
 
-    /// The call holds a worker until this is dropped.
-    pub fn working(&self) -> Stopwatch<'_> {
-        Stopwatch { since: Instant::now(), lap: &self.worked }
+    /// The call held a worker for this time.
+    pub fn worked(&self, time: Duration) {
+        self.worked.set(time);
     }
 
-    pub(super) fn start(&self) -> Instant {
+    /// When the call began.
+    pub fn start(&self) -> Instant {
         self.start
     }
 
@@ -80,7 +81,7 @@ impl Progress {
     }
 
     /// Nothing for a call that never had a worker.
-    pub(super) fn worked(&self) -> Option<Duration> {
+    pub(super) fn time_at_work(&self) -> Option<Duration> {
         self.worked.get()
     }
 
@@ -89,16 +90,25 @@ impl Progress {
     }
 }
 
-/// Measures until it is dropped.
+/// A wait, until it is dropped or its end is known.
 #[derive(Debug)]
-pub struct Stopwatch<'a> {
-    since: Instant,
+pub struct Waiting<'a> {
+    since: Option<Instant>,
     lap: &'a Lap,
 }
 
-impl Drop for Stopwatch<'_> {
+impl Waiting<'_> {
+    /// It ended then.
+    pub fn ended_at(mut self, end: Instant) {
+        self.lap.set(self.since.take().map_or(Duration::ZERO, |since| end - since));
+    }
+}
+
+impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        self.lap.set(self.since.elapsed());
+        if let Some(since) = self.since {
+            self.lap.set(since.elapsed());
+        }
     }
 }
 

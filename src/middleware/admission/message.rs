@@ -2,11 +2,12 @@
 
 use std::pin::pin;
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http_body::Body as HttpBody;
 use http_body_util::{BodyExt, Full};
 use tonic::body::Body;
 
+use super::answer::joined;
 use crate::{middleware::Cause, telemetry::Progress};
 
 /// A flag, and the length of the message ("Length-Prefixed-Message" in the gRPC
@@ -20,13 +21,13 @@ where
     B: HttpBody<Data = Bytes>,
 {
     let mut body = pin!(body);
-    let mut read = BytesMut::new();
+    let mut read = Bytes::new();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Cause::BrokenRequest)?;
         // Trailers: callers have none.
         let Ok(data) = frame.into_data() else { continue };
         progress.received(data.len());
-        read.extend_from_slice(&data);
+        read = joined(read, data);
         if let Some(length) = announced(&read) {
             if length > limit {
                 return Err(Cause::MessageTooLarge { size: length, limit });
@@ -42,7 +43,7 @@ where
     if announced(&read).is_none_or(|length| read.len() < PREFIX + length) {
         return Err(Cause::IncompleteMessage);
     }
-    Ok(Body::new(Full::new(read.freeze())))
+    Ok(Body::new(Full::new(read)))
 }
 
 /// The length in the prefix, once it is there.

@@ -5,6 +5,7 @@
 //! costs memory and never a worker. This is for unary methods; one that streams
 //! would have to hold its worker for as long as it streams.
 
+mod answer;
 mod message;
 mod queue;
 mod service_time;
@@ -16,15 +17,16 @@ use std::{
 };
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
-use http_body_util::BodyExt;
 use tonic::{body::Body, codegen::BoxFuture};
 use tower::{Layer, Service, ServiceExt};
 
 use super::{Cause, deadline::Deadline};
 use crate::{config::Settings, telemetry::Progress};
 
+use answer::Answer;
 use queue::Queue;
 
 pub use queue::{Load, Refused};
@@ -84,36 +86,19 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { inner, layer } = self.clone();
-        Box::pin(async move {
-            let answer = admit(inner, layer, request).await;
-            Ok(answer.unwrap_or_else(|cause| cause.response()))
-        })
+        let admitted = async move {
+            let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
+            let progress = request.extensions().get::<Arc<Progress>>().cloned().unwrap_or_default();
+            let (head, body) = request.into_parts();
+            let message = message::read(body, layer.message_limit, &progress).await?;
+
+            let worker = layer.queue.admit(deadline, &progress).await?;
+            let Ok(response) = inner.oneshot(Request::from_parts(head, message)).await;
+            let (head, body) = response.into_parts();
+            let answer = Answer::read(body).await?;
+            drop(worker);
+            Ok(Response::from_parts(head, Body::new(answer)))
+        };
+        Box::pin(admitted.map(|answer| Ok(answer.unwrap_or_else(|cause: Cause| cause.response()))))
     }
-}
-
-async fn admit<S, B, R>(
-    inner: S,
-    layer: AdmissionLayer,
-    request: Request<B>,
-) -> Result<Response<Body>, Cause>
-where
-    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
-    B: HttpBody<Data = Bytes>,
-    R: HttpBody<Data = Bytes>,
-    R::Error: Into<tonic::codegen::StdError>,
-{
-    let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
-    let progress = request.extensions().get::<Arc<Progress>>().cloned().unwrap_or_default();
-    let (head, body) = request.into_parts();
-    let message = message::read(body, layer.message_limit, &progress).await?;
-
-    let waiting = progress.waiting();
-    let worker = layer.queue.admit(deadline).await?;
-    drop(waiting);
-    let _working = progress.working();
-    let Ok(response) = inner.oneshot(Request::from_parts(head, message)).await;
-    let (head, body) = response.into_parts();
-    let body = body.collect().await.map_err(|_| Cause::BrokenAnswer)?;
-    drop(worker);
-    Ok(Response::from_parts(head, Body::new(body)))
 }

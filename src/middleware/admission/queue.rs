@@ -14,7 +14,7 @@ use tokio::{
 };
 
 use super::service_time::ServiceTime;
-use crate::{config, middleware::Cause};
+use crate::{config, middleware::Cause, telemetry::Progress};
 
 /// Nobody is told to come back sooner than this: it is the least that gRPC's
 /// pushback can say.
@@ -96,9 +96,19 @@ impl Queue {
     pub(super) async fn admit(
         self: &Arc<Self>,
         deadline: Option<Instant>,
+        progress: &Arc<Progress>,
     ) -> Result<Worker, Cause> {
+        let waiting = progress.waiting();
+        let permit = self.acquire(deadline).await?;
+        let since = self.service_time.start();
+        waiting.ended_at(since);
+        let (queue, progress) = (Arc::clone(self), Arc::clone(progress));
+        Ok(Worker { since, queue, progress, _permit: permit })
+    }
+
+    async fn acquire(&self, deadline: Option<Instant>) -> Result<OwnedSemaphorePermit, Cause> {
         if let Ok(permit) = Arc::clone(&self.workers).try_acquire_owned() {
-            return Ok(self.start(permit));
+            return Ok(permit);
         }
         let place = self.enter()?;
         let wait = self.expected_wait(place.ahead);
@@ -110,7 +120,7 @@ impl Queue {
         }
         let turn = Arc::clone(&self.workers).acquire_owned();
         match timeout(self.limits.timeout, turn).await {
-            Ok(permit) => Ok(self.start(permit.expect("the semaphore is never closed"))),
+            Ok(permit) => Ok(permit.expect("the semaphore is never closed")),
             Err(_) => {
                 self.refused.queue_timeout.fetch_add(1, Ordering::Relaxed);
                 Err(Cause::QueueTimeout { retry_after: self.retry_after() })
@@ -127,10 +137,6 @@ impl Queue {
                 Err(Cause::QueueFull { retry_after: self.retry_after() })
             }
         }
-    }
-
-    fn start(self: &Arc<Self>, permit: OwnedSemaphorePermit) -> Worker {
-        Worker { since: self.service_time.start(), queue: Arc::clone(self), _permit: permit }
     }
 
     /// How long a call waits that finds `ahead` calls in the queue: each of them,
@@ -166,12 +172,15 @@ impl Drop for Place<'_> {
 pub(super) struct Worker {
     since: Instant,
     queue: Arc<Queue>,
+    progress: Arc<Progress>,
     _permit: OwnedSemaphorePermit,
 }
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        self.queue.service_time.record(self.since.elapsed());
+        let took = self.since.elapsed();
+        self.queue.service_time.record(took);
+        self.progress.worked(took);
     }
 }
 
@@ -193,7 +202,7 @@ mod tests {
 
     fn admit(queue: &Arc<Queue>) -> impl Future<Output = Result<Worker, Cause>> + use<> {
         let queue = Arc::clone(queue);
-        async move { queue.admit(None).await }.boxed()
+        async move { queue.admit(None, &Arc::default()).await }.boxed()
     }
 
     #[tokio::test(start_paused = true)]
@@ -309,7 +318,7 @@ mod tests {
         let within = |milliseconds| {
             let queue = Arc::clone(&queue);
             let deadline = Instant::now() + Duration::from_millis(milliseconds);
-            spawn(async move { queue.admit(Some(deadline)).await }.boxed())
+            spawn(async move { queue.admit(Some(deadline), &Arc::default()).await }.boxed())
         };
         let refusal = assert_ready_err!(within(99).poll());
         assert_eq!(refusal, Cause::TooLate { retry_after: Duration::from_millis(100) });
