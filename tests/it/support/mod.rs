@@ -1,3 +1,5 @@
+#[allow(dead_code)]
+pub(crate) mod certificates;
 pub(crate) mod http2;
 pub(crate) mod process;
 pub(crate) mod python;
