@@ -4,6 +4,7 @@ use std::{
     convert::Infallible,
     net::SocketAddr,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -17,9 +18,14 @@ use tower::{Layer, Service, ServiceExt, util::Oneshot};
 
 use crate::telemetry::code_name;
 
-/// The address at the other end of the connection, an extension of its requests.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+/// Who is at the other end of the connection, an extension of its requests.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The name that its certificate proves, where it had to show one.
+    pub subject: Option<Arc<str>>,
+}
 
 /// Logs each call of the service that it wraps.
 #[derive(Debug, Clone, Copy)]
@@ -56,7 +62,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let line = Line {
             method: request.uri().path().to_owned(),
-            peer: request.extensions().get::<Peer>().map(|peer| peer.0),
+            peer: request.extensions().get::<Peer>().cloned(),
             start: Instant::now(),
             // What a call ends with that nobody waits for any more.
             code: Code::Cancelled,
@@ -128,7 +134,7 @@ impl<B: Body> Body for LoggedBody<B> {
 /// What is written when the call ends, in whichever way it does.
 struct Line {
     method: String,
-    peer: Option<SocketAddr>,
+    peer: Option<Peer>,
     start: Instant,
     code: Code,
 }
@@ -148,7 +154,8 @@ impl Drop for Line {
         tracing::info!(
             method = self.method,
             code = code_name(self.code),
-            peer = self.peer.map(tracing::field::display),
+            peer = self.peer.as_ref().map(|peer| tracing::field::display(peer.address)),
+            subject = self.peer.as_ref().and_then(|peer| peer.subject.as_deref()),
             ms = milliseconds(self.start.elapsed()),
             "call"
         );

@@ -5,6 +5,7 @@
 //! touches the server types of tonic and hyper is in this module.
 
 mod accept;
+mod certificate;
 mod connection;
 mod drain;
 mod grpc;
@@ -13,10 +14,12 @@ mod health_list;
 mod lifecycle;
 mod listener;
 mod preface;
+mod reload;
 mod routes;
 mod signal;
+mod tls;
 
-use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -27,7 +30,7 @@ use tokio::{
 use tokio_util::task::TaskTracker;
 
 use crate::{
-    config::{Settings, Shutdown},
+    config::{Faults, Settings, Shutdown},
     middleware::InFlight,
 };
 
@@ -37,21 +40,39 @@ use drain::Drain;
 use health::LifeHealth;
 use lifecycle::{Lifecycle, State};
 use listener::listen;
+use tls::Tls;
 
 pub use connection::Endings;
 pub use drain::DrainReport;
 pub use listener::BindError;
+pub use reload::TlsStatus;
 pub use signal::shutdown_signals;
+pub use tls::check as check_tls;
 
 /// How long the accept loops may take to end: at once, but where handlers hold
 /// every thread of their runtime.
 const CLOSE_GRACE: Duration = Duration::from_millis(250);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The files of TLS are at fault.
+    #[error(transparent)]
+    Tls(#[from] Faults),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system has no thread left.
+    #[error("no thread can be started to watch the certificate: {0}")]
+    Thread(io::Error),
+}
 
 /// A server that listens, and serves once it is run.
 #[derive(Debug)]
 pub struct Server {
     service: Bound,
     health: Option<Bound>,
+    tls: Option<Tls>,
     in_flight: InFlight,
     lifecycle: Lifecycle,
     shutdown: Shutdown,
@@ -72,29 +93,33 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Where an address cannot be listened on.
-    pub fn bind(settings: &Settings, calls: &Handle) -> Result<Self, BindError> {
+    /// Where the files of TLS are at fault, which is found before anything is
+    /// listened on, or where an address cannot be listened on.
+    pub fn bind(settings: &Settings, calls: &Handle) -> Result<Self, StartError> {
+        let tls = settings.tls.as_ref().map(Tls::start).transpose()?;
         let _listeners_belong_to_it = calls.enter();
         let lifecycle = Lifecycle::new();
         let in_flight = InFlight::default();
         let health = LifeHealth::new(lifecycle.watch());
-        let bind = |address, setting, routes, drain_at| {
+        let bind = |address, setting, routes, tls, drain_at| {
             let (listener, address) = listen(address, setting)?;
-            let connections = Connections::new(routes, settings, lifecycle.clone(), drain_at);
-            Ok(Bound { listener, address, connections })
+            let connections = Connections::new(routes, settings, tls, lifecycle.clone(), drain_at);
+            Ok::<_, BindError>(Bound { listener, address, connections })
         };
 
         let routes = routes::all(settings, health.clone(), in_flight.clone());
-        let service = bind(settings.server.address, "server.address", routes, State::Draining)?;
-        // Probes are answered to the end.
+        let service =
+            bind(settings.server.address, "server.address", routes, tls.clone(), State::Draining)?;
+        // Probes are answered to the end, and without TLS, which those of Kubernetes
+        // do not speak.
         let health = (settings.server.health_address)
             .map(|address| {
                 let routes = routes::health_alone(health);
-                bind(address, "server.health_address", routes, State::Stopped)
+                bind(address, "server.health_address", routes, None, State::Stopped)
             })
             .transpose()?;
         let (shutdown, calls) = (settings.shutdown.clone(), calls.clone());
-        Ok(Self { service, health, in_flight, lifecycle, shutdown, calls })
+        Ok(Self { service, health, tls, in_flight, lifecycle, shutdown, calls })
     }
 
     /// The address of the service, with the port that port 0 became.
@@ -107,6 +132,11 @@ impl Server {
         self.health.as_ref().map(|health| health.address)
     }
 
+    /// What becomes of the certificate, where there is TLS.
+    pub fn tls_status(&self) -> Option<TlsStatus> {
+        self.tls.as_ref().map(Tls::status)
+    }
+
     /// Serves until it is told to end, and then ends: as a lame duck, by a
     /// drain, at the bound by force.
     ///
@@ -116,7 +146,7 @@ impl Server {
     /// This need not run where calls are served, and where it does not, no call
     /// can keep it from coming to its end.
     pub async fn run(self, mut shutdown: mpsc::Receiver<&'static str>) -> DrainReport {
-        let Self { service, health, in_flight, lifecycle, shutdown: times, calls } = self;
+        let Self { service, health, tls: _, in_flight, lifecycle, shutdown: times, calls } = self;
         // Before the first connection is accepted, so that none is told otherwise.
         lifecycle.advance(State::Ready);
         let accepting = TaskTracker::new();

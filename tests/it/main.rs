@@ -12,4 +12,7 @@ mod log;
 mod overload;
 mod reflection;
 mod shutdown;
+mod tls;
+mod tls_files;
+mod tls_reload;
 mod transport;

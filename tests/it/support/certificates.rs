@@ -47,7 +47,8 @@ impl Authority {
     }
 }
 
-/// A certificate that is to be issued, for a thousand years unless it says otherwise.
+/// A certificate that is to be issued, with the serial number 1 and for a thousand
+/// years unless it says otherwise.
 pub(crate) struct Request<'a> {
     authority: &'a Authority,
     params: CertificateParams,
@@ -102,6 +103,7 @@ fn params(name: &str, names: &[&str]) -> CertificateParams {
     let mut params = CertificateParams::new(names).expect("DNS names or IP addresses");
     params.distinguished_name.remove(DnType::CommonName);
     params.distinguished_name.push(DnType::CommonName, name);
+    params.serial_number = Some(SerialNumber::from(1));
     params.not_before = date_time_ymd(2000, 1, 1);
     params.not_after = date_time_ymd(3000, 1, 1);
     params

@@ -1,14 +1,14 @@
-#[allow(dead_code)]
 pub(crate) mod certificates;
 pub(crate) mod http2;
 pub(crate) mod process;
 pub(crate) mod python;
+pub(crate) mod tls;
 pub(crate) mod wire;
 
 use sample_service::{
     config::{self, Flag, Layers, Settings},
     proto::{SampleRequest, sample_service_client::SampleServiceClient},
-    server::{DrainReport, Server},
+    server::{DrainReport, Server, TlsStatus},
 };
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
 use tonic::transport::{Channel, Endpoint};
@@ -24,6 +24,7 @@ pub(crate) fn settings(changes: &[(&'static str, &str)]) -> Settings {
 /// A server in this process, told to end by what is sent to `shutdown`.
 pub(crate) struct InProcess {
     pub(crate) address: String,
+    pub(crate) tls_status: Option<TlsStatus>,
     pub(crate) shutdown: mpsc::Sender<&'static str>,
     pub(crate) report: JoinHandle<DrainReport>,
 }
@@ -32,9 +33,10 @@ impl InProcess {
     pub(crate) async fn start(changes: &[(&'static str, &str)]) -> Self {
         let server = Server::bind(&settings(changes), &Handle::current()).expect("a free port");
         let address = server.address().to_string();
+        let tls_status = server.tls_status();
         let (shutdown, told) = mpsc::channel(2);
         let report = tokio::spawn(server.run(told));
-        Self { address, shutdown, report }
+        Self { address, tls_status, shutdown, report }
     }
 
     pub(crate) async fn connect(&self) -> Channel {
