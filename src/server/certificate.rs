@@ -2,8 +2,6 @@
 //! read from files in PEM, and checked before anyone is shown them.
 
 use std::{
-    fs::{self, File},
-    io::{self, Read},
     path::Path,
     sync::Arc,
     time::{Duration, SystemTime, UNIX_EPOCH},
@@ -12,22 +10,17 @@ use std::{
 use tokio_rustls::rustls::{
     Error, InconsistentKeys, RootCertStore, ServerConfig,
     crypto::{CryptoProvider, ring},
-    pki_types::{
-        CertificateDer, PrivateKeyDer,
-        pem::{self, PemObject},
-    },
+    pki_types::CertificateDer,
     server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
     sign::{CertifiedKey, SigningKey, SingleCertAndKey},
 };
 use x509_parser::{certificate::X509Certificate, parse_x509_certificate};
 
+use super::pem_file::{Content, certificates, private_key, read};
 use crate::config::{Fault, Faults, Tls};
 
 /// HTTP/2 over TLS (RFC 9113, section 3.2).
 pub(super) const HTTP2: &[u8] = b"h2";
-
-/// A file of certificates is some kilobytes; whatever is larger is something else.
-const MOST_READ: u64 = 1024 * 1024;
 
 /// What the files hold at one moment, or why they cannot be read. One of them is
 /// the key: this is never to be printed.
@@ -37,8 +30,6 @@ pub(super) struct Files {
     key: Content,
     client_ca: Option<Content>,
 }
-
-type Content = Result<Vec<u8>, String>;
 
 /// What connections are made with.
 #[derive(Debug)]
@@ -134,37 +125,6 @@ fn seconds(time: SystemTime) -> i64 {
     since_1970.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
-fn read(path: &Path) -> Content {
-    let about = fs::metadata(path).map_err(|error| cannot_be_read(&error))?;
-    if about.is_dir() {
-        return Err("is a directory: name the file in it".to_owned());
-    }
-    if !about.is_file() {
-        // A pipe would give it once, and never again.
-        return Err("is not a regular file: write what it holds into one".to_owned());
-    }
-    let file = File::open(path).map_err(|error| cannot_be_read(&error))?;
-    let mut bytes = Vec::new();
-    let length = file.take(MOST_READ).read_to_end(&mut bytes);
-    let length = length.map_err(|error| cannot_be_read(&error))?;
-    if length as u64 == MOST_READ {
-        return Err("is a megabyte or more, which no certificate is: name another file".to_owned());
-    }
-    if bytes.trim_ascii().is_empty() {
-        return Err("is empty: write PEM into it".to_owned());
-    }
-    Ok(bytes)
-}
-
-fn cannot_be_read(error: &io::Error) -> String {
-    let way_out = match error.kind() {
-        io::ErrorKind::NotFound => "; correct the path, or put the file there",
-        io::ErrorKind::PermissionDenied => "; let the user that runs this read it",
-        _ => "",
-    };
-    format!("cannot be read: {error}{way_out}")
-}
-
 struct Chain {
     certificates: Vec<CertificateDer<'static>>,
     serial: String,
@@ -191,20 +151,6 @@ fn chain(content: &Content, now: i64) -> Result<Chain, String> {
     Ok(Chain { serial: first.raw_serial_as_string(), not_after, certificates })
 }
 
-/// All that there are, and never none. Other blocks and the text around blocks
-/// are passed over, as RFC 7468 has it.
-fn certificates(content: &Content) -> Result<Vec<CertificateDer<'static>>, String> {
-    let content = content.as_ref().map_err(Clone::clone)?;
-    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(content).collect();
-    let found = found.map_err(|error| in_pem(&error))?;
-    if found.is_empty() {
-        return Err("has no certificate in it, which in PEM begins with \
-                    \"-----BEGIN CERTIFICATE-----\": name another file, or convert it"
-            .to_owned());
-    }
-    Ok(found)
-}
-
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, String> {
     match parse_x509_certificate(certificate) {
         Ok((_, parsed)) => Ok(parsed),
@@ -213,15 +159,7 @@ fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>,
 }
 
 fn key(content: &Content, provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>, String> {
-    let content = content.as_ref().map_err(Clone::clone)?;
-    let key = PrivateKeyDer::from_pem_slice(content).map_err(|error| match error {
-        pem::Error::NoItemsFound => "has no key in it, which in PEM begins with \
-             \"-----BEGIN PRIVATE KEY-----\": name another file, or convert it; \
-             a key with a password has to be decrypted"
-            .to_owned(),
-        error => in_pem(&error),
-    })?;
-    let key = provider.key_provider.load_private_key(key);
+    let key = provider.key_provider.load_private_key(private_key(content)?);
     key.map_err(|error| format!("has a key that is of no use: {error}"))
 }
 
@@ -237,16 +175,6 @@ fn client_verifier(
     let provider = Arc::clone(provider);
     let verifier = WebPkiClientVerifier::builder_with_provider(authorities.into(), provider);
     Ok(verifier.build().expect("there is an authority, and no list of revoked certificates"))
-}
-
-// Not in the words of the error: those have bytes in them, which may be the key's.
-fn in_pem(error: &pem::Error) -> String {
-    let problem = match error {
-        pem::Error::MissingSectionEnd { .. } => "a block without its end",
-        pem::Error::IllegalSectionStart { .. } => "a block whose first line is malformed",
-        _ => "a block with something in it that is not base64",
-    };
-    format!("is not valid PEM: it has {problem}; write it anew")
 }
 
 fn server_config(

@@ -13,6 +13,7 @@ mod health;
 mod health_list;
 mod lifecycle;
 mod listener;
+mod pem_file;
 mod preface;
 mod reload;
 mod routes;

@@ -30,8 +30,9 @@ impl Files {
     /// What is said of these files, the name of their folder being `FOLDER`: by
     /// `serve`, and in the same words by `config check`.
     fn refusal(&self, certificate: &str, key: &str, client_ca: &str) -> String {
-        let refusals = [&["serve", "--address", "127.0.0.1:0"][..], &["config", "check"]];
-        let [of_serve, of_check] = refusals.map(|arguments| {
+        // The check first: `serve` would not end where nothing is refused.
+        let refusals = [&["config", "check"][..], &["serve", "--address", "127.0.0.1:0"]];
+        let [of_check, of_serve] = refusals.map(|arguments| {
             let output = command(arguments)
                 .env("SAMPLE__TLS__CERTIFICATE", certificate)
                 .env("SAMPLE__TLS__KEY", key)

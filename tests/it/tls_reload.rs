@@ -189,7 +189,9 @@ async fn the_status_tells_of_changes_and_of_the_end_of_the_certificate() {
 
     volume.change(&authority.server().serial(2).years(2000, 2999).issue(), &authority);
     let client = Client::new(authority.pem());
-    while client.caller(&server.address).await.1 != 2 || status.reloaded() == 0 {}
+    let reloaded =
+        async { while client.caller(&server.address).await.1 != 2 || status.reloaded() == 0 {} };
+    timeout(NEVER, reloaded).await.expect("it is reloaded");
     assert_eq!(now(), (1, 0, 32_472_144_000));
 }
 
