@@ -16,7 +16,7 @@ use tokio::{runtime, task::spawn_blocking, time::Instant};
 use crate::{
     client::{self, Address, Failure, Target},
     config::{self, Faults, Flag, Layers, Loaded, Settings},
-    server::{BindError, Server, shutdown_signals},
+    server::{Server, StartError, check_tls, shutdown_signals},
     telemetry::{AccessLog, LogWriter, Metrics, Telemetry, Tracing, log},
 };
 
@@ -208,7 +208,8 @@ fn fail(error: &anyhow::Error) -> ExitCode {
         _ if error.is::<WrongArguments>() => probe::ARGUMENTS,
         _ if error.is::<Faults>() => sysexits::CONFIG,
         _ if error.is::<log::BadOverride>() => sysexits::CONFIG,
-        _ if error.is::<BindError>() || error.is::<io::Error>() => sysexits::OS,
+        _ if matches!(error.downcast_ref(), Some(StartError::Tls(_))) => sysexits::CONFIG,
+        _ if error.is::<StartError>() || error.is::<io::Error>() => sysexits::OS,
         _ => sysexits::SOFTWARE,
     })
 }
@@ -339,7 +340,9 @@ fn run_config(command: ConfigCommand) -> anyhow::Result<()> {
     match command {
         ConfigCommand::Default => write!(out, "{}", config::DEFAULTS)?,
         ConfigCommand::Check(settings) => {
-            log::filter(&settings.load()?.settings.log)?;
+            let settings = settings.load()?.settings;
+            log::filter(&settings.log)?;
+            check_tls(settings.tls.as_ref())?;
             writeln!(out, "the configuration is valid")?;
         }
         ConfigCommand::Show { settings, json } => {

@@ -11,7 +11,7 @@ mod reader;
 mod show;
 mod value;
 
-use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 pub use fault::{Fault, Faults};
 pub use layer::{Flag, Layers};
@@ -44,6 +44,8 @@ pub struct Settings {
     pub limits: Limits,
     /// How dead peers are found.
     pub keepalive: Keepalive,
+    /// What it proves itself with; without, it serves plaintext.
+    pub tls: Option<Tls>,
     /// How it ends.
     pub shutdown: Shutdown,
     /// Whether it describes itself.
@@ -118,6 +120,17 @@ pub struct Keepalive {
     pub timeout: NonZeroDuration,
 }
 
+/// `[tls]`: files in PEM.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The certificate, and those between it and its authority.
+    pub certificate: PathBuf,
+    /// The key of the certificate.
+    pub key: PathBuf,
+    /// The authorities whose clients alone are served.
+    pub client_ca: Option<PathBuf>,
+}
+
 /// `[shutdown]`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Shutdown {
@@ -189,6 +202,7 @@ pub fn load(layers: &Layers) -> Result<Loaded, Faults> {
     let deadline = deadline(&mut reader);
     let limits = limits(&mut reader);
     let keepalive = keepalive(&mut reader);
+    let tls = tls(&mut reader);
     let shutdown = shutdown(&mut reader);
     let reflection = reflection(&mut reader);
     let log = log(&mut reader);
@@ -203,6 +217,7 @@ pub fn load(layers: &Layers) -> Result<Loaded, Faults> {
             deadline: deadline?,
             limits: limits?,
             keepalive: keepalive?,
+            tls,
             shutdown: shutdown?,
             reflection: reflection?,
             log: log?,
@@ -269,6 +284,23 @@ fn keepalive(values: &mut Reader) -> Option<Keepalive> {
     let interval = values.get("keepalive.interval");
     let timeout = values.get("keepalive.timeout");
     Some(Keepalive { interval: interval?, timeout: timeout? })
+}
+
+/// Nothing where there is to be no TLS, or a fault.
+fn tls(values: &mut Reader) -> Option<Tls> {
+    let certificate: Option<Option<PathBuf>> = values.get("tls.certificate");
+    let key: Option<Option<PathBuf>> = values.get("tls.key");
+    let client_ca: Option<Option<PathBuf>> = values.get("tls.client_ca");
+    let (certificate, key, client_ca) = (certificate?, key?, client_ca?);
+    match (&certificate, &key) {
+        (Some(_), None) => values.fault("tls.certificate", "needs tls.key, the file of its key"),
+        (None, Some(_)) => values.fault("tls.key", "needs tls.certificate, what it is the key of"),
+        _ => {}
+    }
+    if client_ca.is_some() && certificate.is_none() {
+        values.fault("tls.client_ca", "needs tls.certificate: without TLS no client proves itself");
+    }
+    Some(Tls { certificate: certificate?, key: key?, client_ca })
 }
 
 fn shutdown(values: &mut Reader) -> Option<Shutdown> {

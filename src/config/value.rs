@@ -1,6 +1,6 @@
 //! The types that settings have, and what is expected of each.
 
-use std::{net::SocketAddr, num::NonZeroU32, time::Duration};
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use config::ValueKind;
@@ -101,6 +101,17 @@ impl Setting for Option<SocketAddr> {
         match kind {
             ValueKind::String(text) if text.is_empty() => Ok(None),
             _ => SocketAddr::read(kind).map(Some),
+        }
+    }
+}
+
+/// Empty text is no file.
+impl Setting for Option<PathBuf> {
+    fn read(kind: &ValueKind) -> Result<Self, String> {
+        match kind {
+            ValueKind::String(path) if path.is_empty() => Ok(None),
+            ValueKind::String(path) => Ok(Some(path.into())),
+            _ => Err("the path of a file, or \"\" for none".to_owned()),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use std::{
+    io,
     net::SocketAddr,
     pin::pin,
     sync::{Arc, Mutex},
@@ -16,11 +17,11 @@ use hyper::{
 };
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 use tonic::body::Body;
 use tower::Service;
 
-use super::{State, lifecycle::Lifecycle, preface, routes::Routes};
+use super::{State, lifecycle::Lifecycle, preface, routes::Routes, tls::Tls};
 use crate::{
     config,
     middleware::{CountedBody, Record, RecordedBody},
@@ -46,6 +47,8 @@ const NEVER_POISONED: &str = "nothing panics while it counts";
 #[derive(Debug)]
 pub(super) struct Connections {
     routes: Record<Routes>,
+    /// Without it, plaintext is served.
+    tls: Option<Tls>,
     limits: config::Limits,
     keepalive: config::Keepalive,
     lifecycle: Lifecycle,
@@ -92,11 +95,13 @@ impl Connections {
     pub(super) fn new(
         routes: Record<Routes>,
         settings: &config::Settings,
+        tls: Option<Tls>,
         lifecycle: Lifecycle,
         drain_at: State,
     ) -> Arc<Self> {
         Arc::new(Self {
             routes,
+            tls,
             limits: settings.limits.clone(),
             keepalive: settings.keepalive.clone(),
             lifecycle,
@@ -163,14 +168,25 @@ impl Connections {
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), String> {
         // Small answers must not wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let stream = tokio::select! {
-            read = preface::read(stream) => read.map_err(|error| error.to_string())?,
+        let handshake = async {
+            let (stream, subject) = match &self.tls {
+                None => (Either::Left(stream), None),
+                Some(tls) => {
+                    let (stream, subject) = tls.handshake(stream).await?;
+                    (Either::Right(stream), subject)
+                }
+            };
+            Ok((preface::read(stream).await?, subject))
+        };
+        let (stream, subject) = tokio::select! {
+            made = handshake => made.map_err(|error: io::Error| error.to_string())?,
             () = sleep(self.limits.handshake.get()) => return Err("no preface in time".to_owned()),
             () = self.draining_for(PREFACE_GRACE) => return Err("no preface in the drain".to_owned()),
         };
+        let peer = Peer { address: peer, subject };
 
         let service = service_fn(|request| {
-            let mut routes = self.routes.clone();
+            let (mut routes, peer) = (self.routes.clone(), peer.clone());
             async move { answer(&mut routes, request, peer).await }
         });
         let mut connection = pin!(self.http2().serve_connection(TokioIo::new(stream), service));
@@ -221,12 +237,12 @@ async fn jittered(age: Duration) {
 async fn answer(
     routes: &mut Record<Routes>,
     mut request: hyper::Request<Incoming>,
-    peer: SocketAddr,
+    peer: Peer,
 ) -> Result<Response<RecordedBody<CountedBody>>, std::convert::Infallible> {
     if let Some(refusal) = refuse(&request) {
         return Ok(refusal.map(|body| RecordedBody::unrecorded(CountedBody::uncounted(body))));
     }
-    request.extensions_mut().insert(Peer(peer));
+    request.extensions_mut().insert(peer);
     routes.call(request).await
 }
 

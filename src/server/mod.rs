@@ -5,6 +5,7 @@
 //! touches the server types of tonic and hyper is in this module.
 
 mod accept;
+mod certificate;
 mod connection;
 mod drain;
 mod grpc;
@@ -14,11 +15,14 @@ mod http;
 mod lifecycle;
 mod listener;
 mod observed;
+mod pem_file;
 mod preface;
+mod reload;
 mod routes;
 mod signal;
+mod tls;
 
-use std::{future::pending, net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
 
 use tokio::{
     net::TcpListener,
@@ -30,7 +34,7 @@ use tokio_util::task::TaskTracker;
 use tower::Layer;
 
 use crate::{
-    config::{Settings, Shutdown},
+    config::{Faults, Settings, Shutdown},
     middleware::{self, AdmissionLayer, InFlight, RecordLayer},
     telemetry::Telemetry,
 };
@@ -43,15 +47,32 @@ use lifecycle::{Lifecycle, State};
 use listener::listen;
 use observed::Observed;
 use routes::Routes;
+use tls::Tls;
 
 pub use connection::Endings;
 pub use drain::DrainReport;
 pub use listener::BindError;
+pub use reload::TlsStatus;
 pub use signal::shutdown_signals;
+pub use tls::check as check_tls;
 
 /// How long the accept loops may take to end: at once, but where handlers hold
 /// every thread of their runtime.
 const CLOSE_GRACE: Duration = Duration::from_millis(250);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The files of TLS are at fault.
+    #[error(transparent)]
+    Tls(#[from] Faults),
+    /// An address cannot be listened on.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system has no thread left.
+    #[error("no thread can be started to watch the certificate: {0}")]
+    Thread(io::Error),
+}
 
 /// A server that listens, and serves once it is run.
 #[derive(Debug)]
@@ -59,6 +80,7 @@ pub struct Server {
     service: Bound,
     health: Option<Bound>,
     metrics: Option<MetricsPages>,
+    tls: Option<Tls>,
     in_flight: InFlight,
     lifecycle: Lifecycle,
     shutdown: Shutdown,
@@ -87,52 +109,57 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Where an address cannot be listened on.
+    /// Where the files of TLS are at fault, which is found before anything is
+    /// listened on, or where an address cannot be listened on.
     pub fn bind(
         settings: &Settings,
         calls: &Handle,
         telemetry: &Telemetry,
-    ) -> Result<Self, BindError> {
+    ) -> Result<Self, StartError> {
+        let tls = settings.tls.as_ref().map(Tls::start).transpose()?;
         let lifecycle = Lifecycle::new();
         let in_flight = InFlight::default();
         let health = LifeHealth::new(lifecycle.watch());
         let admission = AdmissionLayer::new(settings);
         let record = RecordLayer::new(telemetry.clone());
-        let bind = |address, setting, routes, drain_at| {
+        let bind = |address, setting, routes, tls, drain_at| {
             let _listeners_belong_to_it = calls.enter();
             let (listener, address) = listen(address, setting)?;
             let routes = record.layer(routes);
-            let connections = Connections::new(routes, settings, lifecycle.clone(), drain_at);
-            Ok(Bound { listener, address, connections })
+            let connections = Connections::new(routes, settings, tls, lifecycle.clone(), drain_at);
+            Ok::<_, BindError>(Bound { listener, address, connections })
         };
 
         let stack =
             middleware::stack(settings, in_flight.clone(), admission.clone(), telemetry.clone());
         let routes = Routes::all(settings, health.clone(), &stack);
-        let service = bind(settings.server.address, "server.address", routes, State::Draining)?;
-        // Probes are answered to the end.
+        let service =
+            bind(settings.server.address, "server.address", routes, tls.clone(), State::Draining)?;
+        // Probes are answered to the end, and without TLS, which those of Kubernetes
+        // do not speak.
         let health = (settings.server.health_address)
             .map(|address| {
                 let routes = Routes::health_alone(health);
-                bind(address, "server.health_address", routes, State::Stopped)
+                bind(address, "server.health_address", routes, None, State::Stopped)
             })
             .transpose()?;
         let metrics = (settings.metrics.address.zip(telemetry.metrics()))
             .map(|(address, metrics)| {
                 let (listener, address) = listen(address, "metrics.address")?;
                 let pages = http::Pages { metrics: metrics.clone(), state: lifecycle.watch() };
-                Ok(MetricsPages { listener, address, pages })
+                Ok::<_, BindError>(MetricsPages { listener, address, pages })
             })
             .transpose()?;
         Observed {
             admission,
             connections: Arc::clone(&service.connections),
             lifecycle: lifecycle.clone(),
+            tls: tls.as_ref().map(Tls::status),
             telemetry: telemetry.clone(),
         }
         .add_to_metrics();
         let (shutdown, calls) = (settings.shutdown.clone(), calls.clone());
-        Ok(Self { service, health, metrics, in_flight, lifecycle, shutdown, calls })
+        Ok(Self { service, health, metrics, tls, in_flight, lifecycle, shutdown, calls })
     }
 
     /// The address of the service, with the port that port 0 became.
@@ -150,6 +177,11 @@ impl Server {
         self.metrics.as_ref().map(|metrics| metrics.address)
     }
 
+    /// What becomes of the certificate, where there is TLS.
+    pub fn tls_status(&self) -> Option<TlsStatus> {
+        self.tls.as_ref().map(Tls::status)
+    }
+
     /// Serves until it is told to end, and then ends: as a lame duck, by a
     /// drain, at the bound by force.
     ///
@@ -159,7 +191,8 @@ impl Server {
     /// This need not run where calls are served, and where it does not, no call
     /// can keep it from coming to its end.
     pub async fn run(self, mut shutdown: mpsc::Receiver<&'static str>) -> DrainReport {
-        let Self { service, health, metrics, in_flight, lifecycle, shutdown: times, calls } = self;
+        let Self { service, health, metrics, tls: _, in_flight, lifecycle, shutdown: times, calls } =
+            self;
         // Before the first connection is accepted, so that none is told otherwise.
         lifecycle.advance(State::Ready);
         let accepting = TaskTracker::new();

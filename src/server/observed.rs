@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{State, connection::Connections, lifecycle::Lifecycle};
+use super::{State, TlsStatus, connection::Connections, lifecycle::Lifecycle};
 use crate::{
     middleware::AdmissionLayer,
     telemetry::{Families, Telemetry},
@@ -14,6 +14,7 @@ pub(super) struct Observed {
     pub(super) admission: AdmissionLayer,
     pub(super) connections: Arc<Connections>,
     pub(super) lifecycle: Lifecycle,
+    pub(super) tls: Option<TlsStatus>,
     pub(super) telemetry: Telemetry,
 }
 
@@ -24,6 +25,7 @@ impl Observed {
             metrics.add(move |families| {
                 self.write_admission(families)?;
                 self.write_connections(families)?;
+                self.write_tls(families)?;
                 self.write_rest(families)
             });
         }
@@ -63,6 +65,15 @@ impl Observed {
             [("limit", endings.refused as f64), ("not_accepted", endings.not_accepted as f64)];
         let help = "Connections that were not taken, by reason.";
         families.counters("connections_refused", help, "reason", &refused)
+    }
+
+    fn write_tls(&self, families: &mut Families<'_>) -> fmt::Result {
+        let Some(tls) = &self.tls else { return Ok(()) };
+        let reloads = [("ok", tls.reloaded() as f64), ("failed", tls.failed() as f64)];
+        let help = "Changes of the certificates' files, by whether they were taken.";
+        families.counters("tls_reloads", help, "result", &reloads)?;
+        let help = "When the certificate in force expires, in seconds since 1970.";
+        families.gauge("tls_certificate_expiry_timestamp_seconds", help, tls.not_after() as f64)
     }
 
     fn write_rest(&self, families: &mut Families<'_>) -> fmt::Result {

@@ -16,7 +16,7 @@ use tracing_subscriber::fmt::{
     time::{FormatTime, SystemTime},
 };
 
-use super::{Call, LogWriter, code_name};
+use super::{Call, LogWriter, Peer, code_name};
 use crate::config::{self, Access, LogFormat};
 
 /// Writes the lines.
@@ -98,8 +98,11 @@ impl<'a> Line<'a> {
         self.begin(level)?;
         self.quoted("method", call.path())?;
         self.quoted("code", code_name(call.code))?;
-        if let Some(peer) = call.peer {
-            self.peer(peer)?;
+        if let Some(Peer { address, subject }) = &call.peer {
+            self.address("peer", *address)?;
+            if let Some(subject) = subject {
+                self.quoted("subject", subject)?;
+            }
         }
         let progress = &call.progress;
         self.milliseconds("ms", took)?;
@@ -165,11 +168,11 @@ impl<'a> Line<'a> {
         write!(self.text, "{}", serde_json::Value::from(value))
     }
 
-    fn peer(&mut self, peer: SocketAddr) -> fmt::Result {
-        self.name("peer");
+    fn address(&mut self, name: &str, address: SocketAddr) -> fmt::Result {
+        self.name(name);
         match self.format {
-            LogFormat::Json => write!(self.text, "\"{peer}\""),
-            LogFormat::Text => write!(self.text, "{peer}"),
+            LogFormat::Json => write!(self.text, "\"{address}\""),
+            LogFormat::Text => write!(self.text, "{address}"),
         }
     }
 

@@ -8,9 +8,14 @@ use tonic::{Code, Status};
 
 use super::{Method, Progress, Telemetry, trace::CallSpan};
 
-/// The other end of a connection, an extension of its requests.
-#[derive(Debug, Clone, Copy)]
-pub struct Peer(pub SocketAddr);
+/// Who is at the other end of the connection, an extension of its requests.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The name that its certificate proves, where it had to show one.
+    pub subject: Option<Arc<str>>,
+}
 
 /// Longer ids, and longer paths of methods that there are not, are cut: they are
 /// what a stranger chose to write into the log.
@@ -22,7 +27,7 @@ pub struct Call {
     telemetry: Telemetry,
     pub(super) method: Method,
     path: Cow<'static, str>,
-    pub(super) peer: Option<SocketAddr>,
+    pub(super) peer: Option<Peer>,
     pub(super) request_id: RequestId,
     traceparent: Option<HeaderValue>,
     pub(super) span: Option<CallSpan>,
@@ -38,9 +43,9 @@ impl Call {
         let method = Method::at(path);
         let path =
             if method.is_known() { method.path().into() } else { cut(path).to_owned().into() };
-        let peer = head.extensions.get::<Peer>().map(|peer| peer.0);
+        let peer = head.extensions.get::<Peer>().cloned();
         Self {
-            span: telemetry.begin_span(method, &head.headers, peer),
+            span: telemetry.begin_span(method, &head.headers, peer.as_ref()),
             telemetry,
             method,
             path,

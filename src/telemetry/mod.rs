@@ -11,7 +11,7 @@ mod progress;
 mod trace;
 mod writer;
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, request};
 use tonic::Code;
@@ -78,7 +78,7 @@ impl Telemetry {
         &self,
         method: Method,
         headers: &HeaderMap,
-        peer: Option<SocketAddr>,
+        peer: Option<&Peer>,
     ) -> Option<CallSpan> {
         self.0.tracing.as_ref().filter(|_| method.is_own())?.begin_call(method, headers, peer)
     }

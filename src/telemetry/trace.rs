@@ -4,7 +4,6 @@
 
 use std::{
     env,
-    net::SocketAddr,
     time::{Duration, SystemTime},
 };
 
@@ -22,7 +21,7 @@ use opentelemetry_sdk::{
 };
 use tonic::Code;
 
-use super::{Method, Progress, code_name};
+use super::{Method, Peer, Progress, code_name};
 use crate::config;
 
 /// Makes spans and sends them in batches.
@@ -62,12 +61,14 @@ impl Tracing {
         &self,
         method: Method,
         headers: &HeaderMap,
-        peer: Option<SocketAddr>,
+        peer: Option<&Peer>,
     ) -> Option<CallSpan> {
         let parent =
             TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
         let mut attributes = Vec::from(rpc(method));
-        attributes.extend(peer.map(|peer| KeyValue::new("client.address", peer.ip().to_string())));
+        attributes.extend(
+            peer.map(|peer| KeyValue::new("client.address", peer.address.ip().to_string())),
+        );
         Some(self.begin(method, SpanKind::Server, attributes, &parent))
     }
 

@@ -13,5 +13,8 @@ mod log;
 mod overload;
 mod reflection;
 mod shutdown;
+mod tls;
+mod tls_files;
+mod tls_reload;
 mod traces;
 mod transport;

@@ -3,7 +3,10 @@
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
-use tokio::net::TcpStream;
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+};
 use tonic::{Code, Status};
 
 pub(crate) struct Caller(SendRequest<Bytes>);
@@ -40,8 +43,14 @@ pub(crate) fn text(text: &str) -> Vec<u8> {
 
 impl Caller {
     pub(crate) async fn connect(address: &str) -> Self {
-        let tcp = TcpStream::connect(address).await.expect("a server");
-        let (sender, connection) = h2::client::handshake(tcp).await.expect("HTTP/2");
+        Self::over(TcpStream::connect(address).await.expect("a server")).await
+    }
+
+    pub(crate) async fn over<I>(connection: I) -> Self
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let (sender, connection) = h2::client::handshake(connection).await.expect("HTTP/2");
         tokio::spawn(connection);
         Self(sender)
     }

@@ -1,0 +1,200 @@
+//! The certificate of the server, its key, and the authorities of its clients:
+//! read from files in PEM, and checked before anyone is shown them.
+
+use std::{
+    path::Path,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use tokio_rustls::rustls::{
+    Error, InconsistentKeys, RootCertStore, ServerConfig,
+    crypto::{CryptoProvider, ring},
+    pki_types::CertificateDer,
+    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
+    sign::{CertifiedKey, SigningKey, SingleCertAndKey},
+};
+use x509_parser::{certificate::X509Certificate, parse_x509_certificate};
+
+use super::pem_file::{Content, certificates, private_key, read};
+use crate::config::{Fault, Faults, Tls};
+
+/// HTTP/2 over TLS (RFC 9113, section 3.2).
+pub(super) const HTTP2: &[u8] = b"h2";
+
+/// What the files hold at one moment, or why they cannot be read. One of them is
+/// the key: this is never to be printed.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Files {
+    certificate: Content,
+    key: Content,
+    client_ca: Option<Content>,
+}
+
+/// What connections are made with.
+#[derive(Debug)]
+pub(super) struct Identity {
+    pub(super) config: Arc<ServerConfig>,
+    /// The serial number of the certificate.
+    pub(super) serial: String,
+    /// The last second of the certificate, counted from 1970.
+    pub(super) not_after: i64,
+}
+
+impl Files {
+    pub(super) fn read(settings: &Tls) -> Self {
+        Self {
+            certificate: read(&settings.certificate),
+            key: read(&settings.key),
+            client_ca: settings.client_ca.as_deref().map(read),
+        }
+    }
+
+    /// What these files are good for at this time.
+    ///
+    /// # Errors
+    ///
+    /// Everything that is wrong with them, each with its setting and its file.
+    pub(super) fn check(&self, settings: &Tls, now: SystemTime) -> Result<Identity, Faults> {
+        let provider = Arc::new(ring::default_provider());
+        let mut faults = Vec::new();
+        let mut fault = |setting: &str, path: &Path, problem: String| {
+            faults.push(Fault {
+                subject: setting.to_owned(),
+                problem: format!("{}: {problem}", path.display()),
+                source: None,
+            });
+        };
+
+        let chain = chain(&self.certificate, seconds(now));
+        let chain =
+            chain.map_err(|problem| fault("tls.certificate", &settings.certificate, problem));
+        let key = key(&self.key, &provider);
+        let key = key.map_err(|problem| fault("tls.key", &settings.key, problem));
+        let mut clients = None;
+        if let (Some(path), Some(content)) = (&settings.client_ca, &self.client_ca) {
+            match client_verifier(content, &provider) {
+                Ok(verifier) => clients = Some(verifier),
+                Err(problem) => fault("tls.client_ca", path, problem),
+            }
+        }
+        let certified = match (chain, key) {
+            (Ok(chain), Ok(key)) => {
+                let certified = CertifiedKey::new(chain.certificates, key);
+                match certified.keys_match() {
+                    // Not every kind of key can be asked.
+                    Ok(()) | Err(Error::InconsistentKeys(InconsistentKeys::Unknown)) => {}
+                    Err(Error::InconsistentKeys(_)) => fault(
+                        "tls.key",
+                        &settings.key,
+                        format!(
+                            "is not the key of the first certificate in {}: \
+                             give the two that were issued together",
+                            settings.certificate.display()
+                        ),
+                    ),
+                    Err(error) => fault(
+                        "tls.certificate",
+                        &settings.certificate,
+                        format!("has a certificate that is of no use: {error}"),
+                    ),
+                }
+                Some((certified, chain.serial, chain.not_after))
+            }
+            _ => None,
+        };
+        match certified {
+            Some((certified, serial, not_after)) if faults.is_empty() => {
+                let config = Arc::new(server_config(certified, clients, provider));
+                Ok(Identity { config, serial, not_after })
+            }
+            _ => Err(Faults(faults)),
+        }
+    }
+}
+
+/// A time in words, as in `2030-01-31T00:00:00Z`.
+pub(super) fn in_words(seconds: i64) -> String {
+    // Certificates of before 1970 have been expired for long enough.
+    let since_1970 = Duration::from_secs(seconds.try_into().unwrap_or(0));
+    humantime::format_rfc3339_seconds(UNIX_EPOCH + since_1970).to_string()
+}
+
+fn seconds(time: SystemTime) -> i64 {
+    let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
+    since_1970.as_secs().try_into().unwrap_or(i64::MAX)
+}
+
+struct Chain {
+    certificates: Vec<CertificateDer<'static>>,
+    serial: String,
+    not_after: i64,
+}
+
+fn chain(content: &Content, now: i64) -> Result<Chain, String> {
+    let certificates = certificates(content)?;
+    let first = parse(&certificates[0])?;
+    for other in &certificates[1..] {
+        parse(other)?;
+    }
+    let valid = first.validity();
+    let (not_before, not_after) = (valid.not_before.timestamp(), valid.not_after.timestamp());
+    if now < not_before {
+        return Err(format!(
+            "is not valid before {}: wait until then, or correct the clock of this machine",
+            in_words(not_before)
+        ));
+    }
+    if now > not_after {
+        return Err(format!("has expired, at {}: renew it", in_words(not_after)));
+    }
+    Ok(Chain { serial: first.raw_serial_as_string(), not_after, certificates })
+}
+
+fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, String> {
+    match parse_x509_certificate(certificate) {
+        Ok((_, parsed)) => Ok(parsed),
+        Err(error) => Err(format!("has a certificate that cannot be read: {error}")),
+    }
+}
+
+fn key(content: &Content, provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>, String> {
+    let key = provider.key_provider.load_private_key(private_key(content)?);
+    key.map_err(|error| format!("has a key that is of no use: {error}"))
+}
+
+fn client_verifier(
+    content: &Content,
+    provider: &Arc<CryptoProvider>,
+) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let of_no_use = |error| format!("has a certificate that is of no use: {error}");
+    let mut authorities = RootCertStore::empty();
+    for certificate in certificates(content)? {
+        authorities.add(certificate).map_err(of_no_use)?;
+    }
+    let provider = Arc::clone(provider);
+    let verifier = WebPkiClientVerifier::builder_with_provider(authorities.into(), provider);
+    Ok(verifier.build().expect("there is an authority, and no list of revoked certificates"))
+}
+
+fn server_config(
+    certified: CertifiedKey,
+    clients: Option<Arc<dyn ClientCertVerifier>>,
+    provider: Arc<CryptoProvider>,
+) -> ServerConfig {
+    let config = ServerConfig::builder_with_provider(provider);
+    let config = config.with_safe_default_protocol_versions();
+    let config = config.expect("the provider has ciphers for TLS 1.2 and 1.3");
+    let mutual = clients.is_some();
+    let config = match clients {
+        Some(verifier) => config.with_client_cert_verifier(verifier),
+        None => config.with_no_client_auth(),
+    };
+    let mut config = config.with_cert_resolver(Arc::new(SingleCertAndKey::from(certified)));
+    config.alpn_protocols = vec![HTTP2.to_vec()];
+    if mutual {
+        // A session that is resumed would not look at the client's certificate again.
+        config.session_storage = Arc::new(NoServerSessionStorage {});
+    }
+    config
+}

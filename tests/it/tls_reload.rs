@@ -1,0 +1,218 @@
+//! Certificates that change while the server runs.
+
+use std::{
+    cell::Cell,
+    env, fs,
+    os::unix::fs::symlink,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+};
+
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    time::timeout,
+};
+use tokio_rustls::rustls::{
+    HandshakeKind,
+    version::{TLS12, TLS13},
+};
+use tonic::Code;
+
+use crate::support::{
+    InProcess,
+    certificates::{Authority, Issued, write},
+    http2::PREFACE,
+    process::{NEVER, ServerProcess},
+    tls::{Client, connect, serial},
+    wire::{Caller, message, text},
+};
+
+const RELOADED: &str = "certificate reloaded";
+const NOT_RELOADED: &str = "certificate not reloaded: the old one stays";
+
+/// A secret as Kubernetes mounts it: links to files behind `..data`, a link that
+/// is replaced as a whole.
+struct Volume {
+    folder: TempDir,
+    changes: Cell<u32>,
+}
+
+impl Volume {
+    fn new(issued: &Issued, authority: &Authority) -> Self {
+        let volume = Self { folder: TempDir::new().expect("a folder"), changes: Cell::default() };
+        volume.change(issued, authority);
+        for name in ["tls.crt", "tls.key", "ca.crt"] {
+            let link = volume.folder.path().join(name);
+            symlink(format!("..data/{name}"), link).expect("a link");
+        }
+        volume
+    }
+
+    fn change(&self, issued: &Issued, authority: &Authority) {
+        let number = self.changes.replace(self.changes.get() + 1);
+        let path = |name: &str| self.folder.path().join(name);
+        let name = |number| format!("..2024_01_01_00_00_00.{number}");
+        let new = path(&name(number));
+        fs::create_dir(&new).expect("a folder");
+        issued.write(&new);
+        write(&new, "ca.crt", &authority.pem());
+        symlink(name(number), path("..data_tmp")).expect("a link");
+        fs::rename(path("..data_tmp"), path("..data")).expect("it is replaced");
+        if let Some(old) = number.checked_sub(1) {
+            fs::remove_dir_all(path(&name(old))).expect("it was there");
+        }
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.path().join(name).to_str().expect("UTF-8").to_owned()
+    }
+
+    fn start(&self, more: &[(&str, &str)]) -> ServerProcess {
+        let (certificate, key) = (self.path("tls.crt"), self.path("tls.key"));
+        let files = [("SAMPLE__TLS__CERTIFICATE", &*certificate), ("SAMPLE__TLS__KEY", &*key)];
+        ServerProcess::with(&[&files, more].concat(), &[])
+    }
+}
+
+async fn answers(caller: &mut Caller) -> bool {
+    caller.call(&[], message(false, &text("hello"))).await.code() == Code::Ok
+}
+
+/// Five times, or as often as RELOAD_SWAPS says; how many calls there were
+/// meanwhile is printed.
+#[tokio::test(flavor = "multi_thread")]
+async fn certificates_change_under_load_and_no_call_fails() {
+    let swaps = env::var("RELOAD_SWAPS").map_or(5, |text| text.parse().expect("a number"));
+    let authority = Authority::new("authority");
+    let volume = Volume::new(&authority.server().serial(1000).issue(), &authority);
+    let server = volume.start(&[]);
+    let client = Arc::new(Client::new(authority.pem()));
+    let ending = Arc::new(AtomicBool::new(false));
+    let calls = Arc::new(AtomicU64::new(0));
+
+    let mut callers = Vec::new();
+    // The first keeps its one connection; the others make a new one every few calls.
+    for calls_on_each in [u64::MAX, 3, 3, 3] {
+        let (client, address) = (Arc::clone(&client), server.address.clone());
+        let (ending, calls) = (Arc::clone(&ending), Arc::clone(&calls));
+        callers.push(tokio::spawn(async move {
+            while !ending.load(Ordering::Relaxed) {
+                let (mut caller, _) = client.caller(&address).await;
+                for _ in 0..calls_on_each {
+                    assert!(answers(&mut caller).await);
+                    calls.fetch_add(1, Ordering::Relaxed);
+                    if ending.load(Ordering::Relaxed) {
+                        break;
+                    }
+                }
+            }
+        }));
+    }
+    for number in 1001..=1000 + swaps {
+        volume.change(&authority.server().serial(number).issue(), &authority);
+        let event = server.wait_for_event(RELOADED);
+        assert_eq!(serial(event["serial"].as_str().expect("a serial number")), number);
+        assert_eq!(client.caller(&server.address).await.1, number);
+    }
+    ending.store(true, Ordering::Relaxed);
+    for caller in callers {
+        caller.await.expect("no connection and no call fails");
+    }
+    println!("{swaps} certificates, {} calls, none failed", calls.load(Ordering::Relaxed));
+    assert!(calls.load(Ordering::Relaxed) > 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_broken_pair_keeps_the_old_one_and_is_reported() {
+    let authority = Authority::new("authority");
+    let volume = Volume::new(&authority.server().serial(1).issue(), &authority);
+    let server = volume.start(&[]);
+    let client = Client::new(authority.pem());
+    let Issued { certificate, .. } = authority.server().serial(2).issue();
+    let Issued { key, .. } = authority.server().serial(3).issue();
+    volume.change(&Issued { certificate, key }, &authority);
+
+    let event = server.wait_for_event(NOT_RELOADED);
+    assert_eq!(event["level"], "ERROR");
+    let error = event["error"].as_str().expect("text");
+    assert!(error.starts_with(&format!("tls.key: {}: is not the key of", volume.path("tls.key"))));
+    let (mut caller, serial) = client.caller(&server.address).await;
+    assert!(answers(&mut caller).await);
+    assert_eq!(serial, 1);
+
+    volume.change(&authority.server().serial(4).issue(), &authority);
+    server.wait_for_event(RELOADED);
+    assert_eq!(client.caller(&server.address).await.1, 4);
+    assert!(answers(&mut caller).await, "the open connection lives on");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_authority_of_clients_is_in_force_for_new_connections() {
+    let (old, new) = (Authority::new("old"), Authority::new("new"));
+    let issued = old.server().issue();
+    let volume = Volume::new(&issued, &old);
+    let server = volume.start(&[("SAMPLE__TLS__CLIENT_CA", &volume.path("ca.crt"))]);
+    let of_old = || Client::new(old.pem()).identity(old.client("a").issue());
+    let of_new = || Client::new(old.pem()).identity(new.client("b").issue());
+    let (mut open, _) = of_old().caller(&server.address).await;
+    assert!(answers(&mut open).await);
+    assert_refused(&of_new(), &server.address).await;
+
+    volume.change(&issued, &new);
+    server.wait_for_event(RELOADED);
+    assert!(answers(&mut of_new().caller(&server.address).await.0).await);
+    assert_refused(&of_old(), &server.address).await;
+    assert!(answers(&mut open).await, "the open connection lives on");
+}
+
+/// In TLS 1.3 a client that is refused hears of it only with what it reads first.
+async fn assert_refused(client: &Client, address: &str) {
+    let Ok(mut tls) = client.connect(address).await else { return };
+    let _ = tls.write_all(PREFACE).await;
+    let read = timeout(NEVER, tls.read(&mut [0])).await.expect("the connection is closed");
+    assert!(!matches!(read, Ok(1..)), "there is an answer");
+}
+
+#[tokio::test]
+async fn the_status_tells_of_changes_and_of_the_end_of_the_certificate() {
+    let authority = Authority::new("authority");
+    let volume = Volume::new(&authority.server().issue(), &authority);
+    let (certificate, key) = (volume.path("tls.crt"), volume.path("tls.key"));
+    let server = InProcess::start(&[("tls.certificate", &certificate), ("tls.key", &key)]).await;
+    let status = server.tls_status.expect("there is TLS");
+    let now = || (status.reloaded(), status.failed(), status.not_after());
+    // As `date --date 3000-01-01Z +%s` has it.
+    assert_eq!(now(), (0, 0, 32_503_680_000));
+
+    volume.change(&authority.server().serial(2).years(2000, 2999).issue(), &authority);
+    let client = Client::new(authority.pem());
+    let reloaded =
+        async { while client.caller(&server.address).await.1 != 2 || status.reloaded() == 0 {} };
+    timeout(NEVER, reloaded).await.expect("it is reloaded");
+    assert_eq!(now(), (1, 0, 32_472_144_000));
+}
+
+/// Who resumes a session is not asked for a certificate again.
+#[tokio::test]
+async fn clients_that_have_to_prove_themselves_do_so_on_every_connection() {
+    let authority = Authority::new("authority");
+    let volume = Volume::new(&authority.server().issue(), &authority);
+    let (certificate, key) = (volume.path("tls.crt"), volume.path("tls.key"));
+    let client_ca = volume.path("ca.crt");
+    let files =
+        [("tls.certificate", &*certificate), ("tls.key", &key), ("tls.client_ca", &client_ca)];
+    let server = InProcess::start(&files).await;
+    for version in [&TLS12, &TLS13] {
+        let client = Client::new(authority.pem()).identity(authority.client("a").issue());
+        let connector = client.version(version).connector();
+        for _ in 0..2 {
+            let tls = connect(&connector, &server.address).await.expect("a connection");
+            assert_eq!(tls.get_ref().1.handshake_kind(), Some(HandshakeKind::Full));
+            // With the answer, the client has read all that could be resumed with.
+            assert!(answers(&mut Caller::over(tls).await).await);
+        }
+    }
+}
