@@ -1,0 +1,216 @@
+//! `call` and `health`: the client's commands.
+
+use std::{
+    env,
+    net::{IpAddr, Ipv4Addr},
+    path::PathBuf,
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{Args, builder::RangedU64ValueParser};
+use http::{HeaderName, HeaderValue};
+use tokio::runtime;
+use tonic::metadata::{KeyAndValueRef, MetadataMap};
+
+use super::probe;
+use crate::{
+    client::{self, Address, Failure, MAX_ATTEMPTS, Target, Tls, TlsError, TlsFiles, call::Calls},
+    config::{self, Faults, Layers},
+    server::shutdown_signals,
+};
+
+#[derive(Debug, Args)]
+pub(super) struct CallArgs {
+    /// What to say; `-` takes one message a line from standard input.
+    #[arg(value_name = "MESSAGE", default_value = "test message")]
+    messages: Vec<String>,
+    /// Where the server is; several with commas between, or all addresses of a name, are
+    /// called in turn.
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:9999")]
+    address: Address,
+    /// How long the connection, and then each call with its retries, may take.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = timeout)]
+    timeout: Duration,
+    /// Sent with each call; may be repeated. The value of a key in -bin is in base64.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = metadata)]
+    metadata: Vec<(HeaderName, HeaderValue)>,
+    /// Print one JSON object a call.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct HealthArgs {
+    /// The service to ask for; by default the server as a whole.
+    #[arg(default_value = "")]
+    name: String,
+    /// Where the server is [default: this machine, at the port that the environment configures].
+    #[arg(long, value_name = "HOST:PORT")]
+    address: Option<Address>,
+    /// How long the connection, and then the answer, may take.
+    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = timeout)]
+    timeout: Duration,
+    /// Print each change with its time, until interrupted.
+    #[arg(long)]
+    watch: bool,
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+/// What all of the client's commands have in common.
+#[derive(Debug, Args)]
+struct ConnectionArgs {
+    /// Wait for a server that is not there yet, until the timeout.
+    #[arg(long)]
+    wait_for_ready: bool,
+    /// How often a call is tried in all; 1 for no retries.
+    #[arg(long, value_name = "N", default_value_t = MAX_ATTEMPTS)]
+    #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_ATTEMPTS)))]
+    attempts: u32,
+    /// Use TLS; the other flags of TLS imply it.
+    #[arg(long, help_heading = "TLS")]
+    tls: bool,
+    /// Whom to trust, in PEM [default: the authorities of the system].
+    #[arg(long, value_name = "FILE", help_heading = "TLS")]
+    ca: Option<PathBuf>,
+    /// The client's certificate, in PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS", requires = "key")]
+    cert: Option<PathBuf>,
+    /// Its private key, in PEM.
+    #[arg(long, value_name = "FILE", help_heading = "TLS", requires = "cert")]
+    key: Option<PathBuf>,
+    /// The name that the server's certificate must be for [default: the host of the address].
+    #[arg(long, value_name = "NAME", help_heading = "TLS")]
+    server_name: Option<String>,
+}
+
+impl ConnectionArgs {
+    fn target(self, address: Address, timeout: Duration) -> Result<Target, WrongArguments> {
+        let Self { wait_for_ready, attempts, tls, ca, cert, key, server_name } = self;
+        let files = TlsFiles { ca, identity: cert.zip(key), server_name };
+        let tls = tls || files != TlsFiles::default();
+        let tls = if tls { Some(Tls::load(&files)?) } else { None };
+        Ok(Target { address, tls, timeout, wait_for_ready, max_attempts: attempts })
+    }
+}
+
+/// What a client command was given does not fit.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum WrongArguments {
+    #[error("--address is not given, and {0}")]
+    Environment(#[from] Faults),
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+}
+
+impl CallArgs {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { messages, address, timeout, metadata, json, connection } = self;
+        let target = connection.target(address, timeout)?;
+        let metadata = MetadataMap::from_headers(metadata.into_iter().collect());
+        let calls = Calls { messages, metadata, json };
+        let outcome = until_interrupted(async {
+            let succeeded = client::call::run(&target, &calls).await?;
+            Ok(if succeeded { ExitCode::SUCCESS } else { ExitCode::from(probe::RPC) })
+        })?;
+        Ok(match outcome {
+            Outcome::Ended(code) => code,
+            Outcome::Interrupted(signal) => ExitCode::from(signal),
+        })
+    }
+}
+
+impl HealthArgs {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { name, address, timeout, watch, json, connection } = self;
+        let address = match address {
+            Some(address) => address,
+            None => local_server()?,
+        };
+        let target = connection.target(address, timeout)?;
+        let outcome = until_interrupted(async {
+            if watch {
+                client::watch::run(&target, &name, json).await?;
+            } else {
+                client::health::run(&target, &name, json).await?;
+            }
+            Ok(ExitCode::SUCCESS)
+        })?;
+        Ok(match outcome {
+            Outcome::Ended(code) => code,
+            // That is how one stops watching.
+            Outcome::Interrupted(_) if watch => ExitCode::SUCCESS,
+            Outcome::Interrupted(signal) => ExitCode::from(signal),
+        })
+    }
+}
+
+/// The server that this environment configures: in a container, the one beside.
+fn local_server() -> Result<Address, WrongArguments> {
+    let layers = Layers { environment: env::vars_os().collect(), ..Layers::default() };
+    let server = config::load(&layers)?.settings.server;
+    // Where there is an address for probes, it is there until the end.
+    let mut address = server.health_address.unwrap_or(server.address);
+    if address.ip().is_unspecified() {
+        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    Ok(address.into())
+}
+
+enum Outcome {
+    Ended(ExitCode),
+    /// By a signal; with the exit code that shells give it.
+    Interrupted(u8),
+}
+
+/// Signals are caught because process 1 of a container is not ended by them.
+fn until_interrupted(
+    work: impl Future<Output = Result<ExitCode, Failure>>,
+) -> anyhow::Result<Outcome> {
+    let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(async {
+        let mut signals = shutdown_signals()?;
+        tokio::select! {
+            code = work => Ok(Outcome::Ended(code?)),
+            signal = signals.recv() => {
+                Ok(Outcome::Interrupted(if signal == Some("SIGINT") { 130 } else { 143 }))
+            }
+        }
+    });
+    // A thread may wait for standard input, and nothing but input ends that.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn timeout(text: &str) -> Result<Duration, String> {
+    config::parse_duration(text)
+        .filter(|timeout| !timeout.is_zero())
+        .ok_or_else(|| "expected a duration above 0, up to a year, such as 250ms or 5s".to_owned())
+}
+
+/// Names that the protocol keeps for itself ("Custom-Metadata" in the gRPC
+/// HTTP/2 protocol).
+const RESERVED: [&str; 4] = ["content-type", "te", "user-agent", "host"];
+
+fn metadata(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+    let (key, value) = text.split_once('=').ok_or("expected a key, = and a value")?;
+    let key: HeaderName = key.parse().map_err(|_| format!("{key:?} is not a key of metadata"))?;
+    if key.as_str().starts_with("grpc-") || RESERVED.contains(&key.as_str()) {
+        return Err(format!("{key} is reserved by gRPC"));
+    }
+    let value: HeaderValue =
+        value.parse().map_err(|_| format!("the value of {key} has more than ASCII in it"))?;
+    let map = MetadataMap::from_headers([(key.clone(), value.clone())].into_iter().collect());
+    if let Some(KeyAndValueRef::Binary(_, binary)) = map.iter().next()
+        && binary.to_bytes().is_err()
+    {
+        return Err(format!("the value of {key} is not base64"));
+    }
+    Ok((key, value))
+}
