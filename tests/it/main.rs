@@ -3,6 +3,7 @@
 
 mod support;
 
+mod balancing;
 mod call;
 mod configuration;
 mod health;
@@ -11,6 +12,7 @@ mod limit;
 mod log;
 mod overload;
 mod reflection;
+mod retry;
 mod shutdown;
 mod tls;
 mod tls_files;

@@ -1,0 +1,1 @@
+//! Calls are spread over all servers, and go on while servers come and go.
