@@ -16,7 +16,7 @@ use tonic::metadata::{KeyAndValueRef, MetadataMap};
 use super::probe;
 use crate::{
     client::{self, Address, Failure, MAX_ATTEMPTS, Target, Tls, TlsError, TlsFiles, call::Calls},
-    config::{self, Faults, Layers},
+    config::{self, Faults, Layers, Settings},
     server::shutdown_signals,
 };
 
@@ -92,11 +92,48 @@ struct ConnectionArgs {
 
 impl ConnectionArgs {
     fn target(self, address: Address, timeout: Duration) -> Result<Target, WrongArguments> {
-        let Self { wait_for_ready, attempts, tls, ca, cert, key, server_name } = self;
-        let files = TlsFiles { ca, identity: cert.zip(key), server_name };
-        let tls = tls || files != TlsFiles::default();
-        let tls = if tls { Some(Tls::load(&files)?) } else { None };
-        Ok(Target { address, tls, timeout, wait_for_ready, max_attempts: attempts })
+        let tls = if self.asks_for_tls() { Some(Tls::load(&self.tls_files())?) } else { None };
+        Ok(self.target_with(address, tls, timeout))
+    }
+
+    /// For the server that this environment configures: in a container, the one
+    /// beside. It need not be told that this server speaks TLS.
+    fn local_target(self, timeout: Duration) -> Result<Target, WrongArguments> {
+        let layers = Layers { environment: env::vars_os().collect(), ..Layers::default() };
+        let Settings { server, tls, .. } = config::load(&layers)?.settings;
+        // Where there is an address for probes, it is there until the end.
+        let mut address = server.health_address.unwrap_or(server.address);
+        if address.ip().is_unspecified() {
+            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        let tls = match tls {
+            Some(tls) if server.health_address.is_none() && !self.asks_for_trust() => {
+                if tls.client_ca.is_some() && self.cert.is_none() {
+                    return Err(WrongArguments::ClientCertificate);
+                }
+                Some(Tls::unverified(&self.tls_files())?)
+            }
+            _ => return self.target(address.into(), timeout),
+        };
+        Ok(self.target_with(address.into(), tls, timeout))
+    }
+
+    fn target_with(self, address: Address, tls: Option<Tls>, timeout: Duration) -> Target {
+        let Self { wait_for_ready, attempts: max_attempts, .. } = self;
+        Target { address, tls, timeout, wait_for_ready, max_attempts }
+    }
+
+    fn asks_for_tls(&self) -> bool {
+        self.tls || self.cert.is_some() || self.asks_for_trust()
+    }
+
+    fn asks_for_trust(&self) -> bool {
+        self.ca.is_some() || self.server_name.is_some()
+    }
+
+    fn tls_files(&self) -> TlsFiles {
+        let identity = self.cert.clone().zip(self.key.clone());
+        TlsFiles { ca: self.ca.clone(), identity, server_name: self.server_name.clone() }
     }
 }
 
@@ -105,6 +142,12 @@ impl ConnectionArgs {
 pub(super) enum WrongArguments {
     #[error("--address is not given, and {0}")]
     Environment(#[from] Faults),
+    #[error(
+        "--address is not given, and the server that the environment configures serves only \
+         clients with a certificate (tls.client_ca): give probes an address of their own \
+         (server.health_address), or pass --cert and --key"
+    )]
+    ClientCertificate,
     #[error(transparent)]
     Tls(#[from] TlsError),
 }
@@ -129,11 +172,10 @@ impl CallArgs {
 impl HealthArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Self { name, address, timeout, watch, json, connection } = self;
-        let address = match address {
-            Some(address) => address,
-            None => local_server()?,
+        let target = match address {
+            Some(address) => connection.target(address, timeout)?,
+            None => connection.local_target(timeout)?,
         };
-        let target = connection.target(address, timeout)?;
         let outcome = until_interrupted(async {
             if watch {
                 client::watch::run(&target, &name, json).await?;
@@ -149,18 +191,6 @@ impl HealthArgs {
             Outcome::Interrupted(signal) => ExitCode::from(signal),
         })
     }
-}
-
-/// The server that this environment configures: in a container, the one beside.
-fn local_server() -> Result<Address, WrongArguments> {
-    let layers = Layers { environment: env::vars_os().collect(), ..Layers::default() };
-    let server = config::load(&layers)?.settings.server;
-    // Where there is an address for probes, it is there until the end.
-    let mut address = server.health_address.unwrap_or(server.address);
-    if address.ip().is_unspecified() {
-        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    }
-    Ok(address.into())
 }
 
 enum Outcome {

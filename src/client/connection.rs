@@ -92,6 +92,33 @@ struct FirstRead {
     tell: Option<oneshot::Sender<Result<(), String>>>,
 }
 
+impl FirstRead {
+    fn tell(&mut self, outcome: Result<(), String>) {
+        if let Some(tell) = self.tell.take() {
+            // Nobody may wait for it any more.
+            let _ = tell.send(outcome);
+        }
+    }
+
+    /// A server that closes the connection may have said why before that: writing
+    /// finds it closed and no more, so the error waits for what can be read.
+    fn check<T>(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
+        if self.tell.is_some()
+            && let Poll::Ready(Err(_)) = &written
+        {
+            let mut bytes = [0; 16];
+            let mut buffer = ReadBuf::new(&mut bytes);
+            // It tells what it finds.
+            let _ = ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer));
+        }
+        written
+    }
+}
+
 impl AsyncRead for FirstRead {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -100,14 +127,46 @@ impl AsyncRead for FirstRead {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        if let Some(tell) = self.tell.take() {
-            // Nobody may wait for it any more.
-            let _ = tell.send(match &read {
+        if self.tell.is_some() {
+            self.tell(match &read {
                 Ok(()) => greeting(&buffer.filled()[before..]),
                 Err(error) => Err(explain(error)),
             });
         }
         Poll::Ready(read)
+    }
+}
+
+impl AsyncWrite for FirstRead {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.check(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.check(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.check(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }
 
@@ -120,35 +179,5 @@ fn greeting(bytes: &[u8]) -> Result<(), String> {
         [0x15, 3, ..] => Err("the server speaks TLS: pass --tls".to_owned()),
         _ if bytes.starts_with(b"HTTP/1") => Err("the server speaks HTTP/1, not HTTP/2".to_owned()),
         _ => Ok(()),
-    }
-}
-
-impl AsyncWrite for FirstRead {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.stream.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
     }
 }

@@ -25,7 +25,7 @@ use super::unverified::Unverified;
 const HTTP2: &[u8] = b"h2";
 
 /// What a person may say of TLS.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default)]
 pub struct TlsFiles {
     /// PEM with the authorities to trust, and no others; without it, the system's.
     pub ca: Option<PathBuf>,
@@ -223,7 +223,8 @@ fn explain_certificate(problem: &CertificateError) -> String {
         humantime::format_rfc3339_seconds(UNIX_EPOCH + Duration::from_secs(time.as_secs()))
     };
     match problem {
-        CertificateError::UnknownIssuer => {
+        // The second is an authority of the same name with another key.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
             "the server's certificate is signed by nobody trusted here: --ca names whom to trust"
                 .to_owned()
         }

@@ -5,6 +5,7 @@ mod support;
 
 mod balancing;
 mod call;
+mod client_tls;
 mod configuration;
 mod health;
 mod interop;
