@@ -240,6 +240,10 @@ fn explain_certificate(problem: &CertificateError) -> String {
             expected.to_str(),
             presented.join(", ")
         ),
+        // webpki's own word for it is all that there is.
+        CertificateError::Other(other) if format!("{other:?}").contains("CaUsedAsEndEntity") => {
+            "the server's certificate is an authority's own (CA:TRUE), not a server's".to_owned()
+        }
         other => format!("the server's certificate is refused: {other}"),
     }
 }

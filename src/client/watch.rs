@@ -5,7 +5,7 @@ use std::{
     time::SystemTime,
 };
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use tokio::time::sleep;
 use tonic::{Code, Status};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
@@ -71,7 +71,7 @@ pub async fn run(target: &Target, name: &str, json: bool) -> Result<(), Failure>
 fn print(json: bool, name: &str, value: &Value, text: &str) -> io::Result<()> {
     let time = humantime::format_rfc3339_millis(SystemTime::now());
     if json {
-        writeln!(io::stdout(), "{}", json!({ "time": time.to_string(), name: value }))
+        writeln!(io::stdout(), r#"{{"time":"{time}","{name}":{value}}}"#)
     } else {
         writeln!(io::stdout(), "{time} {text}")
     }

@@ -134,9 +134,9 @@ fn another_name_can_be_asked_for() {
 fn plaintext_and_tls_that_meet_each_other_are_told_apart() {
     let files = Files::new();
     let secure = server(&files.server(), None);
-    refused(&call(&secure.address, &[]), 2, "");
+    refused(&call(&secure.address, &[]), 2, "the server speaks TLS: pass --tls");
     let plain = ServerProcess::start(&[]);
-    refused(&call(&plain.address, &["--ca", &files.ca]), 2, "");
+    refused(&call(&plain.address, &["--ca", &files.ca]), 2, "the server does not speak TLS");
 }
 
 #[test]
