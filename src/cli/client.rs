@@ -234,8 +234,11 @@ fn metadata(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     if key.as_str().starts_with("grpc-") || RESERVED.contains(&key.as_str()) {
         return Err(format!("{key} is reserved by gRPC"));
     }
-    let value: HeaderValue =
-        value.parse().map_err(|_| format!("the value of {key} has more than ASCII in it"))?;
+    let is_ascii = value.bytes().all(|byte| matches!(byte, b' '..=b'~'));
+    let value = HeaderValue::try_from(value)
+        .ok()
+        .filter(|_| is_ascii)
+        .ok_or_else(|| format!("the value of {key} is not ASCII that can be printed"))?;
     let map = MetadataMap::from_headers([(key.clone(), value.clone())].into_iter().collect());
     if let Some(KeyAndValueRef::Binary(_, binary)) = map.iter().next()
         && binary.to_bytes().is_err()

@@ -19,3 +19,4 @@ mod tls;
 mod tls_files;
 mod tls_reload;
 mod transport;
+mod watch;
