@@ -1,8 +1,8 @@
 //! `sample-service call`.
 
 use std::{
-    io::{Read, Write},
-    net::TcpListener,
+    io::{self, Read, Write},
+    net::{Shutdown, TcpListener},
     process::Stdio,
     thread,
 };
@@ -249,6 +249,9 @@ fn what_answers_in_another_protocol_is_told_apart() {
             let (mut tcp, _) = listener.accept().expect("a client");
             tcp.read_exact(&mut [0; 24]).expect("the preface");
             tcp.write_all(says).expect("it is there");
+            tcp.shutdown(Shutdown::Write).expect("it is there");
+            // Closed with something unread, it would be reset.
+            let _ = io::copy(&mut tcp, &mut io::sink());
         });
         let output = run(&["call", "--timeout", "30s", "--address", &address]);
         assert!(stderr(&output).contains(problem), "{}", stderr(&output));
