@@ -70,7 +70,7 @@ pub(super) async fn open(
 /// that it is one, or that it accepts this client's certificate.
 pub(super) async fn begin(stream: Stream) -> Result<Connection, String> {
     let (tell, answered) = oneshot::channel();
-    let stream = FirstRead { stream, tell: Some(tell) };
+    let stream = Transport { stream, tell: Some(tell), writes_fail: false };
     let (sender, connection) = http2::Builder::new(TokioExecutor::new())
         .timer(TokioTimer::new())
         .keep_alive_interval(KEEPALIVE)
@@ -86,40 +86,32 @@ pub(super) async fn begin(stream: Stream) -> Result<Connection, String> {
     }
 }
 
-/// Tells what became of the first read.
-struct FirstRead {
+/// What HTTP/2 runs on. It tells what became of the first read, and it is read to
+/// its end.
+///
+/// A server that closes a connection may have answered before that, or said why.
+/// Writing finds the connection closed first, and HTTP/2 would stop there, with
+/// answers unread. So what cannot be written is dropped, and the end is left to
+/// what is read: where a connection is closed, that ends too.
+struct Transport {
     stream: Stream,
     tell: Option<oneshot::Sender<Result<(), String>>>,
+    writes_fail: bool,
 }
 
-impl FirstRead {
-    fn tell(&mut self, outcome: Result<(), String>) {
-        if let Some(tell) = self.tell.take() {
-            // Nobody may wait for it any more.
-            let _ = tell.send(outcome);
+impl Transport {
+    fn written<T>(&mut self, written: Poll<io::Result<T>>, dropped: T) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(Err(_)) => {
+                self.writes_fail = true;
+                Poll::Ready(Ok(dropped))
+            }
+            written => written,
         }
-    }
-
-    /// A server that closes the connection may have said why before that: writing
-    /// finds it closed and no more, so the error waits for what can be read.
-    fn check<T>(
-        &mut self,
-        cx: &mut Context<'_>,
-        written: Poll<io::Result<T>>,
-    ) -> Poll<io::Result<T>> {
-        if self.tell.is_some()
-            && let Poll::Ready(Err(_)) = &written
-        {
-            let mut bytes = [0; 16];
-            let mut buffer = ReadBuf::new(&mut bytes);
-            // It tells what it finds.
-            let _ = ready!(Pin::new(&mut *self).poll_read(cx, &mut buffer));
-        }
-        written
     }
 }
 
-impl AsyncRead for FirstRead {
+impl AsyncRead for Transport {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -127,8 +119,9 @@ impl AsyncRead for FirstRead {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        if self.tell.is_some() {
-            self.tell(match &read {
+        if let Some(tell) = self.tell.take() {
+            // Nobody may wait for it any more.
+            let _ = tell.send(match &read {
                 Ok(()) => greeting(&buffer.filled()[before..]),
                 Err(error) => Err(explain(error)),
             });
@@ -137,14 +130,17 @@ impl AsyncRead for FirstRead {
     }
 }
 
-impl AsyncWrite for FirstRead {
+impl AsyncWrite for Transport {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
+        if self.writes_fail {
+            return Poll::Ready(Ok(bytes.len()));
+        }
         let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
-        self.check(cx, written)
+        self.written(written, bytes.len())
     }
 
     fn poll_write_vectored(
@@ -152,8 +148,12 @@ impl AsyncWrite for FirstRead {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        let length = bytes.iter().map(|bytes| bytes.len()).sum();
+        if self.writes_fail {
+            return Poll::Ready(Ok(length));
+        }
         let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
-        self.check(cx, written)
+        self.written(written, length)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -161,8 +161,11 @@ impl AsyncWrite for FirstRead {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if self.writes_fail {
+            return Poll::Ready(Ok(()));
+        }
         let flushed = Pin::new(&mut self.stream).poll_flush(cx);
-        self.check(cx, flushed)
+        self.written(flushed, ())
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -179,5 +182,42 @@ fn greeting(bytes: &[u8]) -> Result<(), String> {
         [0x15, 3, ..] => Err("the server speaks TLS: pass --tls".to_owned()),
         _ if bytes.starts_with(b"HTTP/1") => Err("the server speaks HTTP/1, not HTTP/2".to_owned()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::{
+        io::{AsyncReadExt, AsyncWriteExt},
+        net::TcpListener,
+    };
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_a_server_said_before_it_closed_is_read_though_writing_fails() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound");
+        let stream = TcpStream::connect(address).await.expect("it listens");
+        let (tell, answered) = oneshot::channel();
+        let (stream, tell) = (Either::Left(stream), Some(tell));
+        let mut transport = Transport { stream, tell, writes_fail: false };
+        let (mut server, _) = listener.accept().await.expect("a client");
+
+        transport.write_all(b"never read").await.expect("it is open");
+        server.readable().await.expect("it is open");
+        server.write_all(b"the answer").await.expect("it is open");
+        // Something is unread: this resets the connection.
+        drop(server);
+        let Either::Left(tcp) = &transport.stream else { panic!("there is no TLS") };
+        tcp.ready(tokio::io::Interest::ERROR).await.expect("an event");
+        for _ in 0..3 {
+            transport.write_all(b"too late").await.expect("nobody is told");
+            transport.flush().await.expect("nobody is told");
+        }
+        let mut answer = [0; 10];
+        transport.read_exact(&mut answer).await.expect("it was there before the end");
+        assert_eq!(&answer, b"the answer");
+        assert_eq!(answered.await, Ok(Ok(())));
     }
 }
