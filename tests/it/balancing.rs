@@ -104,7 +104,7 @@ fn a_lost_connection_is_made_again_to_where_the_name_then_leads() {
     let new = ServerProcess::start(&["--address", &format!("127.0.0.2:{port}")]);
     let file = hosts(folder.path(), &["127.0.0.1"]);
     let address = format!("{NAME}:{port}");
-    let arguments = ["call", "-", "--wait-for-ready", "--timeout", "60s", "--address", &address];
+    let arguments = ["call", "-", "--wait-for-ready", "--timeout", "20s", "--address", &address];
     let Some(mut client) = command_with_hosts(&file, &arguments) else { return };
     let mut client = Process::spawn(client.stdin(Stdio::piped()));
     client.say("before");

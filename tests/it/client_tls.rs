@@ -1,8 +1,17 @@
 //! `sample-service call` and `health` over TLS: whom they trust, and what they say.
 
-use std::{path::Path, process::Output};
+use std::{path::Path, process::Output, sync::Arc};
 
 use tempfile::TempDir;
+use tokio::net::TcpListener;
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{
+        ServerConfig,
+        crypto::ring::default_provider,
+        pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject},
+    },
+};
 
 use crate::support::{
     certificates::{Authority, Issued, write},
@@ -213,4 +222,26 @@ fn a_probe_without_an_address_speaks_tls_where_the_server_beside_does() {
     let plain = ServerProcess::start(&[]);
     let output = probe(&[client_ca, ("SAMPLE__SERVER__HEALTH_ADDRESS", &plain.address)]);
     assert_eq!(stdout(&output), "SERVING\n", "{}", stderr(&output));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_that_does_not_negotiate_http2_is_refused() {
+    let files = Files::new();
+    let (certificate, key) = files.server();
+    let certificate = CertificateDer::from_pem_file(certificate).expect("a certificate");
+    let key = PrivateKeyDer::from_pem_file(key).expect("a key");
+    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate], key)
+        .expect("a pair");
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = listener.local_addr().expect("it is bound").to_string();
+    tokio::spawn(async move {
+        let (tcp, _) = listener.accept().await.expect("a client");
+        acceptor.accept(tcp).await.expect("a handshake")
+    });
+    refused(&call(&address, &["--ca", &files.ca]), 2, "does not offer HTTP/2");
 }
