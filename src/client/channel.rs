@@ -180,7 +180,11 @@ impl Channel {
         *request.uri_mut() = Uri::from_parts(uri).expect("it has all its parts");
         *request.headers_mut() = headers::of_attempt(&call.headers, previous, deadline);
 
-        let mut error = match sender.try_send_request(request).await {
+        let sent = sender.try_send_request(request);
+        // A request that is queued just as its connection ends comes back when the
+        // last sender is gone, which this one must not be.
+        drop(sender);
+        let mut error = match sent.await {
             Ok(answer) => return self.judge(answer, deadline),
             Err(error) => error,
         };
