@@ -1,10 +1,11 @@
 //! The commands: what can be typed, and the exit code of each outcome.
 
+mod client;
+
 use std::{
     env,
     ffi::OsString,
     io::{self, Write},
-    net::{IpAddr, Ipv4Addr},
     path::PathBuf,
     process::ExitCode,
     time::Duration,
@@ -13,8 +14,10 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use tokio::{runtime, task::spawn_blocking, time::Instant};
 
+use client::{CallArgs, HealthArgs, WrongArguments};
+
 use crate::{
-    client::{self, Address, Failure, Target},
+    client::Failure,
     config::{self, Faults, Flag, Layers, Loaded, Settings},
     server::{Server, StartError, check_tls, shutdown_signals},
     telemetry::{AccessLog, LogWriter, Metrics, Telemetry, Tracing, log},
@@ -44,7 +47,8 @@ Exit codes of serve and config: 0 success, 1 the end cut calls or connections sh
 64 wrong usage, 70 internal error, 71 refused by the system (such as a port in use),
 78 faults in the configuration.
 Exit codes of call and health: 0 success, 1 wrong arguments, 2 no connection,
-3 the call failed, 4 not healthy, 74 input or output failed.";
+3 a call failed, 4 not healthy, 74 input or output failed, 130 and 143 ended by
+SIGINT and SIGTERM.";
 
 /// A gRPC microservice: server, client and health probe in one binary.
 #[derive(Debug, Parser)]
@@ -61,7 +65,7 @@ struct Cli {
 enum Command {
     /// Run the server (the default command).
     Serve(SettingsArgs),
-    /// Call the service and print its reply.
+    /// Call the service and print its replies.
     Call(CallArgs),
     /// Ask a server for its health.
     Health(HealthArgs),
@@ -112,35 +116,6 @@ impl SettingsArgs {
     }
 }
 
-#[derive(Debug, Args)]
-struct CallArgs {
-    /// What to say; `-` takes one message a line from standard input.
-    #[arg(default_value = "test message")]
-    message: String,
-    /// Where the server is.
-    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:9999")]
-    address: Address,
-    /// How long the connection, and then each call, may take.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = timeout)]
-    timeout: Duration,
-    /// Wait for a server that is not there yet, until the timeout.
-    #[arg(long)]
-    wait_for_ready: bool,
-}
-
-#[derive(Debug, Args)]
-struct HealthArgs {
-    /// The service to ask for; by default the server as a whole.
-    #[arg(default_value = "")]
-    name: String,
-    /// Where the server is [default: this machine, at the port that the environment configures].
-    #[arg(long, value_name = "HOST:PORT")]
-    address: Option<Address>,
-    /// How long the connection, and then the answer, may take.
-    #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = timeout)]
-    timeout: Duration,
-}
-
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Print the settings in force, each with its source.
@@ -157,12 +132,6 @@ enum ConfigCommand {
     Default,
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
-    config::parse_duration(text)
-        .filter(|timeout| !timeout.is_zero())
-        .ok_or_else(|| "expected a duration above 0, up to a year, such as 250ms or 5s".to_owned())
-}
-
 /// Runs the command that `arguments` name, the first being the program itself.
 pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
     let arguments: Vec<_> = arguments.into_iter().collect();
@@ -171,8 +140,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Ok(Cli { command: None, serve: settings }) => serve(settings),
         Ok(Cli { command: Some(command), .. }) => match command {
             Command::Serve(settings) => serve(settings),
-            Command::Call(call) => run_call(&call).map(|()| ExitCode::SUCCESS),
-            Command::Health(health) => run_health(health).map(|()| ExitCode::SUCCESS),
+            Command::Call(call) => call.run(),
+            Command::Health(health) => health.run(),
             Command::Config(command) => run_config(command).map(|()| ExitCode::SUCCESS),
         },
     };
@@ -293,46 +262,6 @@ async fn serve_until_told(
     let report = server.run(shutdown).await;
     report.log();
     Ok(if report.is_clean() { ExitCode::SUCCESS } else { ExitCode::from(sysexits::FORCED) })
-}
-
-fn run_call(call: &CallArgs) -> anyhow::Result<()> {
-    let CallArgs { message, address, timeout, wait_for_ready } = call;
-    let target =
-        Target { address: address.clone(), timeout: *timeout, wait_for_ready: *wait_for_ready };
-    client_runtime()?.block_on(client::call::run(&target, message))?;
-    Ok(())
-}
-
-fn run_health(health: HealthArgs) -> anyhow::Result<()> {
-    let HealthArgs { name, address, timeout } = health;
-    let address = match address {
-        Some(address) => address,
-        None => local_server()?,
-    };
-    let target = Target { address, timeout, wait_for_ready: false };
-    client_runtime()?.block_on(client::health::run(&target, &name))?;
-    Ok(())
-}
-
-/// What a client command was given does not fit.
-#[derive(Debug, thiserror::Error)]
-#[error("--address is not given, and {0}")]
-struct WrongArguments(Faults);
-
-/// The server that this environment configures: in a container, the one beside.
-fn local_server() -> Result<Address, WrongArguments> {
-    let layers = Layers { environment: env::vars_os().collect(), ..Layers::default() };
-    let server = config::load(&layers).map_err(WrongArguments)?.settings.server;
-    // Where there is an address for probes, it is there until the end.
-    let mut address = server.health_address.unwrap_or(server.address);
-    if address.ip().is_unspecified() {
-        address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    }
-    Ok(address.into())
-}
-
-fn client_runtime() -> io::Result<runtime::Runtime> {
-    runtime::Builder::new_current_thread().enable_all().build()
 }
 
 fn run_config(command: ConfigCommand) -> anyhow::Result<()> {

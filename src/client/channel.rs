@@ -1,103 +1,289 @@
-//! How every client command reaches its server.
+//! How every client command reaches its servers: balanced over all of their
+//! addresses, retried, never past the deadline.
 
-use std::{fmt, str::FromStr, time::Duration};
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
 
-use http::uri::Authority;
-use tokio::time::{Instant, sleep, timeout_at};
-use tonic::transport::{Channel, Endpoint};
+use bytes::Bytes;
+use http::{HeaderValue, Request, Response, Uri, request::Parts, uri::Scheme};
+use http_body_util::{BodyExt, Full};
+use tokio::{
+    sync::watch,
+    time::{Instant, timeout, timeout_at},
+};
+use tonic::{Code, Status, body::Body};
+use tower::Service;
 
-use super::{Failure, innermost};
+use super::{
+    Failure,
+    address::Address,
+    balancer::{Ready, State, balance},
+    body::AnswerBody,
+    headers,
+    retry::{Pushback, Retries, Throttle, Verdict},
+    status::{broken, is_unseen, of_http},
+    tls::Tls,
+};
+use crate::telemetry::{Method, Tracing};
 
-const FIRST_BACKOFF: Duration = Duration::from_millis(50);
-const LAST_BACKOFF: Duration = Duration::from_secs(1);
-
-/// Which server, and how long to try.
+/// Which servers, and how to call them.
 #[derive(Debug, Clone)]
 pub struct Target {
-    /// Where the server is.
+    /// Where the servers are.
     pub address: Address,
+    /// How connections are secured; without it, not at all.
+    pub tls: Option<Tls>,
     /// The deadline of the connection and of each call.
     pub timeout: Duration,
     /// Whether to go on while nothing answers there yet, until the deadline.
     pub wait_for_ready: bool,
+    /// How often a call is tried in all; 1 for no retries.
+    pub max_attempts: u32,
+    /// Where the span of each call is sent, if anywhere.
+    pub tracing: Option<Tracing>,
 }
 
-impl Target {
-    /// Connects, within the deadline.
-    pub(super) async fn connect(&self) -> Result<Channel, Failure> {
-        let endpoint = self.address.endpoint();
-        let deadline = Instant::now() + self.timeout;
-        let mut backoff = FIRST_BACKOFF;
-        let mut cause = String::new();
-        loop {
-            match timeout_at(deadline, endpoint.connect()).await {
-                Ok(Ok(channel)) => return Ok(channel),
-                Ok(Err(error)) => cause = innermost(&error),
-                Err(_) if cause.is_empty() => cause = self.too_late("no answer"),
-                Err(_) => {}
-            }
-            let late = deadline.saturating_duration_since(Instant::now()) < backoff;
-            if !self.wait_for_ready || late {
-                return Err(Failure::Connect { address: self.address.clone(), cause });
-            }
-            sleep(backoff).await;
-            backoff = (backoff * 2).min(LAST_BACKOFF);
+/// Sends calls with one message each to the servers of a [`Target`]. The clones
+/// of a channel share its connections.
+///
+/// It is a service for tonic's generated clients. An answer carries
+/// `grpc-previous-rpc-attempts` where there were any.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    state: watch::Receiver<State>,
+    shared: Arc<Shared>,
+    timeout: Option<Duration>,
+    wait_for_ready: bool,
+}
+
+#[derive(Debug)]
+struct Shared {
+    address: Address,
+    scheme: Scheme,
+    throttle: Throttle,
+    max_attempts: u32,
+    tracing: Option<Tracing>,
+    turn: AtomicUsize,
+}
+
+impl Channel {
+    /// Begins to connect, in the background.
+    pub fn new(target: &Target) -> Self {
+        let (sender, state) = watch::channel(State::default());
+        let scheme = if target.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let shared = Shared {
+            address: target.address.clone(),
+            scheme,
+            throttle: Throttle::new(),
+            max_attempts: target.max_attempts,
+            tracing: target.tracing.clone(),
+            // Clients that make one call each are not to make it to the same server.
+            turn: AtomicUsize::new(usize::from(fastrand::u16(..))),
+        };
+        tokio::spawn(balance(target.clone(), sender));
+        Self {
+            state,
+            shared: Arc::new(shared),
+            timeout: Some(target.timeout),
+            wait_for_ready: target.wait_for_ready,
         }
     }
 
-    /// One call with its deadline, which the server is told of.
-    pub(super) async fn call<Req, Res>(
+    /// The same connections for calls that last until they are ended, and that
+    /// wait for a connection where there is none.
+    #[must_use]
+    pub fn without_deadline(&self) -> Self {
+        Self { timeout: None, wait_for_ready: true, ..self.clone() }
+    }
+
+    /// Waits for the first connection, until the timeout.
+    ///
+    /// # Errors
+    ///
+    /// Where no address can be connected to; with `wait_for_ready`, not before the
+    /// timeout.
+    pub async fn connected(&self) -> Result<(), Failure> {
+        let mut state = self.state.clone();
+        let wait = state.wait_for(|state| {
+            !state.ready.is_empty() || (!self.wait_for_ready && state.failure.is_some())
+        });
+        // Without a timeout it is as long as it takes.
+        let _ = timeout(self.timeout.unwrap_or(Duration::MAX), wait).await;
+        let state = self.state.borrow();
+        if !state.ready.is_empty() {
+            return Ok(());
+        }
+        match &state.failure {
+            None if state.silent => Err(Failure::Call(self.too_late())),
+            cause => Err(Failure::Connect {
+                address: self.shared.address.clone(),
+                cause: cause.clone().unwrap_or_else(|| self.too_late().message().to_owned()),
+            }),
+        }
+    }
+
+    async fn send(self, request: Request<Body>) -> Result<Response<AnswerBody>, Status> {
+        let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
+        let (mut head, body) = request.into_parts();
+        let mut span = self.shared.tracing.as_ref().map(|tracing| {
+            let span = tracing.begin_client_call(Method::at(head.uri.path()));
+            span.inject(&mut head.headers);
+            span
+        });
+        // A call of one message has it at hand.
+        let message = body.collect().await?.to_bytes();
+        let mut retries = Retries::new(&self.shared.throttle, self.shared.max_attempts, deadline);
+        let attempts = async {
+            loop {
+                let previous = retries.previous();
+                let (outcome, verdict) =
+                    self.attempt(&head, message.clone(), previous, deadline).await;
+                if !retries.again(verdict).await {
+                    return outcome;
+                }
+            }
+        };
+        let mut outcome = match deadline {
+            None => attempts.await,
+            Some(deadline) => {
+                timeout_at(deadline, attempts).await.unwrap_or_else(|_| Err(self.too_late()))
+            }
+        };
+        match (&mut outcome, span.take()) {
+            (Ok(answer), Some(mut span)) => {
+                span.read_status(answer.headers());
+                answer.body_mut().within(span);
+            }
+            (Err(status), Some(mut span)) => span.failed(status),
+            _ => {}
+        }
+        if retries.previous() > 0 {
+            let previous = HeaderValue::from(retries.previous());
+            match &mut outcome {
+                Ok(answer) => {
+                    answer.headers_mut().insert(headers::PREVIOUS_ATTEMPTS, previous);
+                }
+                Err(status) => {
+                    let text = previous.to_str().expect("a number").parse().expect("ASCII");
+                    status.metadata_mut().insert(headers::PREVIOUS_ATTEMPTS, text);
+                }
+            }
+        }
+        outcome
+    }
+
+    async fn attempt(
         &self,
-        message: Req,
-        send: impl AsyncFnOnce(tonic::Request<Req>) -> Result<tonic::Response<Res>, tonic::Status>,
-    ) -> Result<Res, Failure> {
-        let mut request = tonic::Request::new(message);
-        request.set_timeout(self.timeout);
-        match tokio::time::timeout(self.timeout, send(request)).await {
-            Ok(answer) => Ok(answer?.into_inner()),
-            Err(_) => {
-                Err(Failure::Call(tonic::Status::deadline_exceeded(self.too_late("no answer"))))
+        call: &Parts,
+        message: Bytes,
+        previous: u32,
+        deadline: Option<Instant>,
+    ) -> (Result<Response<AnswerBody>, Status>, Verdict) {
+        let Ready { authority, mut sender } = match self.pick().await {
+            Ok(ready) => ready,
+            Err(status) => return failed(status),
+        };
+        let mut uri = call.uri.clone().into_parts();
+        uri.scheme = Some(self.shared.scheme.clone());
+        uri.authority = Some(authority);
+        let mut request = Request::new(Full::new(message));
+        *request.method_mut() = call.method.clone();
+        *request.uri_mut() = Uri::from_parts(uri).expect("it has all its parts");
+        *request.headers_mut() = headers::of_attempt(&call.headers, previous, deadline);
+
+        let sent = sender.try_send_request(request);
+        // A request that is queued just as its connection ends comes back when the
+        // last sender is gone, which this one must not be.
+        drop(sender);
+        let mut error = match sent.await {
+            Ok(answer) => return self.judge(answer, deadline),
+            Err(error) => error,
+        };
+        let verdict = if error.take_message().is_some() {
+            Verdict::NeverSent
+        } else if is_unseen(error.error()) {
+            Verdict::NotSeen
+        } else {
+            return failed(broken(error.error()));
+        };
+        (Err(Status::unavailable(broken(error.error()).message())), verdict)
+    }
+
+    fn judge(
+        &self,
+        answer: Response<hyper::body::Incoming>,
+        deadline: Option<Instant>,
+    ) -> (Result<Response<AnswerBody>, Status>, Verdict) {
+        let verdict = match answer.headers().get("grpc-status") {
+            None if answer.status() != http::StatusCode::OK => {
+                return failed(of_http(answer.status()));
             }
+            // Trailers alone: no response has begun.
+            Some(code) if code != "0" => {
+                let pushback = Pushback::read(answer.headers());
+                Verdict::Failed(Code::from_bytes(code.as_bytes()), pushback)
+            }
+            _ => Verdict::Committed,
+        };
+        let end = deadline.map(|deadline| (deadline, self.too_late()));
+        (Ok(answer.map(|body| AnswerBody::new(body, end))), verdict)
+    }
+
+    /// The connection whose turn it is, as soon as there is one.
+    async fn pick(&self) -> Result<Ready, Status> {
+        if let Some(picked) = self.try_pick(&self.state.borrow()) {
+            return picked;
+        }
+        let mut state = self.state.clone();
+        loop {
+            if let Some(picked) = self.try_pick(&state.borrow_and_update()) {
+                return picked;
+            }
+            state.changed().await.map_err(|_gone| Status::cancelled("the runtime has ended"))?;
         }
     }
 
-    fn too_late(&self, what: &str) -> String {
-        format!("{what} within {}", humantime::format_duration(self.timeout))
+    fn try_pick(&self, state: &State) -> Option<Result<Ready, Status>> {
+        let count = state.ready.len();
+        let turn = self.shared.turn.fetch_add(1, Relaxed);
+        let in_turn = (0..count).map(|offset| &state.ready[turn.wrapping_add(offset) % count]);
+        if let Some(ready) = in_turn.into_iter().find(|ready| !ready.sender.is_closed()) {
+            return Some(Ok(ready.clone()));
+        }
+        let failure = state.failure.as_ref().filter(|_| !self.wait_for_ready)?;
+        let address = &self.shared.address;
+        Some(Err(Status::unavailable(format!("cannot connect to {address}: {failure}"))))
+    }
+
+    fn too_late(&self) -> Status {
+        let timeout = self.timeout.unwrap_or_default();
+        let timeout = humantime::format_duration(timeout);
+        Status::deadline_exceeded(format!("no answer within {timeout}"))
     }
 }
 
-/// The host and port of a server, such as `localhost:9999` or `[::1]:9999`.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address(Authority);
-
-impl Address {
-    fn endpoint(&self) -> Endpoint {
-        Endpoint::from_shared(format!("http://{}", self.0)).expect("an authority makes a URI")
-    }
+fn failed<T>(status: Status) -> (Result<T, Status>, Verdict) {
+    let verdict = Verdict::Failed(status.code(), Pushback::Unsaid);
+    (Err(status), verdict)
 }
 
-impl FromStr for Address {
-    type Err = String;
+impl Service<Request<Body>> for Channel {
+    type Response = Response<AnswerBody>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<AnswerBody>, Status>> + Send>>;
 
-    fn from_str(text: &str) -> Result<Self, String> {
-        let authority = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
-        authority
-            .parse::<Authority>()
-            .ok()
-            .filter(|authority| authority.port_u16().is_some() && !authority.host().is_empty())
-            .map(Self)
-            .ok_or_else(|| "expected a host and a port, such as localhost:9999".to_owned())
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
     }
-}
 
-impl From<std::net::SocketAddr> for Address {
-    fn from(address: std::net::SocketAddr) -> Self {
-        Self(address.to_string().parse().expect("an IP address and port are an authority"))
-    }
-}
-
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.clone().send(request))
     }
 }

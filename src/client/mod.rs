@@ -1,16 +1,37 @@
-//! The other side: a call, a health probe.
+//! The other side: a call, a health probe, and the channel that both use.
+//!
+//! In reading order: [`Target`] is what a command was given; [`Channel`] sends
+//! calls; `retry` says which are tried again, `headers` what each attempt says of
+//! itself; `balancer` keeps the connections, `connection` and `tls` make them.
 
+mod address;
+mod backoff;
+mod balancer;
+mod body;
 pub mod call;
 mod channel;
+mod connection;
+mod headers;
 pub mod health;
+mod retry;
+mod status;
+mod tls;
+mod unverified;
+pub mod watch;
 
-use std::{error::Error, io, iter};
+use std::io;
 
-use tonic::{Code, Status};
+use tonic::Status;
 
 use crate::telemetry::code_name;
 
-pub use channel::{Address, Target};
+pub use address::Address;
+pub use body::AnswerBody;
+pub use channel::{Channel, Target};
+pub use retry::MAX_ATTEMPTS;
+pub use tls::{Tls, TlsError, TlsFiles};
+
+use status::innermost;
 
 /// Why a client command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +46,7 @@ pub enum Failure {
     },
     /// The call ended with another status than OK.
     #[error("{}: {}", code_name(.0.code()), .0.message())]
-    Call(Status),
+    Call(#[from] Status),
     /// The server answered that it is not healthy.
     #[error("the status of \"{name}\" is {status}")]
     Unhealthy {
@@ -37,32 +58,4 @@ pub enum Failure {
     /// Standard input could not be read, or standard output not written.
     #[error("input or output failed: {0}")]
     Io(#[from] io::Error),
-}
-
-impl From<Status> for Failure {
-    fn from(status: Status) -> Self {
-        Self::Call(as_specified(status))
-    }
-}
-
-/// tonic's client says CANCELLED or UNKNOWN where its own deadline or transport
-/// ended the call; gRPC's names for that are DEADLINE_EXCEEDED and UNAVAILABLE.
-fn as_specified(status: Status) -> Status {
-    let Some(source) = status.source() else { return status };
-    if causes(source).any(|error| error.is::<tonic::TimeoutExpired>()) {
-        Status::new(Code::DeadlineExceeded, "no answer within the deadline")
-    } else if causes(source).any(|error| error.is::<tonic::transport::Error>()) {
-        Status::new(Code::Unavailable, innermost(source))
-    } else {
-        status
-    }
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    iter::successors(Some(error), |&error| error.source())
-}
-
-/// The outer errors only say that something failed; the innermost says what.
-fn innermost(error: &(dyn Error + 'static)) -> String {
-    causes(error).last().unwrap_or(error).to_string()
 }

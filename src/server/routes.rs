@@ -9,7 +9,7 @@ use std::{
 use http::{Request, Response};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tonic::{codec::CompressionEncoding, server::NamedService, service::Routes as TonicRoutes};
+use tonic::{codec::CompressionEncoding, service::Routes as TonicRoutes};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
 use tower::{Layer, Service};
@@ -24,6 +24,7 @@ use crate::{
     proto,
     proto::sample_service_server::SampleServiceServer,
     service::Sample,
+    telemetry::Method,
 };
 
 /// The service with all that is around it.
@@ -31,8 +32,9 @@ type SampleStack = <CallStack as Layer<SampleServiceServer<Sample>>>::Service;
 
 /// Everything that one address serves.
 ///
-/// The service is found by its path alone: tonic's router, made for any number of
-/// services, costs a call more than all of its layers here.
+/// A method of the service is found by its path alone: tonic's router, made for any
+/// number of services, costs a call more than all of its layers here. What is no
+/// method is answered there, and takes no worker.
 #[derive(Debug, Clone)]
 pub(super) struct Routes {
     sample: Option<SampleStack>,
@@ -77,19 +79,12 @@ impl Service<Request<Incoming>> for Routes {
 
     fn call(&mut self, request: Request<Incoming>) -> RoutedCall {
         match &mut self.sample {
-            Some(sample) if is_of_sample(request.uri().path()) => {
+            Some(sample) if Method::at(request.uri().path()).is_own() => {
                 RoutedCall::Sample { call: sample.call(request) }
             }
             _ => RoutedCall::Beside { call: self.beside.call(request) },
         }
     }
-}
-
-fn is_of_sample(path: &str) -> bool {
-    const SAMPLE: &str = SampleServiceServer::<Sample>::NAME;
-    path.strip_prefix('/')
-        .and_then(|path| path.strip_prefix(SAMPLE))
-        .is_some_and(|method| method.starts_with('/'))
 }
 
 pin_project! {

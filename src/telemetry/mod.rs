@@ -22,7 +22,7 @@ pub use families::Families;
 pub use method::Method;
 pub use metrics::Metrics;
 pub use progress::{Progress, Waiting};
-pub use trace::{CallSpan, Tracing};
+pub use trace::{CallSpan, ClientSpan, Tracing};
 pub use writer::LogWriter;
 
 /// Everyone that is told of each call. Clones are cheap and tell the same.
@@ -98,8 +98,10 @@ impl Telemetry {
 
     /// Sends the spans that are left, for no longer than `bound`. Blocks.
     pub fn flush_spans(&self, bound: Duration) {
-        if let Some(tracing) = &self.0.tracing {
-            tracing.shut_down(bound);
+        if let Some(tracing) = &self.0.tracing
+            && let Err(error) = tracing.shut_down(bound)
+        {
+            tracing::warn!(%error, "spans were lost: they could not be sent in time");
         }
     }
 }

@@ -16,6 +16,7 @@ use opentelemetry::{
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     Resource,
+    error::OTelSdkResult,
     propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
@@ -73,8 +74,10 @@ impl Tracing {
     }
 
     /// A call to another server begins here, and a trace with it.
-    pub fn begin_client_call(&self, method: Method) -> CallSpan {
-        self.begin(method, SpanKind::Client, Vec::from(rpc(method)), &Context::current())
+    pub fn begin_client_call(&self, method: Method) -> ClientSpan {
+        let span =
+            self.begin(method, SpanKind::Client, Vec::from(rpc(method)), &Context::current());
+        ClientSpan { span, code: Code::Cancelled }
     }
 
     fn begin(
@@ -92,14 +95,16 @@ impl Tracing {
     }
 
     /// Sends the spans that are left, for no longer than `bound`. Blocks.
-    pub fn shut_down(&self, bound: Duration) {
-        if let Err(error) = self.provider.shutdown_with_timeout(bound) {
-            tracing::warn!(%error, "spans were lost: they could not be sent in time");
-        }
+    ///
+    /// # Errors
+    ///
+    /// Where they could not be sent in time.
+    pub fn shut_down(&self, bound: Duration) -> OTelSdkResult {
+        self.provider.shutdown_with_timeout(bound)
     }
 }
 
-/// The span of one call, on either side of it.
+/// The span of one call.
 #[derive(Debug)]
 pub struct CallSpan {
     tracer: SdkTracer,
@@ -112,11 +117,6 @@ impl CallSpan {
     /// are part of its trace.
     pub fn context(&self) -> &Context {
         &self.context
-    }
-
-    /// Passes the trace on (W3C Trace Context: `traceparent` and `tracestate`).
-    pub fn inject(&self, headers: &mut HeaderMap) {
-        TraceContextPropagator::new().inject_context(&self.context, &mut HeadersMut(headers));
     }
 
     pub(super) fn trace_id(&self) -> String {
@@ -148,18 +148,46 @@ impl CallSpan {
         self.end_with(code, failed);
     }
 
-    /// Ends the span of a call that was made from here.
-    pub fn end_client_call(self, code: Code) {
-        self.end_with(code, code != Code::Ok);
-    }
-
-    fn end_with(self, code: Code, failed: bool) {
+    fn end_with(&self, code: Code, failed: bool) {
         let span = self.context.span();
         span.set_attribute(KeyValue::new("rpc.grpc.status_code", i64::from(i32::from(code))));
         if failed {
             span.set_status(Status::error(code_name(code)));
         }
         span.end();
+    }
+}
+
+/// The span of a call that is made from here, until it is dropped.
+#[derive(Debug)]
+pub struct ClientSpan {
+    span: CallSpan,
+    /// What a call ends with that nobody waits for any more, until another is known.
+    code: Code,
+}
+
+impl ClientSpan {
+    /// Passes the trace on (W3C Trace Context: `traceparent` and `tracestate`).
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        TraceContextPropagator::new().inject_context(&self.span.context, &mut HeadersMut(headers));
+    }
+
+    /// These headers or trailers may say how the call ended.
+    pub fn read_status(&mut self, headers: &HeaderMap) {
+        if let Some(status) = tonic::Status::from_header_map(headers) {
+            self.code = status.code();
+        }
+    }
+
+    /// The call ended with this status.
+    pub fn failed(&mut self, status: &tonic::Status) {
+        self.code = status.code();
+    }
+}
+
+impl Drop for ClientSpan {
+    fn drop(&mut self) {
+        self.span.end_with(self.code, self.code != Code::Ok);
     }
 }
 

@@ -1,9 +1,19 @@
 //! `sample-service call`.
 
-use std::process::Stdio;
+use std::{
+    io::{self, Read, Write},
+    net::{Shutdown, TcpListener},
+    process::Stdio,
+    thread,
+};
 
-use crate::support::process::{
-    Process, ServerProcess, command, run, run_with_input, stderr, stdout, unused_address,
+use rustix::process::Signal;
+
+use crate::support::{
+    process::{
+        Process, ServerProcess, command, event, run, run_with_input, stderr, stdout, unused_address,
+    },
+    scripted::Scripted,
 };
 
 #[test]
@@ -120,5 +130,132 @@ fn output_that_cannot_be_written_is_exit_code_74() {
         let output = client.stdout(full).stderr(Stdio::piped()).output().expect("it runs");
         assert!(stderr(&output).contains("No space left on device"), "{}", stderr(&output));
         assert_eq!(output.status.code(), Some(74));
+    }
+}
+
+#[test]
+fn several_messages_are_answered_in_their_order() {
+    let server = ServerProcess::start(&["--work", "20ms"]);
+    let messages: Vec<_> = (0..40).map(|number| number.to_string()).collect();
+    let arguments: Vec<_> = messages.iter().map(String::as_str).collect();
+    let expected: String = messages
+        .iter()
+        .map(|message| format!("request : {message}\nresponse : reply for {message}\n"))
+        .collect();
+    let output = server.run(&[&["call", "--timeout", "60s"], &arguments[..]].concat());
+    assert_eq!(stdout(&output), expected, "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(0));
+}
+
+/// More than sixteen in flight would not fit into the server.
+#[test]
+fn no_more_than_sixteen_calls_are_in_flight_at_once() {
+    let settings = [("SAMPLE__QUEUE__LENGTH", "0")];
+    let server = ServerProcess::with(&settings, &["--work", "100ms", "--max-workers", "16"]);
+    let address = ["--address", &server.address];
+    let arguments = [&["call", "-", "--attempts", "1"][..], &address].concat();
+    let output = run_with_input(&arguments, &"hello\n".repeat(48));
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    assert_eq!(stdout(&output).lines().count(), 96);
+
+    // And no fewer: with fifteen workers, one is refused.
+    let server = ServerProcess::with(&settings, &["--work", "1s", "--max-workers", "15"]);
+    let address = ["--address", &server.address];
+    let arguments = [&["call", "-", "--attempts", "1"][..], &address].concat();
+    let output = run_with_input(&arguments, &"hello\n".repeat(16));
+    assert_eq!(output.status.code(), Some(3), "{}", stderr(&output));
+}
+
+#[test]
+fn a_call_that_fails_is_told_in_its_turn_and_the_rest_are_made() {
+    let settings = [("SAMPLE__LIMITS__MESSAGE", "100B")];
+    let server = ServerProcess::with(&settings, &[]);
+    let long = "x".repeat(200);
+    let output = server.run(&["call", "one", &long, "two"]);
+    assert_eq!(
+        stdout(&output),
+        format!(
+            "request : one\nresponse : reply for one\nrequest : {long}\n\
+             request : two\nresponse : reply for two\n"
+        )
+    );
+    assert!(stderr(&output).starts_with("error: RESOURCE_EXHAUSTED: "), "{}", stderr(&output));
+    assert_eq!(output.status.code(), Some(3));
+
+    let output = server.run(&["call", "one", &long, "--json"]);
+    let lines: Vec<_> = stdout(&output).lines().map(event).collect();
+    let [one, failed] = lines.as_slice() else { panic!("{lines:?}") };
+    assert_eq!([&one["request"], &one["response"]], ["one", "reply for one"]);
+    assert_eq!(one["attempts"], 1);
+    assert!(one["duration_ms"].as_f64() > Some(0.0));
+    assert_eq!(failed["error"]["code"], "RESOURCE_EXHAUSTED");
+    assert!(failed["error"]["message"].is_string() && failed.get("response").is_none());
+    assert_eq!(stderr(&output), "");
+    assert_eq!(output.status.code(), Some(3));
+}
+
+#[test]
+fn an_answer_is_printed_while_standard_input_is_still_open() {
+    let server = ServerProcess::start(&[]);
+    let mut call = command(&["call", "-", "--address", &server.address]);
+    let mut call = Process::spawn(call.stdin(Stdio::piped()));
+    for message in ["one", "two"] {
+        call.say(message);
+        let expected = format!("response : reply for {message}");
+        call.wait_for(|line| (line == expected).then_some(()));
+    }
+    // Ctrl-C ends it, though it waits for input.
+    call.signal(Signal::INT);
+    let (status, lines) = call.wait();
+    assert_eq!(lines, [""; 0]);
+    assert_eq!(status.code(), Some(130));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metadata_is_sent_and_reserved_names_are_refused() {
+    let server = Scripted::start(&[]).await;
+    let metadata = ["--metadata", "x-Tenant=blue = 1", "--metadata", "x-bin=AAEC"];
+    let arguments = [&["call", "hello", "--address", &server.address][..], &metadata].concat();
+    let output = run(&arguments);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let seen = server.seen();
+    assert_eq!(seen[0].headers["x-tenant"], "blue = 1");
+    assert_eq!(seen[0].headers["x-bin"], "AAEC");
+
+    for (wrong, problem) in [
+        ("grpc-timeout=1S", "grpc-timeout is reserved by gRPC"),
+        ("Content-Type=x", "content-type is reserved by gRPC"),
+        ("x", "expected a key, = and a value"),
+        ("a b=c", "\"a b\" is not a key of metadata"),
+        ("x-bin=%", "the value of x-bin is not base64"),
+        ("x=é", "the value of x is not ASCII that can be printed"),
+    ] {
+        let output = run(&["call", "--metadata", wrong]);
+        assert!(stderr(&output).contains(problem), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(1));
+    }
+}
+
+#[test]
+fn what_answers_in_another_protocol_is_told_apart() {
+    for (says, problem) in [
+        (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "the server speaks HTTP/1, not HTTP/2"),
+        (&[0x15, 3, 3, 0, 2, 2, 10], "the server speaks TLS: pass --tls"),
+        (b"", "the server closed the connection"),
+    ] {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let server = thread::spawn(move || {
+            let (mut tcp, _) = listener.accept().expect("a client");
+            tcp.read_exact(&mut [0; 24]).expect("the preface");
+            tcp.write_all(says).expect("it is there");
+            tcp.shutdown(Shutdown::Write).expect("it is there");
+            // Closed with something unread, it would be reset.
+            let _ = io::copy(&mut tcp, &mut io::sink());
+        });
+        let output = run(&["call", "--timeout", "30s", "--address", &address]);
+        assert!(stderr(&output).contains(problem), "{}", stderr(&output));
+        assert_eq!(output.status.code(), Some(2));
+        server.join().expect("no panic");
     }
 }

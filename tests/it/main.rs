@@ -4,7 +4,9 @@
 mod support;
 
 mod access_log;
+mod balancing;
 mod call;
+mod client_tls;
 mod configuration;
 mod health;
 mod interop;
@@ -12,9 +14,11 @@ mod limit;
 mod log;
 mod overload;
 mod reflection;
+mod retry;
 mod shutdown;
 mod tls;
 mod tls_files;
 mod tls_reload;
 mod traces;
 mod transport;
+mod watch;

@@ -5,7 +5,7 @@ use rustix::process::Signal;
 
 use crate::support::{
     collector::{Collected, Collector},
-    process::{NEVER, ServerProcess, event},
+    process::{NEVER, ServerProcess, command, event},
     wire::{Answer, Caller, message, text},
 };
 
@@ -125,6 +125,44 @@ async fn a_collector_that_does_not_answer_keeps_nothing_from_its_end() {
     let lost = lines.iter().map(|line| event(line)).filter(|event| event["level"] == "WARN");
     assert_eq!(lost.count(), 1, "{lines:#?}");
     assert!(start.elapsed() < NEVER / 4, "{:?}", start.elapsed());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_trace_has_both_sides_of_a_call() {
+    let (collector, url) = Collector::start().await;
+    let server = traced_to(
+        &url,
+        &[("OTEL_SERVICE_NAME", "the server"), ("SAMPLE__LIMITS__MESSAGE", "10KiB")],
+        &["--work", "1ms"],
+    );
+    let traced =
+        [("OTEL_EXPORTER_OTLP_ENDPOINT", url.as_str()), ("OTEL_SERVICE_NAME", "the client")];
+    let call = |arguments: &[&str]| {
+        let mut client = command(&[&["call"], arguments, &["--address", &server.address]].concat());
+        client.envs(traced).output().expect("the binary runs")
+    };
+    let output = tokio::task::block_in_place(|| call(&[]));
+    assert!(output.status.success(), "{output:?}");
+
+    let client = collector.span(|span| span.service == "the client").await;
+    assert_eq!(client.span.name, "SampleService/Call");
+    assert_eq!(client.span.kind(), SpanKind::Client);
+    assert_eq!(client.number("rpc.grpc.status_code"), Some(0));
+    let is_servers = |span: &Collected| span.service == "the server" && is_of_the_service(span);
+    let on_the_server = collector.span(is_servers).await;
+    assert_eq!(on_the_server.span.trace_id, client.span.trace_id);
+    assert_eq!(on_the_server.span.parent_span_id, client.span.span_id);
+    assert!(client.nanoseconds() >= on_the_server.nanoseconds());
+
+    // What the server was not to blame for is an error of its caller all the same.
+    let too_large = "x".repeat(100_000);
+    let output = tokio::task::block_in_place(|| call(&[&too_large]));
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let refused = |span: &Collected| span.number("rpc.grpc.status_code") == Some(8);
+    let client = collector.span(|span| span.service == "the client" && refused(span)).await;
+    assert_eq!(client.span.status.expect("a status").code(), StatusCode::Error);
+    let on_the_server = collector.span(|span| is_servers(span) && refused(span)).await;
+    assert_eq!(on_the_server.span.status.unwrap_or_default(), Status::default());
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -3,6 +3,7 @@ pub(crate) mod collector;
 pub(crate) mod http2;
 pub(crate) mod process;
 pub(crate) mod python;
+pub(crate) mod scripted;
 pub(crate) mod tls;
 pub(crate) mod wire;
 

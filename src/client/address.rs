@@ -1,0 +1,109 @@
+//! Where servers are: what is typed, and the IP addresses that it stands for.
+
+use std::{collections::BTreeMap, fmt, io, net::SocketAddr, str::FromStr};
+
+use http::uri::Authority;
+use tokio::net::lookup_host;
+
+/// The host and port of a server, such as `localhost:9999` or `[::1]:9999`, or
+/// several of them with commas between. A host's name stands for all of its
+/// addresses.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address(Vec<Authority>);
+
+impl Address {
+    /// All IP addresses, each with the host that it belongs to.
+    ///
+    /// # Errors
+    ///
+    /// Where there is not one, with the reason of the last host.
+    pub(super) async fn resolve(&self) -> io::Result<BTreeMap<SocketAddr, Authority>> {
+        let mut found = BTreeMap::new();
+        let mut failure = None;
+        for authority in &self.0 {
+            match lookup_host((host(authority), port(authority))).await {
+                Ok(addresses) => {
+                    found.extend(addresses.map(|address| (address, authority.clone())));
+                }
+                Err(error) => failure = Some(error),
+            }
+        }
+        if found.is_empty() {
+            let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+            return Err(failure.unwrap_or_else(none));
+        }
+        Ok(found)
+    }
+
+    /// Whether nothing but IP addresses was given, which stay what they are.
+    pub(super) fn is_literal(&self) -> bool {
+        self.0.iter().all(|authority| host(authority).parse::<std::net::IpAddr>().is_ok())
+    }
+}
+
+/// The host without the brackets that an IPv6 address has in a URI.
+pub(super) fn host(authority: &Authority) -> &str {
+    let host = authority.host();
+    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
+}
+
+fn port(authority: &Authority) -> u16 {
+    authority.port_u16().expect("it was parsed with one")
+}
+
+impl FromStr for Address {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let authority = |text: &str| {
+            let text = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
+            text.parse::<Authority>()
+                .ok()
+                .filter(|authority| authority.port_u16().is_some() && !authority.host().is_empty())
+        };
+        text.split(',')
+            .map(authority)
+            .collect::<Option<_>>()
+            .map(Self)
+            .ok_or_else(|| "expected a host and a port, such as localhost:9999".to_owned())
+    }
+}
+
+impl From<SocketAddr> for Address {
+    fn from(address: SocketAddr) -> Self {
+        let text = address.to_string();
+        Self(vec![text.parse().expect("an IP address and port are an authority")])
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, authority) in self.0.iter().enumerate() {
+            let comma = if index > 0 { "," } else { "" };
+            write!(f, "{comma}{authority}")?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_is_read_and_written() {
+        let list = "127.0.0.1:1,[::1]:2,localhost:3";
+        assert_eq!(list.parse::<Address>().expect("valid").to_string(), list);
+        for wrong in ["", "localhost", "a:1,", ",a:1", "a:1,b", "[::1", "https://a:1"] {
+            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+        }
+    }
+
+    #[tokio::test]
+    async fn every_address_of_every_host_is_found_once() {
+        let list: Address = "127.0.0.1:1,[::1]:2,127.0.0.1:1".parse().expect("valid");
+        let found: Vec<_> = list.resolve().await.expect("literals").into_keys().collect();
+        assert_eq!(found.len(), 2);
+        assert!(list.is_literal());
+    }
+}

@@ -1,0 +1,137 @@
+//! A server that answers each call as it is told, and remembers what it was asked.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex},
+    time::Instant,
+};
+
+use h2::{Ping, Reason};
+use http::{HeaderMap, Request, Response};
+use tokio::net::{TcpListener, TcpStream};
+use tonic::Code;
+
+use super::wire::{message, text};
+
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Answer {
+    Reply,
+    /// Trailers alone, with this pushback.
+    Status(Code, Option<&'static str>),
+    /// RST_STREAM.
+    Reset(Reason),
+    /// The end of the whole connection.
+    Break,
+    /// The head of an answer, and then the end of the connection.
+    BreakAfterHead,
+    /// The head of an answer, and nothing after it.
+    HeadAlone,
+    /// What a proxy says.
+    Http(u16),
+}
+
+/// A call as it arrived.
+pub(crate) struct Seen {
+    pub(crate) at: Instant,
+    pub(crate) headers: HeaderMap,
+}
+
+#[derive(Clone, Default)]
+struct Shared {
+    script: Arc<Mutex<VecDeque<Answer>>>,
+    seen: Arc<Mutex<Vec<Seen>>>,
+}
+
+pub(crate) struct Scripted {
+    pub(crate) address: String,
+    shared: Shared,
+}
+
+impl Scripted {
+    /// Answers with each of the script in turn, and with replies after that.
+    pub(crate) async fn start(script: &[Answer]) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("it is bound").to_string();
+        let shared = Shared::default();
+        shared.script.lock().expect("no panic").extend(script);
+        tokio::spawn({
+            let shared = shared.clone();
+            async move {
+                while let Ok((tcp, _)) = listener.accept().await {
+                    tokio::spawn(serve(tcp, shared.clone()));
+                }
+            }
+        });
+        Self { address, shared }
+    }
+
+    /// What has been asked since it was last looked at.
+    pub(crate) fn seen(&self) -> Vec<Seen> {
+        std::mem::take(&mut self.shared.seen.lock().expect("no panic"))
+    }
+}
+
+impl Shared {
+    fn record<T>(&self, request: &Request<T>) -> Answer {
+        let seen = Seen { at: Instant::now(), headers: request.headers().clone() };
+        self.seen.lock().expect("no panic").push(seen);
+        self.script.lock().expect("no panic").pop_front().unwrap_or(Answer::Reply)
+    }
+}
+
+async fn serve(tcp: TcpStream, shared: Shared) {
+    let Ok(mut connection) = h2::server::handshake(tcp).await else { return };
+    let mut ping = connection.ping_pong().expect("the first to ask");
+    let mut open = Vec::new();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let answer = shared.record(&request);
+        // Dropped, it would be reset.
+        let body = match answer {
+            Answer::Break => return,
+            Answer::Reset(reason) => {
+                respond.send_reset(reason);
+                None
+            }
+            Answer::Reply => {
+                let mut body = respond.send_response(head(200, &[]), false).expect("sent");
+                body.send_data(message(false, &text("scripted")), false).expect("sent");
+                let trailers = head(200, &[("grpc-status", "0")]).headers().clone();
+                body.send_trailers(trailers).expect("sent");
+                None
+            }
+            Answer::Status(code, pushback) => {
+                let code = (code as i32).to_string();
+                let mut headers = vec![("grpc-status", code.as_str())];
+                headers.extend(pushback.map(|pushback| ("grpc-retry-pushback-ms", pushback)));
+                respond.send_response(head(200, &headers), true).expect("sent");
+                None
+            }
+            Answer::Http(status) => {
+                respond.send_response(head(status, &[]), true).expect("sent");
+                None
+            }
+            Answer::HeadAlone | Answer::BreakAfterHead => {
+                Some(respond.send_response(head(200, &[]), false).expect("sent"))
+            }
+        };
+        open.push((request, body));
+        if matches!(answer, Answer::BreakAfterHead) {
+            // Once the second PING is answered, what was sent before the first is there.
+            for _ in 0..2 {
+                tokio::select! {
+                    pong = ping.ping(Ping::opaque()) => { pong.expect("a pong"); }
+                    _ = connection.accept() => panic!("another call"),
+                }
+            }
+            return;
+        }
+    }
+}
+
+fn head(status: u16, headers: &[(&str, &str)]) -> Response<()> {
+    let mut head = Response::builder().status(status).header("content-type", "application/grpc");
+    for (name, value) in headers {
+        head = head.header(*name, *value);
+    }
+    head.body(()).expect("a response")
+}
