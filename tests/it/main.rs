@@ -9,6 +9,7 @@ mod health;
 mod interop;
 mod limit;
 mod log;
+mod metrics;
 mod overload;
 mod reflection;
 mod shutdown;

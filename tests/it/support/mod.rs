@@ -1,3 +1,4 @@
+pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod process;
 pub(crate) mod python;
