@@ -1,6 +1,7 @@
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod python;
 pub(crate) mod wire;
 
