@@ -1,6 +1,6 @@
 //! Metrics and probes on plain HTTP, for those that do not speak gRPC.
 
-use std::{convert::Infallible, sync::Arc, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use http_body_util::Full;
@@ -13,7 +13,8 @@ use hyper::{
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
-    sync::{Semaphore, watch},
+    sync::watch,
+    task::AbortHandle,
     time::{sleep, timeout},
 };
 use tonic_health::pb::health_check_response::ServingStatus;
@@ -25,7 +26,9 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// Enough for every scraper and probe together: more is no monitoring.
+/// Enough for every scraper and probe together. Where there are more, the oldest is
+/// dropped: who asks is answered in milliseconds, and who does not must keep nobody
+/// else from an answer.
 const CONNECTIONS: usize = 64;
 /// How long one connection, which is one request, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -41,18 +44,17 @@ pub(super) struct Pages {
 
 /// Answers for as long as it is polled.
 pub(super) async fn serve(listener: TcpListener, pages: Pages) {
-    let places = Arc::new(Semaphore::new(CONNECTIONS));
+    let mut open = VecDeque::<AbortHandle>::new();
     loop {
-        let place = Arc::clone(&places).acquire_owned().await;
-        let place = place.expect("the semaphore is never closed");
         match listener.accept().await {
             Ok((stream, _)) => {
-                let pages = pages.clone();
-                tokio::spawn(async move {
-                    // A scraper that went away, or is too slow, comes again.
-                    let _ = timeout(PATIENCE, answer(stream, pages)).await;
-                    drop(place);
-                });
+                open.retain(|connection| !connection.is_finished());
+                if open.len() == CONNECTIONS {
+                    open.pop_front().expect("it is full").abort();
+                }
+                // A scraper that went away, or is too slow, comes again.
+                let answer = timeout(PATIENCE, answer(stream, pages.clone()));
+                open.push_back(tokio::spawn(answer).abort_handle());
             }
             Err(error) => {
                 tracing::warn!(%error, "no connection for metrics can be accepted at the moment");

@@ -52,7 +52,7 @@ use tls::Tls;
 pub use connection::Endings;
 pub use drain::DrainReport;
 pub use listener::BindError;
-pub use reload::TlsStatus;
+
 pub use signal::shutdown_signals;
 pub use tls::check as check_tls;
 
@@ -80,7 +80,6 @@ pub struct Server {
     service: Bound,
     health: Option<Bound>,
     metrics: Option<MetricsPages>,
-    tls: Option<Tls>,
     in_flight: InFlight,
     lifecycle: Lifecycle,
     shutdown: Shutdown,
@@ -159,7 +158,7 @@ impl Server {
         }
         .add_to_metrics();
         let (shutdown, calls) = (settings.shutdown.clone(), calls.clone());
-        Ok(Self { service, health, metrics, tls, in_flight, lifecycle, shutdown, calls })
+        Ok(Self { service, health, metrics, in_flight, lifecycle, shutdown, calls })
     }
 
     /// The address of the service, with the port that port 0 became.
@@ -177,11 +176,6 @@ impl Server {
         self.metrics.as_ref().map(|metrics| metrics.address)
     }
 
-    /// What becomes of the certificate, where there is TLS.
-    pub fn tls_status(&self) -> Option<TlsStatus> {
-        self.tls.as_ref().map(Tls::status)
-    }
-
     /// Serves until it is told to end, and then ends: as a lame duck, by a
     /// drain, at the bound by force.
     ///
@@ -191,8 +185,7 @@ impl Server {
     /// This need not run where calls are served, and where it does not, no call
     /// can keep it from coming to its end.
     pub async fn run(self, mut shutdown: mpsc::Receiver<&'static str>) -> DrainReport {
-        let Self { service, health, metrics, tls: _, in_flight, lifecycle, shutdown: times, calls } =
-            self;
+        let Self { service, health, metrics, in_flight, lifecycle, shutdown: times, calls } = self;
         // Before the first connection is accepted, so that none is told otherwise.
         lifecycle.advance(State::Ready);
         let accepting = TaskTracker::new();

@@ -2,7 +2,7 @@
 
 use std::{fmt, sync::Arc};
 
-use super::{State, TlsStatus, connection::Connections, lifecycle::Lifecycle};
+use super::{State, connection::Connections, lifecycle::Lifecycle, reload::TlsStatus};
 use crate::{
     middleware::AdmissionLayer,
     telemetry::{Families, Telemetry},

@@ -26,7 +26,7 @@ const LOOK: Duration = Duration::from_millis(500);
 
 /// What became of the certificate so far, for metrics.
 #[derive(Debug, Clone, Default)]
-pub struct TlsStatus(Arc<Counts>);
+pub(super) struct TlsStatus(Arc<Counts>);
 
 #[derive(Debug, Default)]
 struct Counts {
@@ -37,17 +37,17 @@ struct Counts {
 
 impl TlsStatus {
     /// How many changes of the files were put in force.
-    pub fn reloaded(&self) -> u64 {
+    pub(super) fn reloaded(&self) -> u64 {
         self.0.reloaded.load(Ordering::Relaxed)
     }
 
     /// How many changes were at fault, so that what was before stayed in force.
-    pub fn failed(&self) -> u64 {
+    pub(super) fn failed(&self) -> u64 {
         self.0.failed.load(Ordering::Relaxed)
     }
 
     /// The last second of the certificate in force, counted from 1970.
-    pub fn not_after(&self) -> i64 {
+    pub(super) fn not_after(&self) -> i64 {
         self.0.not_after.load(Ordering::Relaxed)
     }
 }

@@ -11,9 +11,9 @@ use tokio_rustls::{
 use x509_parser::parse_x509_certificate;
 
 use super::{
-    StartError, TlsStatus,
+    StartError,
     certificate::{Files, HTTP2, in_words},
-    reload::Reloads,
+    reload::{Reloads, TlsStatus},
 };
 use crate::config;
 

@@ -245,7 +245,7 @@ async fn a_message_that_inflates_past_the_limit_costs_no_more_than_the_limit() {
 fn grpcio_understands_refusals_deadlines_and_panics() {
     let Some(mut client) = python::script("overload.py") else { return };
     let runtime = tokio::runtime::Runtime::new().expect("a runtime");
-    let panics = runtime.block_on(serve_panics());
+    let panics = runtime.block_on(serve_panics(Telemetry::default()));
     let server = ServerProcess::with(
         &[("SAMPLE__QUEUE__LENGTH", "0")],
         &["--work", "1h", "--max-workers", "1"],
@@ -256,7 +256,7 @@ fn grpcio_understands_refusals_deadlines_and_panics() {
 }
 
 /// The service's own stack around one that panics.
-async fn serve_panics() -> String {
+pub(crate) async fn serve_panics(telemetry: Telemetry) -> String {
     struct Panics;
 
     #[tonic::async_trait]
@@ -270,7 +270,7 @@ async fn serve_panics() -> String {
     }
 
     let (settings, in_flight) = (settings(&[]), InFlight::default());
-    let stack = stack(&settings, in_flight, AdmissionLayer::new(&settings), Telemetry::default());
+    let stack = stack(&settings, in_flight, AdmissionLayer::new(&settings), telemetry);
     let service = stack.named_layer(SampleServiceServer::new(Panics));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();

@@ -24,6 +24,7 @@ use tonic::Code;
 use crate::support::{
     InProcess,
     certificates::{Authority, Issued, write},
+    http1::get,
     http2::PREFACE,
     process::{NEVER, ServerProcess},
     tls::{Client, connect, serial},
@@ -176,23 +177,32 @@ async fn assert_refused(client: &Client, address: &str) {
     assert!(!matches!(read, Ok(1..)), "there is an answer");
 }
 
-#[tokio::test]
-async fn the_status_tells_of_changes_and_of_the_end_of_the_certificate() {
+#[test]
+fn metrics_tell_of_changes_and_of_the_end_of_the_certificate() {
     let authority = Authority::new("authority");
     let volume = Volume::new(&authority.server().issue(), &authority);
-    let (certificate, key) = (volume.path("tls.crt"), volume.path("tls.key"));
-    let server = InProcess::start(&[("tls.certificate", &certificate), ("tls.key", &key)]).await;
-    let status = server.tls_status.expect("there is TLS");
-    let now = || (status.reloaded(), status.failed(), status.not_after());
+    let server = volume.start(&[("SAMPLE__METRICS__ADDRESS", "127.0.0.1:0")]);
+    let metric = |series: &str| -> f64 {
+        let metrics = get(&server.metrics_address, "/metrics").body;
+        let line = metrics.lines().find_map(|line| line.strip_prefix(series)).expect("a series");
+        line.trim().parse().expect("a number")
+    };
+    let now = || {
+        (
+            metric("sample_service_tls_reloads_total{result=\"ok\"}"),
+            metric("sample_service_tls_reloads_total{result=\"failed\"}"),
+            metric("sample_service_tls_certificate_expiry_timestamp_seconds"),
+        )
+    };
     // As `date --date 3000-01-01Z +%s` has it.
-    assert_eq!(now(), (0, 0, 32_503_680_000));
+    assert_eq!(now(), (0.0, 0.0, 32_503_680_000.0));
 
     volume.change(&authority.server().serial(2).years(2000, 2999).issue(), &authority);
-    let client = Client::new(authority.pem());
-    let reloaded =
-        async { while client.caller(&server.address).await.1 != 2 || status.reloaded() == 0 {} };
-    timeout(NEVER, reloaded).await.expect("it is reloaded");
-    assert_eq!(now(), (1, 0, 32_472_144_000));
+    server.wait_for_event(RELOADED);
+    assert_eq!(now(), (1.0, 0.0, 32_472_144_000.0));
+    volume.change(&authority.server().years(2000, 2001).issue(), &authority);
+    server.wait_for_event(NOT_RELOADED);
+    assert_eq!(now(), (1.0, 1.0, 32_472_144_000.0));
 }
 
 /// Who resumes a session is not asked for a certificate again.

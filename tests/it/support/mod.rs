@@ -1,7 +1,9 @@
 pub(crate) mod certificates;
 pub(crate) mod collector;
+pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod process;
+pub(crate) mod prometheus;
 pub(crate) mod python;
 pub(crate) mod scripted;
 pub(crate) mod tls;
@@ -10,7 +12,7 @@ pub(crate) mod wire;
 use sample_service::{
     config::{self, Flag, Layers, Settings},
     proto::{SampleRequest, sample_service_client::SampleServiceClient},
-    server::{DrainReport, Server, TlsStatus},
+    server::{DrainReport, Server},
     telemetry::Telemetry,
 };
 use tokio::{runtime::Handle, sync::mpsc, task::JoinHandle};
@@ -27,7 +29,6 @@ pub(crate) fn settings(changes: &[(&'static str, &str)]) -> Settings {
 /// A server in this process, told to end by what is sent to `shutdown`.
 pub(crate) struct InProcess {
     pub(crate) address: String,
-    pub(crate) tls_status: Option<TlsStatus>,
     pub(crate) shutdown: mpsc::Sender<&'static str>,
     pub(crate) report: JoinHandle<DrainReport>,
 }
@@ -37,10 +38,9 @@ impl InProcess {
         let (settings, telemetry) = (settings(changes), Telemetry::default());
         let server = Server::bind(&settings, &Handle::current(), &telemetry).expect("a free port");
         let address = server.address().to_string();
-        let tls_status = server.tls_status();
         let (shutdown, told) = mpsc::channel(2);
         let report = tokio::spawn(server.run(told));
-        Self { address, tls_status, shutdown, report }
+        Self { address, shutdown, report }
     }
 
     pub(crate) async fn connect(&self) -> Channel {

@@ -134,6 +134,8 @@ impl Drop for Process {
 pub(crate) struct ServerProcess {
     pub(crate) process: Process,
     pub(crate) address: String,
+    /// Where metrics are; empty where they are off.
+    pub(crate) metrics_address: String,
 }
 
 impl ServerProcess {
@@ -156,11 +158,12 @@ impl ServerProcess {
             command.args(["--address", "127.0.0.1:0"]);
         }
         let process = Process::spawn(command.args(arguments));
-        let address = process.wait_for(|line| {
+        let listening = process.wait_for(|line| {
             let event = event(line);
-            (event["message"] == "listening").then(|| event["address"].as_str().map(Into::into))
+            (event["message"] == "listening").then_some(event)
         });
-        Self { process, address: address.expect("the address is text") }
+        let text = |field: &str| listening[field].as_str().unwrap_or_default().to_owned();
+        Self { process, address: text("address"), metrics_address: text("metrics_address") }
     }
 
     /// Waits for a log line with this message.

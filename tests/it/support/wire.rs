@@ -60,7 +60,16 @@ impl Caller {
         &mut self,
         headers: &[(&str, &str)],
     ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
-        let mut request = Request::post("http://test/SampleService/Call")
+        self.begin_at("/SampleService/Call", headers).await
+    }
+
+    /// The same, of the method at another path.
+    pub(crate) async fn begin_at(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+    ) -> (h2::client::ResponseFuture, h2::SendStream<Bytes>) {
+        let mut request = Request::post(format!("http://test{path}"))
             .header("content-type", "application/grpc")
             .header("te", "trailers");
         for (name, value) in headers {
@@ -71,7 +80,16 @@ impl Caller {
     }
 
     pub(crate) async fn call(&mut self, headers: &[(&str, &str)], body: Bytes) -> Answer {
-        let (answer, mut stream) = self.begin(headers).await;
+        self.call_at("/SampleService/Call", headers, body).await
+    }
+
+    pub(crate) async fn call_at(
+        &mut self,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: Bytes,
+    ) -> Answer {
+        let (answer, mut stream) = self.begin_at(path, headers).await;
         // The answer may be there before all is sent.
         let _ = stream.send_data(body, true);
         read(answer).await

@@ -1,0 +1,130 @@
+//! A real Prometheus, as Debian's package `prometheus` has it.
+
+use std::{
+    env, fs,
+    io::{self, Write},
+    process::{Child, Command, Stdio},
+    thread,
+    time::{Duration, Instant},
+};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::{
+    http1,
+    process::{NEVER, unused_address},
+};
+
+/// What is shipped for it.
+pub(crate) const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/observability");
+
+/// How long between two looks at what is not there yet.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// The command of `prometheus` or `promtool`, or nothing where this machine has
+/// none. In CI that is a failure.
+pub(crate) fn program(name: &str) -> Option<Command> {
+    let version = Command::new(name).arg("--version").output();
+    if version.is_ok_and(|output| output.status.success()) {
+        return Some(Command::new(name));
+    }
+    let problem = format!("there is no {name}; Debian's package prometheus has it");
+    assert!(env::var_os("CI").is_none(), "{problem}");
+    // Past the test's captured output: nobody is to think that it ran.
+    let _ = writeln!(io::stderr(), "NOT TESTED against Prometheus: {problem}");
+    None
+}
+
+/// Scrapes by the shipped configuration, but several times a second; killed when
+/// dropped.
+pub(crate) struct Prometheus {
+    child: Child,
+    address: String,
+    folder: TempDir,
+}
+
+impl Prometheus {
+    /// Scrapes those addresses.
+    pub(crate) fn start(targets: &[&str]) -> Option<Self> {
+        let mut prometheus = program("prometheus")?;
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut config = shipped("prometheus.yaml");
+        for (from, to) in [
+            ("_interval: 15s", "_interval: 200ms"),
+            ("\"localhost:9464\"", &format!("\"{}\"", targets.join("\", \""))),
+        ] {
+            assert!(config.contains(from), "no {from} in {config}");
+            config = config.replace(from, to);
+        }
+        let write = |name, text| fs::write(folder.path().join(name), text).expect("it is ours");
+        write("prometheus.yaml", config);
+        write("alerts.yaml", shipped("alerts.yaml"));
+
+        let address = unused_address();
+        let log = fs::File::create(folder.path().join("log")).expect("it is ours");
+        let file = folder.path().join("prometheus.yaml");
+        prometheus.arg(format!("--config.file={}", file.display()));
+        prometheus.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
+        prometheus.arg(format!("--web.listen-address={address}"));
+        prometheus.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = prometheus.spawn().expect("it runs");
+        Some(Self { child, address, folder })
+    }
+
+    /// What its API has at that path; nothing where it is not (yet) there.
+    pub(crate) fn api(&self, path: &str) -> Option<Value> {
+        let reply = http1::request(&self.address, "GET", &format!("/api/v1/{path}"), "").ok()?;
+        let mut answer: Value = serde_json::from_str(&reply.body).ok()?;
+        assert_eq!(answer["status"], "success", "{path}: {answer}");
+        Some(answer["data"].take())
+    }
+
+    /// The series that a query gives, each with its value.
+    pub(crate) fn query(&self, query: &str) -> Vec<(Value, f64)> {
+        let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
+        let Some(data) = self.api(&format!("query?query={encoded}")) else { return Vec::new() };
+        let series = data["result"].as_array().expect("a list").iter();
+        let value = |one: &Value| one["value"][1].as_str()?.parse().ok();
+        series.map(|one| (one["metric"].clone(), value(one).expect("a number"))).collect()
+    }
+
+    /// Waits until `found` finds what it looks for; says `what` was not there.
+    pub(crate) fn wait_for<T>(&self, what: &str, found: impl Fn(&Self) -> Option<T>) -> T {
+        let deadline = Instant::now() + NEVER;
+        loop {
+            if let Some(found) = found(self) {
+                return found;
+            }
+            let log = || fs::read_to_string(self.folder.path().join("log")).unwrap_or_default();
+            assert!(Instant::now() < deadline, "never {what}; Prometheus said:\n{}", log());
+            thread::sleep(PAUSE);
+        }
+    }
+
+    /// Waits until the query, which gives one series, has that value.
+    pub(crate) fn wait_for_value(&self, query: &str, expected: f64) {
+        let deadline = Instant::now() + NEVER;
+        loop {
+            let series = self.query(query);
+            if matches!(series.as_slice(), [(_, value)] if *value == expected) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{query} is not {expected} but {series:?}");
+            thread::sleep(PAUSE);
+        }
+    }
+}
+
+impl Drop for Prometheus {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The text of a file that is shipped.
+pub(crate) fn shipped(name: &str) -> String {
+    fs::read_to_string(format!("{SHIPPED}/{name}")).expect("it is shipped")
+}
