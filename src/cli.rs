@@ -19,7 +19,7 @@ use client::{CallArgs, HealthArgs, WrongArguments};
 use crate::{
     client::Failure,
     config::{self, Faults, Flag, Layers, Loaded, Settings},
-    server::{Server, StartError, check_tls, shutdown_signals},
+    server::{CallThreads, Server, StartError, check_tls, shutdown_signals},
     telemetry::{AccessLog, LogWriter, Metrics, Telemetry, Tracing, log},
 };
 
@@ -189,7 +189,7 @@ const NOTICE: Duration = Duration::from_millis(100);
 fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
     let settings = settings.load()?.settings;
     let log = log::start(log::filter(&settings.log)?, settings.log.format)?;
-    let calls = runtime::Builder::new_multi_thread().enable_all().build()?;
+    let calls = CallThreads::start()?;
     // The life cycle has a thread of its own: handlers that do not yield can hold
     // every thread that serves calls, and must not keep the process alive. Metrics
     // and spans are served and sent from there too.
@@ -200,7 +200,7 @@ fn serve(settings: SettingsArgs) -> anyhow::Result<ExitCode> {
         let tracing = Tracing::start(&settings.tracing)?;
         let telemetry = Telemetry::new(Some(access_log), metrics, tracing);
         let outcome = serve_until_told(&settings, calls.handle(), &telemetry).await;
-        calls.shutdown_background();
+        drop(calls);
         flush(&settings, telemetry, &log).await;
         outcome
     });

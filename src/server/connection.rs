@@ -8,25 +8,21 @@ use std::{
     time::Duration,
 };
 
-use hyper::{
-    Method, Response, StatusCode,
-    body::Incoming,
-    header::{ALLOW, CONTENT_TYPE, HeaderValue},
-    server::conn::http2,
-    service::service_fn,
-};
+use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
+use tokio_rustls::server::TlsStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
-use tonic::body::Body;
-use tower::Service;
 
-use super::{State, lifecycle::Lifecycle, preface, routes::Routes, tls::Tls};
-use crate::{
-    config,
-    middleware::{CountedBody, Record, RecordedBody},
-    telemetry::Peer,
+use super::{
+    State,
+    lifecycle::Lifecycle,
+    preface::{self, AfterPreface},
+    request::answer,
+    routes::Routes,
+    tls::Tls,
 };
+use crate::{config, middleware::Record, telemetry::Peer};
 
 /// The memory that one stream, and that one connection, may have on its way in.
 const WINDOW: u32 = 1024 * 1024;
@@ -91,6 +87,16 @@ impl Endings {
     }
 }
 
+/// A connection that has begun HTTP/2.
+type Begun = AfterPreface<Either<TcpStream, TlsStream<TcpStream>>>;
+
+/// How one connection ended. See [`Endings`].
+enum Ended {
+    Closed,
+    Failed(String),
+    Cut,
+}
+
 impl Connections {
     pub(super) fn new(
         routes: Record<Routes>,
@@ -151,58 +157,71 @@ impl Connections {
         };
         let connections = Arc::clone(self);
         self.tasks.spawn(async move {
-            tokio::select! {
-                served = connections.serve(stream, peer) => match served {
-                    Ok(()) => connections.count(|endings| endings.closed += 1),
-                    Err(error) => {
-                        tracing::debug!(%peer, error, "a connection failed");
-                        connections.count(|endings| endings.failed += 1);
-                    }
-                },
-                () = connections.stop.cancelled() => connections.count(|endings| endings.cut += 1),
+            match connections.serve(stream, peer).await {
+                Ended::Closed => connections.count(|endings| endings.closed += 1),
+                Ended::Failed(error) => {
+                    tracing::debug!(%peer, error, "a connection failed");
+                    connections.count(|endings| endings.failed += 1);
+                }
+                Ended::Cut => connections.count(|endings| endings.cut += 1),
             }
             drop(place);
         });
     }
 
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Result<(), String> {
-        // Small answers must not wait for the acknowledgement of earlier ones.
-        stream.set_nodelay(true).map_err(|error| error.to_string())?;
-        let handshake = async {
-            let (stream, subject) = match &self.tls {
-                None => (Either::Left(stream), None),
-                Some(tls) => {
-                    let (stream, subject) = tls.handshake(stream).await?;
-                    (Either::Right(stream), subject)
-                }
-            };
-            Ok((preface::read(stream).await?, subject))
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Ended {
+        let begun = tokio::select! {
+            begun = self.begin(stream) => begun.map_err(|error| error.to_string()),
+            () = sleep(self.limits.handshake.get()) => Err("no preface in time".to_owned()),
+            () = self.draining_for(PREFACE_GRACE) => Err("no preface in the drain".to_owned()),
+            () = self.stop.cancelled() => return Ended::Cut,
         };
-        let (stream, subject) = tokio::select! {
-            made = handshake => made.map_err(|error: io::Error| error.to_string())?,
-            () = sleep(self.limits.handshake.get()) => return Err("no preface in time".to_owned()),
-            () = self.draining_for(PREFACE_GRACE) => return Err("no preface in the drain".to_owned()),
+        let (stream, subject) = match begun {
+            Ok(begun) => begun,
+            Err(problem) => return Ended::Failed(problem),
         };
         let peer = Peer { address: peer, subject };
 
-        let service = service_fn(|request| {
-            let (mut routes, peer) = (self.routes.clone(), peer.clone());
-            async move { answer(&mut routes, request, peer).await }
-        });
+        let service = service_fn(|request| answer(&self.routes, request, &peer));
         let mut connection = pin!(self.http2().serve_connection(TokioIo::new(stream), service));
         let mut age = pin!(jittered(self.limits.connection_age));
         let mut draining = pin!(self.draining());
-        let mut ending = false;
+        // Each of these is asked whenever anything happens on the connection, so
+        // none is that need not be: nothing is stopped before the drain.
+        let mut stopped = pin!(self.stop.cancelled());
+        let (mut is_ending, mut is_draining) = (false, false);
         loop {
             tokio::select! {
-                ended = &mut connection => return ended.map_err(|error| error.to_string()),
-                () = &mut draining, if !ending => {}
-                () = &mut age, if !ending => {}
+                biased;
+                ended = &mut connection => return match ended {
+                    Ok(()) => Ended::Closed,
+                    Err(error) => Ended::Failed(error.to_string()),
+                },
+                () = &mut draining, if !is_draining => is_draining = true,
+                () = &mut age, if !is_ending => {}
+                () = &mut stopped, if is_draining => return Ended::Cut,
             }
-            // GOAWAY: streams that are open, or on their way, finish; none are added.
-            ending = true;
-            connection.as_mut().graceful_shutdown();
+            if !is_ending {
+                // GOAWAY: streams that are open, or on their way, finish; none are added.
+                connection.as_mut().graceful_shutdown();
+                is_ending = true;
+            }
         }
+    }
+
+    /// TLS, where there is any, and the preface of HTTP/2. Gives the name that the
+    /// client's certificate proves too.
+    async fn begin(&self, stream: TcpStream) -> io::Result<(Begun, Option<Arc<str>>)> {
+        // Small answers must not wait for the acknowledgement of earlier ones.
+        stream.set_nodelay(true)?;
+        let (stream, subject) = match &self.tls {
+            None => (Either::Left(stream), None),
+            Some(tls) => {
+                let (stream, subject) = tls.handshake(stream).await?;
+                (Either::Right(stream), subject)
+            }
+        };
+        Ok((preface::read(stream).await?, subject))
     }
 
     fn http2(&self) -> http2::Builder<TokioExecutor> {
@@ -232,38 +251,6 @@ async fn jittered(age: Duration) {
         return std::future::pending().await;
     }
     sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
-}
-
-async fn answer(
-    routes: &mut Record<Routes>,
-    mut request: hyper::Request<Incoming>,
-    peer: Peer,
-) -> Result<Response<RecordedBody<CountedBody>>, std::convert::Infallible> {
-    if let Some(refusal) = refuse(&request) {
-        return Ok(refusal.map(|body| RecordedBody::unrecorded(CountedBody::uncounted(body))));
-    }
-    request.extensions_mut().insert(peer);
-    routes.call(request).await
-}
-
-/// What is not a gRPC request is told so in HTTP ("Requests" in the gRPC HTTP/2
-/// protocol): 415 for another content type.
-fn refuse<B>(request: &hyper::Request<B>) -> Option<Response<Body>> {
-    let mut refusal = Response::new(Body::empty());
-    if request.method() != Method::POST {
-        *refusal.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
-        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-        return Some(refusal);
-    }
-    let content_type = request.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
-    match content_type.and_then(|value| value.strip_prefix(b"application/grpc")) {
-        // Not application/grpc-web, which is another protocol.
-        Some([] | [b'+' | b';', ..]) => None,
-        _ => {
-            *refusal.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-            Some(refusal)
-        }
-    }
 }
 
 #[cfg(test)]

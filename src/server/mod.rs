@@ -5,6 +5,7 @@
 //! touches the server types of tonic and hyper is in this module.
 
 mod accept;
+mod call_threads;
 mod certificate;
 mod connection;
 mod drain;
@@ -18,6 +19,7 @@ mod observed;
 mod pem_file;
 mod preface;
 mod reload;
+mod request;
 mod routes;
 mod signal;
 mod tls;
@@ -49,6 +51,7 @@ use observed::Observed;
 use routes::Routes;
 use tls::Tls;
 
+pub use call_threads::CallThreads;
 pub use connection::Endings;
 pub use drain::DrainReport;
 pub use listener::BindError;
