@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderMap, Request, Response};
+use http::{HeaderMap, HeaderName, Request, Response};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::body::Body;
@@ -17,9 +17,7 @@ use tower::{Layer, Service};
 use super::Cause;
 use crate::{config, telemetry::Progress};
 
-/// When the call ends at the latest, an extension of its request.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Deadline(pub(super) Instant);
+const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
 /// Gives every call its deadline, and answers DEADLINE_EXCEEDED at it.
 ///
@@ -64,14 +62,13 @@ where
 
     fn call(&mut self, mut request: Request<B>) -> Self::Future {
         let given = timeout_of(request.headers());
-        let progress = request.extensions().get::<Arc<Progress>>();
-        if let (Some(given), Some(progress)) = (given, progress) {
+        let time = given.unwrap_or(self.limits.default.get()).min(self.limits.max.get());
+        let progress = request.extensions_mut().get_or_insert_default::<Arc<Progress>>();
+        if let Some(given) = given {
             progress.gave_deadline(given);
         }
-        let start = progress.map_or_else(Instant::now, |progress| progress.start());
-        let time = given.unwrap_or(self.limits.default.get()).min(self.limits.max.get());
-        let deadline = start + time;
-        request.extensions_mut().insert(Deadline(deadline));
+        let deadline = progress.start() + time;
+        progress.ends_at(deadline);
         // A call that is late already never begins.
         let call = (!time.is_zero()).then(|| self.inner.call(request));
         CallWithDeadline { call, deadline, end: None }
@@ -124,7 +121,7 @@ where
 /// gRPC's C core: INVALID_ARGUMENT is a code that a gRPC library never generates
 /// (its list of status codes says so), and the server's own deadline still holds.
 fn timeout_of(headers: &HeaderMap) -> Option<Duration> {
-    let (unit, digits) = headers.get("grpc-timeout")?.as_bytes().split_last()?;
+    let (unit, digits) = headers.get(&GRPC_TIMEOUT)?.as_bytes().split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -171,14 +168,11 @@ mod tests {
             ("5 S", None),
             ("5.5S", None),
         ] {
-            let headers = HeaderMap::from_iter([(
-                http::HeaderName::from_static("grpc-timeout"),
-                HeaderValue::from_static(text),
-            )]);
+            let headers = HeaderMap::from_iter([(GRPC_TIMEOUT, HeaderValue::from_static(text))]);
             assert_eq!(timeout_of(&headers), expected, "{text:?}");
         }
         let headers = HeaderMap::from_iter([(
-            http::HeaderName::from_static("grpc-timeout"),
+            GRPC_TIMEOUT,
             HeaderValue::from_bytes(b"\xff\xff").expect("it is valid in HTTP"),
         )]);
         assert_eq!(timeout_of(&headers), None);

@@ -129,7 +129,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         CountedCall {
             future: self.inner.call(request),
-            cutting: self.calls.0.cutting.clone().cancelled_owned(),
+            cutting: None,
             call: Some(self.calls.begin()),
         }
     }
@@ -140,8 +140,9 @@ pin_project! {
     pub struct CountedCall<F> {
         #[pin]
         future: F,
+        // Made once there is something to wait for, as most calls have nothing.
         #[pin]
-        cutting: WaitForCancellationFutureOwned,
+        cutting: Option<WaitForCancellationFutureOwned>,
         call: Option<Call>,
     }
 }
@@ -155,13 +156,16 @@ where
     type Output = Result<Response<CountedBody>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let mut cut = false;
         // The call itself first: an answer that is there is better than none.
         let response = if let Poll::Ready(Ok(response)) = this.future.poll(cx) {
             response.map(tonic::body::Body::new)
         } else {
-            ready!(this.cutting.poll(cx));
+            if let (None, Some(call)) = (this.cutting.as_ref().get_ref(), &this.call) {
+                this.cutting.set(Some(call.calls.cutting.clone().cancelled_owned()));
+            }
+            ready!(this.cutting.as_pin_mut().expect("it was made just now").poll(cx));
             cut = true;
             Cause::ShuttingDown.response()
         };

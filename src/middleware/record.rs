@@ -3,6 +3,7 @@
 use std::{
     convert::Infallible,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -12,7 +13,7 @@ use http_body::{Body, Frame, SizeHint};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
 
-use crate::telemetry::{Call, Telemetry};
+use crate::telemetry::{Call, Peer, Telemetry};
 
 /// Tells the telemetry of each call of the service that it wraps.
 #[derive(Debug, Clone)]
@@ -29,7 +30,7 @@ impl<S> Layer<S> for RecordLayer {
     type Service = Record<S>;
 
     fn layer(&self, inner: S) -> Record<S> {
-        Record { inner, telemetry: self.0.clone() }
+        Record { inner, telemetry: self.0.clone(), peer: None }
     }
 }
 
@@ -38,6 +39,15 @@ impl<S> Layer<S> for RecordLayer {
 pub struct Record<S> {
     inner: S,
     telemetry: Telemetry,
+    peer: Option<Arc<Peer>>,
+}
+
+impl<S: Clone> Record<S> {
+    /// The same for the calls of one connection.
+    #[must_use]
+    pub fn of(&self, peer: Peer) -> Self {
+        Self { peer: Some(Arc::new(peer)), ..self.clone() }
+    }
 }
 
 impl<S, B, R> Service<Request<B>> for Record<S>
@@ -52,12 +62,11 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let (mut head, body) = request.into_parts();
-        let call = self.telemetry.begin(&head);
-        head.extensions.insert(call.progress().clone());
-        let future = self.inner.call(Request::from_parts(head, body));
-        RecordedCall { future, call: Some(call) }
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        let peer = self.peer.clone();
+        let call = self.telemetry.begin(request.uri().path(), request.headers(), peer);
+        request.extensions_mut().insert(call.progress().clone());
+        RecordedCall { future: self.inner.call(request), call: Some(call) }
     }
 }
 

@@ -180,9 +180,8 @@ impl Connections {
             Ok(begun) => begun,
             Err(problem) => return Ended::Failed(problem),
         };
-        let peer = Peer { address: peer, subject };
-
-        let service = service_fn(|request| answer(&self.routes, request, &peer));
+        let routes = self.routes.of(Peer::new(peer, subject));
+        let service = service_fn(|request| answer(&routes, request));
         let mut connection = pin!(self.http2().serve_connection(TokioIo::new(stream), service));
         let mut age = pin!(jittered(self.limits.connection_age));
         let mut draining = pin!(self.draining());

@@ -15,10 +15,7 @@ use tonic::body::Body;
 use tower::Service;
 
 use super::routes::Routes;
-use crate::{
-    middleware::{CountedBody, Record, RecordedBody},
-    telemetry::Peer,
-};
+use crate::middleware::{CountedBody, Record, RecordedBody};
 
 type Answered = Result<Response<RecordedBody<CountedBody>>, Infallible>;
 type AnsweredCall = <Record<Routes> as Service<Request<Incoming>>>::Future;
@@ -28,14 +25,12 @@ type AnsweredCall = <Record<Routes> as Service<Request<Incoming>>>::Future;
 /// No `async fn`: each would move a call's state once more.
 pub(super) fn answer(
     routes: &Record<Routes>,
-    mut request: Request<Incoming>,
-    peer: &Peer,
+    request: Request<Incoming>,
 ) -> Either<AnsweredCall, Ready<Answered>> {
     if let Some(refusal) = refuse(&request) {
         let body = |body| RecordedBody::unrecorded(CountedBody::uncounted(body));
         return Either::Right(ready(Ok(refusal.map(body))));
     }
-    request.extensions_mut().insert(peer.clone());
     Either::Left(routes.clone().call(request))
 }
 

@@ -3,20 +3,14 @@
 
 use std::{
     cell::RefCell,
-    fmt::{self, Write as _},
-    io::Write as _,
-    net::SocketAddr,
-    time::Duration,
+    io::Write,
+    time::{Duration, SystemTime, UNIX_EPOCH},
 };
 
 use tonic::Code;
 use tracing::{Level, enabled};
-use tracing_subscriber::fmt::{
-    format::Writer,
-    time::{FormatTime, SystemTime},
-};
 
-use super::{Call, LogWriter, Peer, code_name};
+use super::{Call, LogWriter, code_name};
 use crate::config::{self, Access, LogFormat};
 
 /// Writes the lines.
@@ -48,9 +42,8 @@ impl AccessLog {
         LINE.with_borrow_mut(|line| {
             line.clear();
             let line = Line { text: line, format: self.format, colour: self.colour };
-            let text = line.encode(level, call, took).expect("text takes all that is written");
             // It never fails.
-            let _ = (&self.writer).write_all(text.as_bytes());
+            let _ = (&self.writer).write_all(line.encode(level, call, took).as_bytes());
         });
     }
 
@@ -94,42 +87,44 @@ struct Line<'a> {
 }
 
 impl<'a> Line<'a> {
-    fn encode(mut self, level: Level, call: &Call, took: Duration) -> Result<&'a str, fmt::Error> {
-        self.begin(level)?;
-        self.quoted("method", call.path())?;
-        self.quoted("code", code_name(call.code))?;
-        if let Some(Peer { address, subject }) = &call.peer {
-            self.address("peer", *address)?;
-            if let Some(subject) = subject {
-                self.quoted("subject", subject)?;
+    fn encode(mut self, level: Level, call: &Call, took: Duration) -> &'a str {
+        self.begin(level);
+        self.quoted("method", call.path());
+        self.quoted("code", code_name(call.code));
+        if let Some(peer) = &call.peer {
+            self.plain("peer", &peer.text);
+            if let Some(subject) = &peer.subject {
+                self.quoted("subject", subject);
             }
         }
         let progress = &call.progress;
-        self.milliseconds("ms", took)?;
-        self.milliseconds("queue_ms", progress.waited().unwrap_or_default())?;
-        self.milliseconds("work_ms", progress.time_at_work().unwrap_or_default())?;
-        self.number("bytes_in", progress.bytes_in())?;
-        self.number("bytes_out", call.bytes_out)?;
+        self.milliseconds("ms", took);
+        self.milliseconds("queue_ms", progress.waited().unwrap_or_default());
+        self.milliseconds("work_ms", progress.time_at_work().unwrap_or_default());
+        self.number("bytes_in", progress.bytes_in());
+        self.number("bytes_out", call.bytes_out);
         if let Some(deadline) = progress.deadline_given() {
-            self.milliseconds("deadline_ms", deadline)?;
+            self.milliseconds("deadline_ms", deadline);
         }
-        self.quoted("request_id", &call.request_id.to_string())?;
+        call.request_id.with_text(|id| self.quoted("request_id", id));
         if let Some(trace_id) = call.trace_id() {
-            self.quoted("trace_id", &trace_id)?;
+            self.quoted("trace_id", &trace_id);
         }
         self.text.push_str(match self.format {
             LogFormat::Json => "}\n",
             LogFormat::Text => "\n",
         });
-        Ok(self.text)
+        self.text
     }
 
-    fn begin(&mut self, level: Level) -> fmt::Result {
+    fn begin(&mut self, level: Level) {
         match self.format {
             LogFormat::Json => {
                 self.text.push_str("{\"timestamp\":\"");
-                SystemTime.format_time(&mut Writer::new(self.text))?;
-                write!(self.text, "\",\"level\":\"{level}\",\"message\":\"call\"")
+                push_now(self.text);
+                self.text.push_str("\",\"level\":\"");
+                self.text.push_str(level.as_str());
+                self.text.push_str("\",\"message\":\"call\"");
             }
             LogFormat::Text => {
                 let (dim, colour, plain) = match (self.colour, level) {
@@ -139,8 +134,13 @@ impl<'a> Line<'a> {
                     (true, _) => ("\x1b[2m", "\x1b[34m", "\x1b[0m"),
                 };
                 self.text.push_str(dim);
-                SystemTime.format_time(&mut Writer::new(self.text))?;
-                write!(self.text, "{plain} {colour}{:>5}{plain} call", level.as_str())
+                push_now(self.text);
+                let level = level.as_str();
+                // In columns, as the longest level is.
+                let gap = if level.len() < 5 { "  " } else { " " };
+                for part in [plain, gap, colour, level, plain, " call"] {
+                    self.text.push_str(part);
+                }
             }
         }
     }
@@ -150,41 +150,96 @@ impl<'a> Line<'a> {
             LogFormat::Json => (",\"", "\":"),
             LogFormat::Text => (" ", "="),
         };
-        self.text.push_str(before);
-        self.text.push_str(name);
-        self.text.push_str(after);
+        for part in [before, name, after] {
+            self.text.push_str(part);
+        }
     }
 
-    fn quoted(&mut self, name: &str, value: &str) -> fmt::Result {
+    fn quoted(&mut self, name: &str, value: &str) {
         self.name(name);
         let plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
         if value.bytes().all(plain) {
-            self.text.push('"');
-            self.text.push_str(value);
-            self.text.push('"');
-            return Ok(());
-        }
-        // Its escapes are those of JSON.
-        write!(self.text, "{}", serde_json::Value::from(value))
-    }
-
-    fn address(&mut self, name: &str, address: SocketAddr) -> fmt::Result {
-        self.name(name);
-        match self.format {
-            LogFormat::Json => write!(self.text, "\"{address}\""),
-            LogFormat::Text => write!(self.text, "{address}"),
+            for part in ["\"", value, "\""] {
+                self.text.push_str(part);
+            }
+        } else {
+            // Its escapes are those of JSON.
+            self.text.push_str(&serde_json::Value::from(value).to_string());
         }
     }
 
-    fn number(&mut self, name: &str, number: u64) -> fmt::Result {
+    /// What needs no quotes in text, and no escapes in JSON.
+    fn plain(&mut self, name: &str, value: &str) {
         self.name(name);
-        write!(self.text, "{number}")
+        let quote = if self.format == LogFormat::Json { "\"" } else { "" };
+        for part in [quote, value, quote] {
+            self.text.push_str(part);
+        }
+    }
+
+    fn number(&mut self, name: &str, number: u64) {
+        self.name(name);
+        self.text.push_str(itoa::Buffer::new().format(number));
     }
 
     /// To the microsecond: finer than a person reads them.
-    fn milliseconds(&mut self, name: &str, time: Duration) -> fmt::Result {
-        self.name(name);
-        let microseconds = time.as_micros();
-        write!(self.text, "{}.{:03}", microseconds / 1000, microseconds % 1000)
+    fn milliseconds(&mut self, name: &str, time: Duration) {
+        let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        self.number(name, microseconds / 1000);
+        push_fraction::<3>(self.text, microseconds % 1000);
+    }
+}
+
+/// The time as every line of the log has it, such as 2026-01-31T12:00:00.123456Z.
+fn push_now(text: &mut String) {
+    thread_local! {
+        // The second changes once for a great many lines.
+        static SECOND: RefCell<(u64, String)> = const { RefCell::new((u64::MAX, String::new())) };
+    }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    SECOND.with_borrow_mut(|(second, shown)| {
+        if *second != now.as_secs() {
+            *second = now.as_secs();
+            let whole = UNIX_EPOCH + Duration::from_secs(*second);
+            *shown = humantime::format_rfc3339_seconds(whole).to_string();
+        }
+        text.push_str(shown.trim_end_matches('Z'));
+    });
+    push_fraction::<6>(text, u64::from(now.subsec_micros()));
+    text.push('Z');
+}
+
+/// A point, and the digits of a part of one.
+fn push_fraction<const DIGITS: usize>(text: &mut String, part: u64) {
+    let mut buffer = itoa::Buffer::new();
+    let digits = buffer.format(part);
+    text.push('.');
+    text.push_str(&"000000"[..DIGITS - digits.len()]);
+    text.push_str(digits);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_fraction_has_all_its_digits() {
+        let fraction = |part| {
+            let mut text = String::new();
+            push_fraction::<3>(&mut text, part);
+            text
+        };
+        assert_eq!([0, 7, 70, 700].map(fraction), [".000", ".007", ".070", ".700"]);
+    }
+
+    #[test]
+    fn now_is_written_as_other_lines_have_it() {
+        let mut now = String::new();
+        let before = SystemTime::now();
+        push_now(&mut now);
+        let read = humantime::parse_rfc3339(&now).expect("a time");
+        // Microseconds are cut off.
+        assert!(read + Duration::from_micros(1) > before && read <= SystemTime::now(), "{now}");
+        assert_eq!(now.len(), "2026-01-31T12:00:00.123456Z".len());
     }
 }

@@ -1,25 +1,37 @@
 //! One call, as log, metrics and traces see it.
 
-use std::{borrow::Cow, fmt, net::SocketAddr, sync::Arc, time::Duration};
+use std::{array, borrow::Cow, net::SocketAddr, sync::Arc, time::Duration};
 
-use http::{HeaderMap, HeaderValue, request};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
 use super::{Method, Progress, Telemetry, trace::CallSpan};
 
-/// Who is at the other end of the connection, an extension of its requests.
-#[derive(Debug, Clone)]
+/// Who is at the other end of a connection.
+#[derive(Debug)]
 pub struct Peer {
-    /// Its address.
-    pub address: SocketAddr,
-    /// The name that its certificate proves, where it had to show one.
-    pub subject: Option<Arc<str>>,
+    pub(super) address: SocketAddr,
+    /// The address as text: all of its calls are logged with it.
+    pub(super) text: String,
+    pub(super) subject: Option<Arc<str>>,
 }
+
+impl Peer {
+    /// With the name that its certificate proves, where it had to show one.
+    pub fn new(address: SocketAddr, subject: Option<Arc<str>>) -> Self {
+        Self { address, text: address.to_string(), subject }
+    }
+}
+
+// As constants they are parsed once, and not for each call.
+const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// Longer ids, and longer paths of methods that there are not, are cut: they are
 /// what a stranger chose to write into the log.
 const LONGEST: usize = 128;
+const HEX: [u8; 16] = *b"0123456789abcdef";
 
 /// A call that has begun. When it is dropped it has ended, and is reported.
 #[derive(Debug)]
@@ -27,7 +39,7 @@ pub struct Call {
     telemetry: Telemetry,
     pub(super) method: Method,
     path: Cow<'static, str>,
-    pub(super) peer: Option<Peer>,
+    pub(super) peer: Option<Arc<Peer>>,
     pub(super) request_id: RequestId,
     traceparent: Option<HeaderValue>,
     pub(super) span: Option<CallSpan>,
@@ -37,21 +49,24 @@ pub struct Call {
 }
 
 impl Call {
-    pub(super) fn begin(telemetry: Telemetry, head: &request::Parts) -> Self {
+    pub(super) fn begin(
+        telemetry: Telemetry,
+        path: &str,
+        headers: &HeaderMap,
+        peer: Option<Arc<Peer>>,
+    ) -> Self {
         let start = Instant::now();
-        let path = head.uri.path();
         let method = Method::at(path);
         let path =
             if method.is_known() { method.path().into() } else { cut(path).to_owned().into() };
-        let peer = head.extensions.get::<Peer>().cloned();
         Self {
-            span: telemetry.begin_span(method, &head.headers, peer.as_ref()),
+            span: telemetry.begin_span(method, headers, peer.as_deref()),
             telemetry,
             method,
             path,
             peer,
-            request_id: RequestId::of(&head.headers),
-            traceparent: head.headers.get("traceparent").cloned(),
+            request_id: RequestId::of(headers),
+            traceparent: headers.get(&TRACEPARENT).cloned(),
             progress: Arc::new(Progress::since(start)),
             bytes_out: 0,
             // What a call ends with that nobody waits for any more.
@@ -77,8 +92,8 @@ impl Call {
     /// The status stands in the trailers, or in the headers of a response
     /// that has nothing else ("Trailers-Only" in the gRPC HTTP/2 protocol).
     pub fn read_status(&mut self, headers: &HeaderMap) {
-        if let Some(status) = Status::from_header_map(headers) {
-            self.code = status.code();
+        if let Some(code) = headers.get(&Status::GRPC_STATUS) {
+            self.code = Code::from_bytes(code.as_bytes());
         }
     }
 
@@ -117,16 +132,18 @@ pub(super) enum RequestId {
 
 impl RequestId {
     fn of(headers: &HeaderMap) -> Self {
-        let given = headers.get("x-request-id").filter(|id| !id.is_empty() && id.to_str().is_ok());
+        let given = headers.get(&REQUEST_ID).filter(|id| !id.is_empty() && id.to_str().is_ok());
         given.map_or_else(|| Self::Made(fastrand::u64(..)), |id| Self::Given(id.clone()))
     }
-}
 
-impl fmt::Display for RequestId {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+    pub(super) fn with_text(&self, take: impl FnOnce(&str)) {
         match self {
-            Self::Given(id) => out.write_str(cut(id.to_str().expect("it was when it was taken"))),
-            Self::Made(id) => write!(out, "{id:016x}"),
+            Self::Given(id) => take(cut(id.to_str().expect("it was when it was taken"))),
+            Self::Made(id) => {
+                let digit = |place: usize| HEX[(id >> (60 - 4 * place)) as usize & 15];
+                let digits: [u8; 16] = array::from_fn(digit);
+                take(str::from_utf8(&digits).expect("digits are ASCII"));
+            }
         }
     }
 }
@@ -182,7 +199,9 @@ mod tests {
         let id = |value: &'static [u8]| {
             let mut headers = HeaderMap::new();
             headers.insert("x-request-id", HeaderValue::from_bytes(value).expect("a value"));
-            RequestId::of(&headers).to_string()
+            let mut text = String::new();
+            RequestId::of(&headers).with_text(|id| text.push_str(id));
+            text
         };
         assert_eq!(id(b"order-7"), "order-7");
         assert_eq!(id(&[b'x'; 1000]), "x".repeat(LONGEST));

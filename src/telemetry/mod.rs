@@ -13,7 +13,7 @@ mod writer;
 
 use std::{sync::Arc, time::Duration};
 
-use http::{HeaderMap, request};
+use http::HeaderMap;
 use tonic::Code;
 
 pub use access_log::AccessLog;
@@ -59,8 +59,8 @@ impl Telemetry {
     }
 
     /// A call begins. It ends when what is returned is dropped.
-    pub fn begin(&self, head: &request::Parts) -> Call {
-        let call = Call::begin(self.clone(), head);
+    pub fn begin(&self, path: &str, headers: &HeaderMap, peer: Option<Arc<Peer>>) -> Call {
+        let call = Call::begin(self.clone(), path, headers, peer);
         if let Some(metrics) = &self.0.metrics {
             metrics.begin(&call);
         }

@@ -1,7 +1,10 @@
 //! What only the layers within know of a call, for the one that reports it.
 
 use std::{
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        OnceLock,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -14,6 +17,7 @@ use tokio::time::Instant;
 #[derive(Debug)]
 pub struct Progress {
     start: Instant,
+    deadline: OnceLock<Instant>,
     deadline_given: Lap,
     wait_began: Lap,
     waited: Lap,
@@ -31,6 +35,7 @@ impl Progress {
     pub(super) fn since(start: Instant) -> Self {
         Self {
             start,
+            deadline: OnceLock::new(),
             deadline_given: Lap::default(),
             wait_began: Lap::default(),
             waited: Lap::default(),
@@ -42,6 +47,17 @@ impl Progress {
     /// The caller gave the call this time.
     pub fn gave_deadline(&self, time: Duration) {
         self.deadline_given.set(time);
+    }
+
+    /// The call ends then at the latest.
+    pub fn ends_at(&self, deadline: Instant) {
+        // There is one layer that says so.
+        let _ = self.deadline.set(deadline);
+    }
+
+    /// When the call ends at the latest, once that is known.
+    pub fn deadline(&self) -> Option<Instant> {
+        self.deadline.get().copied()
     }
 
     /// So many bytes of messages have arrived.

@@ -23,7 +23,7 @@ use http_body::Body as HttpBody;
 use tonic::{body::Body, codegen::BoxFuture};
 use tower::{Layer, Service, ServiceExt};
 
-use super::{Cause, deadline::Deadline};
+use super::Cause;
 use crate::{config::Settings, telemetry::Progress};
 
 use answer::Answer;
@@ -87,12 +87,11 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let Self { inner, layer } = self.clone();
         let admitted = async move {
-            let deadline = request.extensions().get::<Deadline>().map(|deadline| deadline.0);
             let progress = request.extensions().get::<Arc<Progress>>().cloned().unwrap_or_default();
             let (head, body) = request.into_parts();
             let message = message::read(body, layer.message_limit, &progress).await?;
 
-            let worker = layer.queue.admit(deadline, &progress).await?;
+            let worker = layer.queue.admit(&progress).await?;
             let Ok(response) = inner.oneshot(Request::from_parts(head, message)).await;
             let (head, body) = response.into_parts();
             let answer = Answer::read(body).await?;

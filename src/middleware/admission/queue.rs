@@ -93,13 +93,9 @@ impl Queue {
     }
 
     /// Waits for a worker. Whoever stops waiting leaves the queue at once.
-    pub(super) async fn admit(
-        self: &Arc<Self>,
-        deadline: Option<Instant>,
-        progress: &Arc<Progress>,
-    ) -> Result<Worker, Cause> {
+    pub(super) async fn admit(self: &Arc<Self>, progress: &Arc<Progress>) -> Result<Worker, Cause> {
         let waiting = progress.waiting();
-        let permit = self.acquire(deadline).await?;
+        let permit = self.acquire(progress.deadline()).await?;
         let since = self.service_time.start();
         waiting.ended_at(since);
         let (queue, progress) = (Arc::clone(self), Arc::clone(progress));
@@ -202,7 +198,7 @@ mod tests {
 
     fn admit(queue: &Arc<Queue>) -> impl Future<Output = Result<Worker, Cause>> + use<> {
         let queue = Arc::clone(queue);
-        async move { queue.admit(None, &Arc::default()).await }.boxed()
+        async move { queue.admit(&Arc::default()).await }.boxed()
     }
 
     #[tokio::test(start_paused = true)]
@@ -318,7 +314,9 @@ mod tests {
         let within = |milliseconds| {
             let queue = Arc::clone(&queue);
             let deadline = Instant::now() + Duration::from_millis(milliseconds);
-            spawn(async move { queue.admit(Some(deadline), &Arc::default()).await }.boxed())
+            let progress = Arc::new(Progress::default());
+            progress.ends_at(deadline);
+            spawn(async move { queue.admit(&progress).await }.boxed())
         };
         let refusal = assert_ready_err!(within(99).poll());
         assert_eq!(refusal, Cause::TooLate { retry_after: Duration::from_millis(100) });
