@@ -9,6 +9,7 @@ mod deadline;
 mod in_flight;
 mod panic;
 mod record;
+mod whole;
 
 use tower::{
     ServiceBuilder,
@@ -23,6 +24,7 @@ pub use admission::{AdmissionLayer, Load, Refused};
 pub use cause::Cause;
 pub use in_flight::{CountedBody, Counts, InFlight};
 pub use record::{Record, RecordLayer, RecordedBody};
+pub use whole::Whole;
 
 use crate::{config::Settings, telemetry::Telemetry};
 

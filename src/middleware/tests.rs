@@ -24,7 +24,7 @@ use tokio::{
 use tonic::{Code, Status, body::Body};
 use tower::{Service, ServiceExt, service_fn};
 
-use super::{AdmissionLayer, CallStack, InFlight};
+use super::{AdmissionLayer, CallStack, InFlight, Whole};
 use crate::{
     config::{self, Flag, Layers, Settings},
     telemetry::Telemetry,
@@ -111,7 +111,7 @@ async fn never_more_than_max_workers_calls_are_at_work() {
 
 #[tokio::test]
 async fn a_panic_is_internal_and_gives_its_worker_back() {
-    async fn panics(_: Request<Body>) -> Result<Response<Body>, Infallible> {
+    async fn panics(_: Request<Whole>) -> Result<Response<Body>, Infallible> {
         panic!("a secret")
     }
     let one_worker = settings(&[("server.max_workers", "1")]);

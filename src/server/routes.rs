@@ -9,12 +9,13 @@ use std::{
 use http::{Request, Response};
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tonic::{codec::CompressionEncoding, service::Routes as TonicRoutes};
+use tonic::service::Routes as TonicRoutes;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
 use tower::{Layer, Service};
 
 use super::{
+    grpc::SampleGrpc,
     health::LifeHealth,
     health_list::{self, HealthList},
 };
@@ -22,13 +23,11 @@ use crate::{
     config::Settings,
     middleware::{CallStack, CountedBody},
     proto,
-    proto::sample_service_server::SampleServiceServer,
-    service::Sample,
     telemetry::Method,
 };
 
 /// The service with all that is around it.
-type SampleStack = <CallStack as Layer<SampleServiceServer<Sample>>>::Service;
+type SampleStack = <CallStack as Layer<SampleGrpc>>::Service;
 
 /// Everything that one address serves.
 ///
@@ -44,13 +43,6 @@ pub(super) struct Routes {
 impl Routes {
     /// Everything, for the address of the service.
     pub(super) fn all(settings: &Settings, health: LifeHealth, stack: &CallStack) -> Self {
-        let sample = SampleServiceServer::new(Sample::new(settings.service.work))
-            .accept_compressed(CompressionEncoding::Gzip)
-            .accept_compressed(CompressionEncoding::Zstd)
-            .send_compressed(CompressionEncoding::Gzip)
-            .send_compressed(CompressionEncoding::Zstd)
-            // After decompression; what arrives is limited by the stack.
-            .max_decoding_message_size(settings.limits.message.get() as usize);
         let mut beside = health_routes(health);
         if settings.reflection.enabled {
             let valid = "the descriptors are compiled in";
@@ -58,7 +50,7 @@ impl Routes {
                 .add_service(reflection().build_v1().expect(valid))
                 .add_service(reflection().build_v1alpha().expect(valid));
         }
-        Self { sample: Some(stack.layer(sample)), beside: beside.prepare() }
+        Self { sample: Some(stack.layer(SampleGrpc::new(settings))), beside: beside.prepare() }
     }
 
     /// Health, for an address that only probes use.

@@ -4,11 +4,12 @@ use std::pin::pin;
 
 use bytes::Bytes;
 use http_body::Body as HttpBody;
-use http_body_util::{BodyExt, Full};
-use tonic::body::Body;
+use http_body_util::BodyExt;
 
-use super::answer::joined;
-use crate::{middleware::Cause, telemetry::Progress};
+use crate::{
+    middleware::{Cause, Whole},
+    telemetry::Progress,
+};
 
 /// A flag, and the length of the message ("Length-Prefixed-Message" in the gRPC
 /// HTTP/2 protocol).
@@ -16,19 +17,20 @@ const PREFIX: usize = 5;
 
 /// Reads the whole body of a unary request, of which there may be no more than
 /// a message of `limit` bytes.
-pub(super) async fn read<B>(body: B, limit: usize, progress: &Progress) -> Result<Body, Cause>
+pub(super) async fn read<B>(body: B, limit: usize, progress: &Progress) -> Result<Whole, Cause>
 where
     B: HttpBody<Data = Bytes>,
 {
     let mut body = pin!(body);
-    let mut read = Bytes::new();
+    let mut whole = Whole::default();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Cause::BrokenRequest)?;
         // Trailers: callers have none.
         let Ok(data) = frame.into_data() else { continue };
         progress.received(data.len());
-        read = joined(read, data);
-        if let Some(length) = announced(&read) {
+        whole.push(data);
+        let read = &whole.data;
+        if let Some(length) = announced(read) {
             if length > limit {
                 return Err(Cause::MessageTooLarge { size: length, limit });
             }
@@ -37,13 +39,14 @@ where
             }
         }
     }
+    let read = &whole.data;
     if read.is_empty() {
         return Err(Cause::NotOneMessage);
     }
-    if announced(&read).is_none_or(|length| read.len() < PREFIX + length) {
+    if announced(read).is_none_or(|length| read.len() < PREFIX + length) {
         return Err(Cause::IncompleteMessage);
     }
-    Ok(Body::new(Full::new(read)))
+    Ok(whole)
 }
 
 /// The length in the prefix, once it is there.
@@ -63,12 +66,7 @@ mod tests {
     async fn read_chunks(chunks: &[&[u8]], limit: usize) -> Result<Vec<u8>, Cause> {
         let frame = |chunk: &&[u8]| Ok::<_, Cause>(Frame::data(Bytes::copy_from_slice(chunk)));
         let body = StreamBody::new(iter(chunks.iter().map(frame).collect::<Vec<_>>()));
-        let whole = read(body, limit, &Progress::default())
-            .await?
-            .collect()
-            .await
-            .expect("it is in memory");
-        Ok(whole.to_bytes().to_vec())
+        Ok(read(body, limit, &Progress::default()).await?.data.to_vec())
     }
 
     #[tokio::test]

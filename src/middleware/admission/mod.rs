@@ -5,7 +5,6 @@
 //! costs memory and never a worker. This is for unary methods; one that streams
 //! would have to hold its worker for as long as it streams.
 
-mod answer;
 mod message;
 mod queue;
 mod service_time;
@@ -23,10 +22,9 @@ use http_body::Body as HttpBody;
 use tonic::{body::Body, codegen::BoxFuture};
 use tower::{Layer, Service, ServiceExt};
 
-use super::Cause;
+use super::{Cause, Whole};
 use crate::{config::Settings, telemetry::Progress};
 
-use answer::Answer;
 use queue::Queue;
 
 pub use queue::{Load, Refused};
@@ -69,7 +67,7 @@ pub struct Admission<S> {
 
 impl<S, B, R> Service<Request<B>> for Admission<S>
 where
-    S: Service<Request<Body>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Whole>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
     B: HttpBody<Data = Bytes> + Send + 'static,
     R: HttpBody<Data = Bytes> + Send + 'static,
@@ -94,7 +92,7 @@ where
             let worker = layer.queue.admit(&progress).await?;
             let Ok(response) = inner.oneshot(Request::from_parts(head, message)).await;
             let (head, body) = response.into_parts();
-            let answer = Answer::read(body).await?;
+            let answer = Whole::read(body).await?;
             drop(worker);
             Ok(Response::from_parts(head, Body::new(answer)))
         };
