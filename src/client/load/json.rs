@@ -34,6 +34,7 @@ impl Report {
             "codes": codes,
             "errors": errors,
             "unfinished": tally.unfinished,
+            "missed": tally.missed,
             "elapsed_s": self.elapsed.as_secs_f64(),
             "throughput": self.throughput(),
             "achieved_rate": self.achieved_rate,

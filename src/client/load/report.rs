@@ -90,7 +90,8 @@ impl Report {
 
     /// Whether this process could not begin calls when they were due.
     pub(super) fn is_late(&self) -> bool {
-        u128::from(self.tally.late.value_at_quantile(0.99)) > LATE.as_nanos()
+        self.tally.missed > 0
+            || u128::from(self.tally.late.value_at_quantile(0.99)) > LATE.as_nanos()
     }
 
     /// Whether a thread of this process had no time left.
@@ -128,6 +129,9 @@ impl Report {
         }
         if tally.unfinished > 0 {
             writeln!(out, "{} more were in flight and were cancelled", tally.unfinished)?;
+        }
+        if tally.missed > 0 {
+            writeln!(out, "{} more were due and never begun: it was too late", tally.missed)?;
         }
         writeln!(out)?;
         for (name, calls, message) in self.codes() {

@@ -21,29 +21,37 @@ pub(super) struct Schedule {
     next: u64,
     step: u64,
     calls: u64,
+    give_up: Option<Instant>,
     /// No pipe, and read like one.
     timer: pipe::Receiver,
     is_armed: bool,
 }
 
 impl Schedule {
-    /// The moments `first`, `first + step` and so on, of `calls` in all.
+    /// The moments `first`, `first + step` and so on, of `calls` in all. What is still
+    /// due at `give_up` is left out.
     pub(super) fn new(
         start: Instant,
         rate: f64,
         calls: u64,
         first: usize,
         step: usize,
+        give_up: Option<Instant>,
     ) -> io::Result<Self> {
         let flags = TimerfdFlags::NONBLOCK | TimerfdFlags::CLOEXEC;
         let timer = timerfd_create(TimerfdClockId::Monotonic, flags)?;
         let timer = pipe::Receiver::from_owned_fd_unchecked(timer)?;
         let (next, step) = (first as u64, step as u64);
-        Ok(Self { start, rate, next, step, calls, timer, is_armed: false })
+        Ok(Self { start, rate, next, step, calls, give_up, timer, is_armed: false })
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.next >= self.calls
+        self.next >= self.calls || self.give_up.is_some_and(|end| Instant::now() > end)
+    }
+
+    /// How many moments are left.
+    pub(super) fn left(&self) -> u64 {
+        self.calls.saturating_sub(self.next).div_ceil(self.step)
     }
 
     /// Waits for the next moment and returns it. What is cancelled is not lost.

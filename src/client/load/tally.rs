@@ -7,6 +7,8 @@ use tonic::Code;
 
 use super::call::Outcome;
 
+const GROWS: &str = "a histogram that grows takes every value";
+
 /// What came of the calls of a thread, or of all.
 pub(super) struct Tally {
     /// From the moment at which a call was due to its end, in nanoseconds; of those
@@ -21,6 +23,8 @@ pub(super) struct Tally {
     pub(super) last_ended: Option<Instant>,
     /// Calls that were in flight when they were told to end.
     pub(super) unfinished: u64,
+    /// Calls that were due, and so late that they were not made any more.
+    pub(super) missed: u64,
     /// How busy the busiest thread was, from 0 to 1.
     pub(super) busy: Option<f64>,
 }
@@ -44,6 +48,7 @@ impl Default for Tally {
             last_begun: None,
             last_ended: None,
             unfinished: 0,
+            missed: 0,
             busy: None,
         }
     }
@@ -54,8 +59,8 @@ impl Tally {
         let Outcome { due, begun, ended, status, .. } = outcome;
         let is_ok = status.code() == Code::Ok;
         let latencies = if is_ok { &mut self.ok } else { &mut self.failed };
-        latencies.saturating_record(nanoseconds(*due, *ended));
-        self.late.saturating_record(nanoseconds(*due, *begun));
+        latencies.record(nanoseconds(*due, *ended)).expect(GROWS);
+        self.late.record(nanoseconds(*due, *begun)).expect(GROWS);
         self.last_begun = self.last_begun.max(Some(*begun));
         self.last_ended = self.last_ended.max(Some(*ended));
         if !is_ok {
@@ -65,7 +70,6 @@ impl Tally {
     }
 
     pub(super) fn add(&mut self, other: Self) {
-        const GROWS: &str = "histograms that grow take every value";
         self.ok.add(other.ok).expect(GROWS);
         self.failed.add(other.failed).expect(GROWS);
         self.late.add(other.late).expect(GROWS);
@@ -75,6 +79,7 @@ impl Tally {
         self.last_begun = self.last_begun.max(other.last_begun);
         self.last_ended = self.last_ended.max(other.last_ended);
         self.unfinished += other.unfinished;
+        self.missed += other.missed;
         self.busy = match (self.busy, other.busy) {
             (Some(one), Some(another)) => Some(one.max(another)),
             (one, another) => one.or(another),

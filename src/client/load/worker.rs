@@ -13,7 +13,7 @@ use tokio::{
 };
 
 use super::{
-    Pace, Plan, Shared,
+    Amount, Pace, Plan, Shared,
     call::{Outcome, Template},
     processor::Busy,
     schedule::Schedule,
@@ -94,7 +94,12 @@ impl Worker {
             }
             Pace::Open { rate } => {
                 let count = self.plan.calls().expect("an open loop has a schedule");
-                let schedule = Schedule::new(start, rate, count, self.index, self.count)?;
+                // A rate far above what can be done is not to take far longer than asked.
+                let give_up = match self.plan.amount {
+                    Amount::Duration(duration) => Some(start + duration + self.target.timeout),
+                    Amount::Calls(_) => None,
+                };
+                let schedule = Schedule::new(start, rate, count, self.index, self.count, give_up)?;
                 calls.open(schedule, &mut tally).await?;
             }
         }
@@ -163,7 +168,10 @@ impl Calls<'_> {
             Ok(())
         };
         match stop.run_until_cancelled(all).await {
-            Some(ended) => ended,
+            Some(ended) => {
+                tally.missed = schedule.left();
+                ended
+            }
             None => {
                 tally.unfinished = in_flight.len() as u64;
                 Ok(())
