@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeSet,
     fs::{self, File},
-    io::Read,
+    io,
     os::fd::OwnedFd,
     path::Path,
     process::{Command, Output, Stdio},
@@ -129,7 +129,7 @@ fn an_open_loop_does_not_wait_for_earlier_calls() {
 fn calls_that_begin_late_are_measured_from_when_they_were_due() {
     const STOPPED: Duration = Duration::from_secs(1);
     let server = server(&[], &[]);
-    let arguments = ["load", "--json", "--rate", "100", "--duration", "2s", "--timeout", "60s"];
+    let arguments = ["load", "--json", "--rate", "50", "--duration", "4s", "--timeout", "60s"];
     let load = Process::spawn(command(&arguments).args(["--address", &server.address]));
     wait_for_handled(&server, 1);
     load.signal(Signal::STOP);
@@ -196,7 +196,8 @@ fn a_signal_ends_it_with_the_report_so_far() {
             &server.address,
         ]));
         match work {
-            "0s" => wait_for_handled(&server, 1),
+            // At least one of them has reached its caller.
+            "0s" => wait_for_handled(&server, 10),
             _ => wait_for_begun(&server, 3),
         }
         load.signal(signal);
@@ -236,7 +237,7 @@ fn a_call_that_is_not_answered_in_time_is_counted_as_that() {
 #[test]
 fn a_server_that_goes_away_is_not_called_as_fast_as_it_can_fail() {
     let server = server(&[("SAMPLE__LOG__ACCESS", "off")], &[]);
-    let arguments = ["load", "--json", "--duration", "2s", "--concurrency", "1"];
+    let arguments = ["load", "--json", "--duration", "3s", "--concurrency", "1"];
     let load = Process::spawn(command(&arguments).args(["--address", &server.address]));
     wait_for_handled(&server, 1);
     server.process.signal(Signal::KILL);
@@ -333,7 +334,7 @@ fn a_terminal_sees_the_progress() {
     drop(load);
     let mut seen = Vec::new();
     // The end of a terminal is an error.
-    let _ = terminal.read_to_end(&mut seen);
+    let _ = io::copy(&mut terminal, &mut seen);
     assert!(child.wait().expect("it ran").success());
     let seen = String::from_utf8_lossy(&seen);
     assert!(seen.contains("/s, 0 failed"), "{seen}");

@@ -6,11 +6,17 @@ use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
 use http_body_util::BodyExt;
 use prost::Message;
-use tokio::time::{Instant as Deadline, timeout_at};
+use tokio::time::timeout;
 use tonic::{Code, Status};
 
 use super::Plan;
-use crate::{client::Channel, proto::SampleRequest};
+use crate::{
+    client::{
+        Channel,
+        headers::{TIMEOUT, grpc_timeout},
+    },
+    proto::SampleRequest,
+};
 
 /// What every call sends.
 #[derive(Debug, Clone)]
@@ -38,6 +44,8 @@ impl Template {
         headers.extend(plan.metadata.clone().into_headers());
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        // It is the same for all: each of them is sent at once, and once.
+        headers.insert(TIMEOUT, grpc_timeout(timeout));
         let (head, ()) = request.body(()).expect("the headers are headers").into_parts();
         let message = framed(&SampleRequest { message: plan.message.clone() });
         Self { head, message, timeout }
@@ -53,18 +61,17 @@ impl Template {
     }
 
     async fn status(&self, channel: &Channel) -> Status {
-        let deadline = Deadline::now() + self.timeout;
-        let attempt = channel.attempt(&self.head, self.message.clone(), 0, Some(deadline));
-        let answer = match timeout_at(deadline, attempt).await {
-            Ok((Ok(answer), _)) => answer,
-            Ok((Err(status), _)) => return status,
-            Err(_late) => return channel.too_late(),
-        };
-        let (head, body) = answer.into_parts();
-        match body.collect().await {
+        let answer = async {
+            // The deadline is that of the whole call, and is kept here.
+            let (answer, _) = channel.attempt(&self.head, self.message.clone(), 0, None).await;
+            let (head, body) = answer?.into_parts();
+            let body = body.collect().await?;
             // An answer of trailers alone has them in its head.
-            Ok(body) => read_status(body.trailers().unwrap_or(&head.headers)),
-            Err(status) => status,
+            Ok(read_status(body.trailers().unwrap_or(&head.headers)))
+        };
+        match timeout(self.timeout, answer).await {
+            Ok(Ok(status) | Err(status)) => status,
+            Err(_late) => channel.too_late(),
         }
     }
 }

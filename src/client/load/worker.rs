@@ -1,6 +1,7 @@
 //! A thread with connections of its own, and its part of the calls.
 
 use std::{
+    cell::{Cell, RefCell},
     sync::{Arc, atomic::Ordering::Relaxed},
     time::Instant,
 };
@@ -122,32 +123,29 @@ impl Calls<'_> {
         calls: Option<u64>,
         tally: &mut Tally,
     ) {
-        let another = || {
+        let is_wanted = || {
             end.is_none_or(|end| Instant::now() < end)
                 && calls.is_none_or(|calls| self.shared.begun.fetch_add(1, Relaxed) < calls)
         };
-        let call = async |channel, is_disconnected| {
-            if is_disconnected {
-                // Calls that fail at once are not to be made as fast as that.
-                sleep(FIRST_BACKOFF).await;
-            }
-            self.template.call(channel, None).await
-        };
-        let mut channels = self.channels.iter().cycle();
-        let mut next = |is_disconnected| {
-            let channel = channels.next().expect("there is a connection, and they go round");
-            another().then(|| call(channel, is_disconnected))
-        };
-        let mut in_flight: FuturesUnordered<_> = (0..at_once).map_while(|_| next(false)).collect();
-        let stop = self.shared.stop.clone();
-        let all = async {
-            while let Some(outcome) = in_flight.next().await {
-                self.record(&outcome, tally);
-                in_flight.extend(next(outcome.disconnected));
+        let (tally, in_flight) = (RefCell::new(tally), Cell::new(0));
+        let channels = RefCell::new(self.channels.iter().cycle());
+        let one_after_another = async || {
+            while is_wanted() {
+                let channel = channels.borrow_mut().next().expect("they go round");
+                in_flight.update(|calls| calls + 1);
+                let outcome = self.template.call(channel, None).await;
+                in_flight.update(|calls| calls - 1);
+                self.record(&outcome, &mut tally.borrow_mut());
+                if outcome.disconnected {
+                    // Calls that fail at once are not to be made as fast as that.
+                    sleep(FIRST_BACKOFF).await;
+                }
             }
         };
-        if stop.run_until_cancelled(all).await.is_none() {
-            tally.unfinished = in_flight.len() as u64;
+        let all = (0..at_once).map(|_| one_after_another());
+        let all = all.collect::<FuturesUnordered<_>>().collect::<()>();
+        if self.shared.stop.run_until_cancelled(all).await.is_none() {
+            tally.borrow_mut().unfinished = in_flight.get();
         }
     }
 
