@@ -108,23 +108,20 @@ impl LoadArgs {
 
 fn measure(target: &Target, plan: &Plan) -> anyhow::Result<Report> {
     let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-    let report = runtime.block_on(async {
+    runtime.block_on(async {
         let mut signals = shutdown_signals()?;
         let interrupt = async {
             let _name = signals.recv().await;
         };
         Ok(load::run(target, plan, interrupt).await?)
-    });
-    // A thread may still resolve a name.
-    runtime.shutdown_background();
-    report
+    })
 }
 
 fn number(most: u64) -> RangedU64ValueParser<usize> {
     RangedU64ValueParser::new().range(1..=most)
 }
 
-/// More could not be told apart by a clock of nanoseconds and a thread that wakes.
+/// Calls a second; more than that no machine makes.
 const HIGHEST_RATE: f64 = 10_000_000.0;
 const LOWEST_RATE: f64 = 0.001;
 

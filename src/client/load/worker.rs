@@ -49,7 +49,7 @@ impl Worker {
         mut started: watch::Receiver<Option<Instant>>,
     ) -> Result<Tally, Failure> {
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
+        let tally = runtime.block_on(async {
             let stop = self.shared.stop.clone();
             let ready = async {
                 let channels = self.connect().await?;
@@ -63,7 +63,10 @@ impl Worker {
                 Some((channels, start)) => self.call(&channels, start).await,
                 None => Ok(Tally::default()),
             }
-        })
+        });
+        // A thread may still resolve a name.
+        runtime.shutdown_background();
+        tally
     }
 
     async fn connect(&self) -> Result<Vec<Channel>, Failure> {
@@ -161,6 +164,8 @@ impl Calls<'_> {
                         in_flight.push(self.template.call(channel, Some(due?)));
                     }
                     Some(outcome) = in_flight.next() => self.record(&outcome, tally),
+                    // It was given up just now.
+                    else => break,
                 }
             }
             Ok(())
