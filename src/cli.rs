@@ -1,6 +1,7 @@
 //! The commands: what can be typed, and the exit code of each outcome.
 
 mod client;
+mod load;
 
 use std::{
     env,
@@ -15,6 +16,7 @@ use clap::{Args, Parser, Subcommand};
 use tokio::{runtime, task::spawn_blocking, time::Instant};
 
 use client::{CallArgs, HealthArgs, WrongArguments};
+use load::LoadArgs;
 
 use crate::{
     client::Failure,
@@ -46,7 +48,7 @@ const EXIT_CODES: &str = "\
 Exit codes of serve and config: 0 success, 1 the end cut calls or connections short,
 64 wrong usage, 70 internal error, 71 refused by the system (such as a port in use),
 78 faults in the configuration.
-Exit codes of call and health: 0 success, 1 wrong arguments, 2 no connection,
+Exit codes of call, health and load: 0 success, 1 wrong arguments, 2 no connection,
 3 a call failed, 4 not healthy, 74 input or output failed, 130 and 143 ended by
 SIGINT and SIGTERM.";
 
@@ -69,6 +71,8 @@ enum Command {
     Call(CallArgs),
     /// Ask a server for its health.
     Health(HealthArgs),
+    /// Measure a server: make many calls, show how long they took.
+    Load(Box<LoadArgs>),
     /// Show or check the configuration of the server.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -142,6 +146,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             Command::Serve(settings) => serve(settings),
             Command::Call(call) => call.run(),
             Command::Health(health) => health.run(),
+            Command::Load(load) => load.run(),
             Command::Config(command) => run_config(command).map(|()| ExitCode::SUCCESS),
         },
     };
@@ -158,7 +163,8 @@ fn usage(error: &clap::Error, arguments: &[OsString]) -> ExitCode {
     if !error.use_stderr() {
         return ExitCode::SUCCESS;
     }
-    let is_client = arguments.get(1).is_some_and(|name| name == "call" || name == "health");
+    let is_client =
+        ["call", "health", "load"].iter().any(|name| arguments.get(1).is_some_and(|a| a == name));
     ExitCode::from(if is_client { probe::ARGUMENTS } else { sysexits::USAGE })
 }
 

@@ -8,7 +8,8 @@
 //! - [`telemetry`]: what it says of itself.
 //! - [`proto`]: the messages, as generated.
 //! - [`config`]: the settings, and where each came from.
-//! - [`client`]: the other side: a call, a health probe, and the channel of both.
+//! - [`client`]: the other side: a call, a health probe, a load generator, and the
+//!   channel of all.
 //! - [`cli`]: the commands, which put the rest together.
 //!
 //! The arrows run one way: cli -> (server | client) -> (middleware, service,

@@ -1,4 +1,4 @@
-//! `call` and `health`: the client's commands.
+//! `call` and `health`: the client's commands, and what all of its commands share.
 
 use std::{
     env,
@@ -68,7 +68,7 @@ pub(super) struct HealthArgs {
     connection: ConnectionArgs,
 }
 
-/// What all of the client's commands have in common.
+/// How `call` and `health` reach a server.
 #[derive(Debug, Args)]
 struct ConnectionArgs {
     /// Wait for a server that is not there yet, until the timeout.
@@ -78,6 +78,13 @@ struct ConnectionArgs {
     #[arg(long, value_name = "N", default_value_t = MAX_ATTEMPTS)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_ATTEMPTS)))]
     attempts: u32,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+/// Whom to trust, and who to be.
+#[derive(Debug, Args)]
+pub(super) struct TlsArgs {
     /// Use TLS; the other flags of TLS imply it.
     #[arg(long, help_heading = "TLS")]
     tls: bool,
@@ -97,7 +104,7 @@ struct ConnectionArgs {
 
 impl ConnectionArgs {
     fn target(self, address: Address, timeout: Duration) -> Result<Target, WrongArguments> {
-        let tls = if self.asks_for_tls() { Some(Tls::load(&self.tls_files())?) } else { None };
+        let tls = self.tls.load()?;
         Ok(self.target_with(address, tls, timeout))
     }
 
@@ -112,11 +119,11 @@ impl ConnectionArgs {
             address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
         let tls = match tls {
-            Some(tls) if server.health_address.is_none() && !self.asks_for_trust() => {
-                if tls.client_ca.is_some() && self.cert.is_none() {
+            Some(tls) if server.health_address.is_none() && !self.tls.asks_for_trust() => {
+                if tls.client_ca.is_some() && self.tls.cert.is_none() {
                     return Err(WrongArguments::ClientCertificate);
                 }
-                Some(Tls::unverified(&self.tls_files())?)
+                Some(Tls::unverified(&self.tls.files())?)
             }
             _ => return self.target(address.into(), timeout),
         };
@@ -127,16 +134,20 @@ impl ConnectionArgs {
         let Self { wait_for_ready, attempts: max_attempts, .. } = self;
         Target { address, tls, timeout, wait_for_ready, max_attempts, tracing: None }
     }
+}
 
-    fn asks_for_tls(&self) -> bool {
-        self.tls || self.cert.is_some() || self.asks_for_trust()
+impl TlsArgs {
+    /// Nothing where no flag asks for TLS.
+    pub(super) fn load(&self) -> Result<Option<Tls>, WrongArguments> {
+        let asked = self.tls || self.cert.is_some() || self.asks_for_trust();
+        Ok(if asked { Some(Tls::load(&self.files())?) } else { None })
     }
 
     fn asks_for_trust(&self) -> bool {
         self.ca.is_some() || self.server_name.is_some()
     }
 
-    fn tls_files(&self) -> TlsFiles {
+    fn files(&self) -> TlsFiles {
         let identity = self.cert.clone().zip(self.key.clone());
         TlsFiles { ca: self.ca.clone(), identity, server_name: self.server_name.clone() }
     }
@@ -240,7 +251,7 @@ fn until_interrupted(
     outcome
 }
 
-fn timeout(text: &str) -> Result<Duration, String> {
+pub(super) fn timeout(text: &str) -> Result<Duration, String> {
     config::parse_duration(text)
         .filter(|timeout| !timeout.is_zero())
         .ok_or_else(|| "expected a duration above 0, up to a year, such as 250ms or 5s".to_owned())
@@ -250,7 +261,7 @@ fn timeout(text: &str) -> Result<Duration, String> {
 /// HTTP/2 protocol).
 const RESERVED: [&str; 4] = ["content-type", "te", "user-agent", "host"];
 
-fn metadata(text: &str) -> Result<(HeaderName, HeaderValue), String> {
+pub(super) fn metadata(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (key, value) = text.split_once('=').ok_or("expected a key, = and a value")?;
     let key: HeaderName = key.parse().map_err(|_| format!("{key:?} is not a key of metadata"))?;
     if key.as_str().starts_with("grpc-") || RESERVED.contains(&key.as_str()) {

@@ -129,6 +129,11 @@ impl Channel {
         }
     }
 
+    /// Whether there is a connection to send a call on.
+    pub(super) fn is_connected(&self) -> bool {
+        self.state.borrow().ready.iter().any(|ready| !ready.sender.is_closed())
+    }
+
     async fn send(self, request: Request<Body>) -> Result<Response<AnswerBody>, Status> {
         let deadline = self.timeout.map(|timeout| Instant::now() + timeout);
         let (mut head, body) = request.into_parts();
@@ -179,7 +184,8 @@ impl Channel {
         outcome
     }
 
-    async fn attempt(
+    /// Sends a call on the connection whose turn it is, once.
+    pub(super) async fn attempt(
         &self,
         call: &Parts,
         message: Bytes,
@@ -262,7 +268,7 @@ impl Channel {
         Some(Err(Status::unavailable(format!("cannot connect to {address}: {failure}"))))
     }
 
-    fn too_late(&self) -> Status {
+    pub(super) fn too_late(&self) -> Status {
         let timeout = self.timeout.unwrap_or_default();
         let timeout = humantime::format_duration(timeout);
         Status::deadline_exceeded(format!("no answer within {timeout}"))

@@ -7,7 +7,8 @@ use tokio::time::Instant;
 
 /// How many attempts of this call there were before (gRFC A6).
 pub(super) const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
-const TIMEOUT: &str = "grpc-timeout";
+/// What is left of the time of a call ("Timeout" in the gRPC HTTP/2 protocol).
+pub(super) const TIMEOUT: &str = "grpc-timeout";
 const AGENT: HeaderValue =
     HeaderValue::from_static(concat!("sample-service/", env!("CARGO_PKG_VERSION")));
 
@@ -25,7 +26,7 @@ pub(super) fn of_attempt(call: &HeaderMap, previous: u32, deadline: Option<Insta
 }
 
 /// At most eight digits, and a unit ("Timeout" in the gRPC HTTP/2 protocol).
-fn grpc_timeout(left: Duration) -> HeaderValue {
+pub(super) fn grpc_timeout(left: Duration) -> HeaderValue {
     const DIGITS: u128 = 100_000_000;
     let units = [
         (left.as_micros(), 'u'),

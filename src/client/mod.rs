@@ -1,4 +1,5 @@
-//! The other side: a call, a health probe, and the channel that both use.
+//! The other side: a call, a health probe, a load generator, and the channel that
+//! all of them use.
 //!
 //! In reading order: [`Target`] is what a command was given; [`Channel`] sends
 //! calls; `retry` says which are tried again, `headers` what each attempt says of
@@ -13,6 +14,7 @@ mod channel;
 mod connection;
 mod headers;
 pub mod health;
+pub mod load;
 mod retry;
 mod status;
 mod tls;

@@ -11,6 +11,7 @@ mod configuration;
 mod health;
 mod interop;
 mod limit;
+mod load;
 mod log;
 mod metrics;
 mod monitoring;

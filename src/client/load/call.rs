@@ -1,0 +1,93 @@
+//! One call, made by hand: its message is encoded once for all of them.
+
+use std::time::{Duration, Instant};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
+use http_body_util::BodyExt;
+use prost::Message;
+use tokio::time::timeout;
+use tonic::{Code, Status};
+
+use super::Plan;
+use crate::{
+    client::{
+        Channel,
+        headers::{TIMEOUT, grpc_timeout},
+    },
+    proto::SampleRequest,
+};
+
+/// What every call sends.
+#[derive(Debug, Clone)]
+pub(super) struct Template {
+    head: Parts,
+    message: Bytes,
+    timeout: Duration,
+}
+
+/// What came of a call.
+pub(super) struct Outcome {
+    /// When it should have begun, and when it did.
+    pub(super) due: Instant,
+    pub(super) begun: Instant,
+    pub(super) ended: Instant,
+    pub(super) status: Status,
+    /// Whether there was no connection left at its end.
+    pub(super) disconnected: bool,
+}
+
+impl Template {
+    pub(super) fn new(plan: &Plan, timeout: Duration) -> Self {
+        let mut request = Request::post("/SampleService/Call");
+        let headers = request.headers_mut().expect("the path is one");
+        headers.extend(plan.metadata.clone().into_headers());
+        headers.insert(header::TE, HeaderValue::from_static("trailers"));
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
+        // It is the same for all: each of them is sent at once, and once.
+        headers.insert(TIMEOUT, grpc_timeout(timeout));
+        let (head, ()) = request.body(()).expect("the headers are headers").into_parts();
+        let message = framed(&SampleRequest { message: plan.message.clone() });
+        Self { head, message, timeout }
+    }
+
+    /// Makes the call that was due then, now.
+    pub(super) async fn call(&self, channel: &Channel, due: Option<Instant>) -> Outcome {
+        let begun = Instant::now();
+        let status = self.status(channel).await;
+        let ended = Instant::now();
+        let disconnected = status.code() == Code::Unavailable && !channel.is_connected();
+        Outcome { due: due.unwrap_or(begun), begun, ended, status, disconnected }
+    }
+
+    async fn status(&self, channel: &Channel) -> Status {
+        let answer = async {
+            // The deadline is that of the whole call, and is kept here.
+            let (answer, _) = channel.attempt(&self.head, self.message.clone(), 0, None).await;
+            let (head, body) = answer?.into_parts();
+            let body = body.collect().await?;
+            // An answer of trailers alone has them in its head.
+            Ok(read_status(body.trailers().unwrap_or(&head.headers)))
+        };
+        match timeout(self.timeout, answer).await {
+            Ok(Ok(status) | Err(status)) => status,
+            Err(_late) => channel.too_late(),
+        }
+    }
+}
+
+fn read_status(trailers: &HeaderMap) -> Status {
+    Status::from_header_map(trailers)
+        .unwrap_or_else(|| Status::unknown("the answer ended without a status"))
+}
+
+/// A message that is not compressed, behind its length ("Length-Prefixed-Message"
+/// in the gRPC HTTP/2 protocol).
+fn framed(message: &impl Message) -> Bytes {
+    let length = message.encoded_len();
+    let mut framed = BytesMut::with_capacity(5 + length);
+    framed.put_u8(0);
+    framed.put_u32(u32::try_from(length).expect("the size of a message is limited"));
+    message.encode(&mut framed).expect("a buffer of bytes grows");
+    framed.freeze()
+}
