@@ -222,7 +222,9 @@ async fn flush(settings: &Settings, telemetry: Telemetry, log: &LogWriter) {
     let for_spans = left().mul_f64(0.9);
     // The spans need this thread to get away, so it must not be blocked.
     let _ = spawn_blocking(move || telemetry.flush_spans(for_spans)).await;
-    let lost = log.flush(left());
+    // Metrics are answered meanwhile: a last scrape is to see what was lost.
+    let (log, for_lines) = (log.clone(), left());
+    let lost = spawn_blocking(move || log.flush(for_lines)).await.unwrap_or_default();
     // By a writer too: this may be the very pipe that nobody reads. And whatever
     // becomes of it, the outcome is that of the server.
     if lost > 0

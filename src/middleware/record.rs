@@ -66,7 +66,7 @@ where
         let peer = self.peer.clone();
         let call = self.telemetry.begin(request.uri().path(), request.headers(), peer);
         request.extensions_mut().insert(call.progress().clone());
-        RecordedCall { future: self.inner.call(request), call: Some(call) }
+        RecordedCall { future: Some(self.inner.call(request)), call: Some(call) }
     }
 }
 
@@ -74,7 +74,7 @@ pin_project! {
     /// A call that is reported once its response has ended, or once it is dropped.
     pub struct RecordedCall<F> {
         #[pin]
-        future: F,
+        future: Option<F>,
         call: Option<Call>,
     }
 }
@@ -86,11 +86,15 @@ where
     type Output = Result<Response<RecordedBody<R>>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
+        let mut this = self.project();
         let call = this.call.as_ref().expect("a future is not polled after its end");
         // What the service does is part of the trace.
         let _in_span = call.span().map(|span| span.context().clone().attach());
-        let Ok(response) = ready!(this.future.poll(cx));
+        let future = this.future.as_mut().as_pin_mut().expect("it is there as long as the call is");
+        let Ok(response) = ready!(future.poll(cx));
+        // What is still at work or in the queue says how far it came when it is
+        // dropped, which must be before the call is reported.
+        this.future.set(None);
         let mut call = this.call.take().expect("it was there just now");
         call.read_status(response.headers());
         Poll::Ready(Ok(response.map(|body| RecordedBody { body, call: Some(call) })))

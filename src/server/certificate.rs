@@ -73,7 +73,7 @@ impl Files {
         let key = key.map_err(|problem| fault("tls.key", &settings.key, problem));
         let mut clients = None;
         if let (Some(path), Some(content)) = (&settings.client_ca, &self.client_ca) {
-            match client_verifier(content, &provider) {
+            match client_verifier(content, seconds(now), &provider) {
                 Ok(verifier) => clients = Some(verifier),
                 Err(problem) => fault("tls.client_ca", path, problem),
             }
@@ -134,10 +134,15 @@ struct Chain {
 fn chain(content: &Content, now: i64) -> Result<Chain, String> {
     let certificates = certificates(content)?;
     let first = parse(&certificates[0])?;
-    for other in &certificates[1..] {
-        parse(other)?;
+    for certificate in &certificates {
+        in_its_time(&parse(certificate)?, now)?;
     }
-    let valid = first.validity();
+    let not_after = first.validity().not_after.timestamp();
+    Ok(Chain { serial: first.raw_serial_as_string(), not_after, certificates })
+}
+
+fn in_its_time(certificate: &X509Certificate<'_>, now: i64) -> Result<(), String> {
+    let valid = certificate.validity();
     let (not_before, not_after) = (valid.not_before.timestamp(), valid.not_after.timestamp());
     if now < not_before {
         return Err(format!(
@@ -148,7 +153,7 @@ fn chain(content: &Content, now: i64) -> Result<Chain, String> {
     if now > not_after {
         return Err(format!("has expired, at {}: renew it", in_words(not_after)));
     }
-    Ok(Chain { serial: first.raw_serial_as_string(), not_after, certificates })
+    Ok(())
 }
 
 fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, String> {
@@ -163,14 +168,24 @@ fn key(content: &Content, provider: &CryptoProvider) -> Result<Arc<dyn SigningKe
     key.map_err(|error| format!("has a key that is of no use: {error}"))
 }
 
+/// Authorities that are out of their time are left out, for a file may have the old
+/// beside the new: what verifies clients does not look at an authority's time.
 fn client_verifier(
     content: &Content,
+    now: i64,
     provider: &Arc<CryptoProvider>,
 ) -> Result<Arc<dyn ClientCertVerifier>, String> {
     let of_no_use = |error| format!("has a certificate that is of no use: {error}");
     let mut authorities = RootCertStore::empty();
+    let mut out_of_time = None;
     for certificate in certificates(content)? {
-        authorities.add(certificate).map_err(of_no_use)?;
+        match in_its_time(&parse(&certificate)?, now) {
+            Ok(()) => authorities.add(certificate).map_err(of_no_use)?,
+            Err(problem) => out_of_time = Some(problem),
+        }
+    }
+    if let Some(problem) = out_of_time.filter(|_| authorities.is_empty()) {
+        return Err(problem);
     }
     let provider = Arc::clone(provider);
     let verifier = WebPkiClientVerifier::builder_with_provider(authorities.into(), provider);

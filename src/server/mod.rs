@@ -152,14 +152,16 @@ impl Server {
                 Ok::<_, BindError>(MetricsPages { listener, address, pages })
             })
             .transpose()?;
-        Observed {
+        let observed = Observed {
             admission,
-            connections: Arc::clone(&service.connections),
+            connections: Arc::downgrade(&service.connections),
             lifecycle: lifecycle.clone(),
             tls: tls.as_ref().map(Tls::status),
-            telemetry: telemetry.clone(),
+            log: telemetry.log().cloned(),
+        };
+        if let Some(metrics) = telemetry.metrics() {
+            observed.add_to(metrics);
         }
-        .add_to_metrics();
         let (shutdown, calls) = (settings.shutdown.clone(), calls.clone());
         Ok(Self { service, health, metrics, in_flight, lifecycle, shutdown, calls })
     }

@@ -1,34 +1,33 @@
 //! What the server knows of itself at each scrape.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Weak};
 
 use super::{State, connection::Connections, lifecycle::Lifecycle, reload::TlsStatus};
 use crate::{
     middleware::AdmissionLayer,
-    telemetry::{Families, Telemetry},
+    telemetry::{Families, LogWriter, Metrics},
 };
 
 /// Those who count anyway.
 #[derive(Debug, Clone)]
 pub(super) struct Observed {
     pub(super) admission: AdmissionLayer,
-    pub(super) connections: Arc<Connections>,
+    /// Weak, for connections have the metrics, which have this.
+    pub(super) connections: Weak<Connections>,
     pub(super) lifecycle: Lifecycle,
     pub(super) tls: Option<TlsStatus>,
-    pub(super) telemetry: Telemetry,
+    pub(super) log: Option<LogWriter>,
 }
 
 impl Observed {
-    /// Has the metrics ask them, where there are metrics.
-    pub(super) fn add_to_metrics(self) {
-        if let Some(metrics) = self.telemetry.clone().metrics() {
-            metrics.add(move |families| {
-                self.write_admission(families)?;
-                self.write_connections(families)?;
-                self.write_tls(families)?;
-                self.write_rest(families)
-            });
-        }
+    /// Has the metrics ask them.
+    pub(super) fn add_to(self, metrics: &Metrics) {
+        metrics.add(move |families| {
+            self.write_admission(families)?;
+            self.write_connections(families)?;
+            self.write_tls(families)?;
+            self.write_rest(families)
+        });
     }
 
     fn write_admission(&self, families: &mut Families<'_>) -> fmt::Result {
@@ -50,11 +49,12 @@ impl Observed {
     }
 
     fn write_connections(&self, families: &mut Families<'_>) -> fmt::Result {
-        let open = self.connections.open_now() as f64;
+        let Some(connections) = self.connections.upgrade() else { return Ok(()) };
+        let open = connections.open_now() as f64;
         families.gauge("connections_open", "Connections that are open.", open)?;
-        let limit = self.connections.limit() as f64;
+        let limit = connections.limit() as f64;
         families.gauge("connections_limit", "Connections that may be open.", limit)?;
-        let endings = self.connections.endings();
+        let endings = connections.endings();
         let ended = [
             ("closed", endings.closed as f64),
             ("failed", endings.failed as f64),
@@ -80,7 +80,7 @@ impl Observed {
         let now = self.lifecycle.now();
         let states = State::ALL.map(|state| (state.name(), f64::from(u8::from(state == now))));
         families.gauges("state", "1 for the state that the server is in.", "state", &states)?;
-        let lost = self.telemetry.lost_lines() as f64;
+        let lost = self.log.as_ref().map_or(0, LogWriter::lost) as f64;
         families.counter("log_lines_lost", "Lines of the log that were lost.", lost)
     }
 }

@@ -97,7 +97,11 @@ impl Method {
 
 #[cfg(test)]
 mod tests {
+    use prost::Message;
+    use prost_types::FileDescriptorSet;
+
     use super::*;
+    use crate::proto;
 
     #[test]
     fn a_path_is_the_method_that_is_there() {
@@ -108,6 +112,22 @@ mod tests {
         for path in ["", "/", "/SampleService", "/SampleService/call", "/SampleService/Call/"] {
             assert!(!Method::at(path).is_known(), "{path}");
         }
+    }
+
+    /// A method that is not in the table is not served.
+    #[test]
+    fn all_methods_of_the_service_are_known() {
+        let files = FileDescriptorSet::decode(proto::DESCRIPTORS).expect("descriptors");
+        let services = files.file.iter().flat_map(|file| &file.service);
+        let mut count = 0;
+        for service in services {
+            for method in &service.method {
+                let path = format!("/{}/{}", service.name(), method.name());
+                assert!(Method::at(&path).is_own(), "{path} is missing");
+                count += 1;
+            }
+        }
+        assert_eq!(count, OWN);
     }
 
     #[test]

@@ -53,9 +53,9 @@ impl Telemetry {
         self.0.metrics.as_ref()
     }
 
-    /// Lines of the log that were lost so far.
-    pub fn lost_lines(&self) -> usize {
-        self.0.access_log.as_ref().map_or(0, |log| log.writer().lost())
+    /// Where the lines of calls are written, where any are.
+    pub fn log(&self) -> Option<&LogWriter> {
+        self.0.access_log.as_ref().map(AccessLog::writer)
     }
 
     /// A call begins. It ends when what is returned is dropped.

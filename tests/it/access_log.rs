@@ -55,6 +55,29 @@ async fn the_time_in_the_queue_is_apart_from_the_time_at_work() {
     assert!(ms("ms") >= ms("queue_ms") + ms("work_ms"), "{call}");
 }
 
+/// It is in the queue, and its report must know for how long: such are the waits that
+/// matter.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_is_given_up_has_the_times_that_it_had() {
+    let server = ServerProcess::start(&["--work", "1h", "--max-workers", "1"]);
+    let at_work = [("grpc-timeout", "400m")];
+    let call = line_of(&server, &at_work).await;
+    assert_eq!(call["code"], "DEADLINE_EXCEEDED");
+    let ms = |call: &serde_json::Value, name: &str| call[name].as_f64().expect("a number");
+    assert!(ms(&call, "work_ms") > 200.0, "{call}");
+
+    let server =
+        ServerProcess::start(&["--work", "1h", "--max-workers", "1", "--log-level", "debug"]);
+    let (_answer, mut first) = Caller::connect(&server.address).await.begin(&[]).await;
+    first.send_data(message(false, &text("first")), true).expect("sent");
+    server.wait_for_event("request : first");
+    // The first has had its worker for less time than this one has.
+    let call = line_of(&server, &[("grpc-timeout", "2S")]).await;
+    assert_eq!(call["code"], "DEADLINE_EXCEEDED", "{call}");
+    assert!(ms(&call, "queue_ms") > 200.0, "{call}");
+    assert_eq!(ms(&call, "work_ms"), 0.0, "{call}");
+}
+
 #[test]
 fn what_a_caller_chose_is_escaped_and_cut() {
     let server = ServerProcess::start(&[]);
@@ -103,6 +126,23 @@ fn probes_leave_a_line_only_where_they_fail_or_at_debug() {
     let call = server.wait_for_event("call");
     assert_eq!(call["method"], "/grpc.health.v1.Health/Check");
     assert_eq!(call["code"], "NOT_FOUND");
+
+    // With `off` not even that, and a watch that its client ends has not failed.
+    let server = ServerProcess::with(&[("SAMPLE__LOG__ACCESS", "off")], &[]);
+    server.run(&["health", "Nonsense"]);
+    server.process.signal(Signal::TERM);
+    let (_, lines) = server.process.wait();
+    assert!(lines.iter().all(|line| event(line)["message"] != "call"), "{lines:#?}");
+    let server = ServerProcess::start(&[]);
+    let mut watch =
+        Process::spawn(&mut command(&["health", "--watch", "--address", &server.address]));
+    watch.close_stdin();
+    watch.wait_for(|line| line.contains("SERVING").then_some(()));
+    watch.signal(Signal::INT);
+    assert!(watch.wait().0.success());
+    server.run(&["health", "Nonsense"]);
+    let call = server.wait_for_event("call");
+    assert_eq!(call["method"], "/grpc.health.v1.Health/Check", "{call}");
 
     let server = ServerProcess::start(&["--log-level", "debug"]);
     server.run(&["health"]);

@@ -197,6 +197,41 @@ fn a_pair_that_does_not_match_or_is_out_of_its_time_is_refused() {
     }
 }
 
+/// An authority verifies clients whatever its own time is, so the start has to look.
+#[test]
+fn an_authority_of_clients_that_has_expired_is_refused_unless_another_is_beside_it() {
+    let files = Files::new();
+    let (certificate, key) = files.issue().write(files.folder.path());
+    // What it looks at is the time, whoever it is of.
+    let expired = files.authority.client("old").years(2000, 2001).issue().certificate;
+    let old = files.write("old.crt", &expired);
+    assert_eq!(
+        files.refusal(&certificate, &key, &old),
+        format!(
+            "{ONE_FAULT}tls.client_ca: FOLDER/old.crt: has expired, at 2001-01-01T00:00:00Z: \
+             renew it\n"
+        )
+    );
+    let both = files.write("both.crt", &(expired.clone() + &files.authority.pem()));
+    let check = |file: &str| {
+        let mut check = command(&["config", "check"]);
+        check.env("SAMPLE__TLS__CERTIFICATE", &certificate).env("SAMPLE__TLS__KEY", &key);
+        check.env("SAMPLE__TLS__CLIENT_CA", file).output().expect("the binary runs").status
+    };
+    assert!(check(&both).success());
+
+    let chain = files.issue();
+    files.write("tls.crt", &(chain.certificate + &expired));
+    files.write("tls.key", &chain.key);
+    assert_eq!(
+        files.refusal(&certificate, &key, ""),
+        format!(
+            "{ONE_FAULT}tls.certificate: FOLDER/tls.crt: has expired, at 2001-01-01T00:00:00Z: \
+             renew it\n"
+        )
+    );
+}
+
 #[test]
 fn every_file_at_fault_is_listed_at_once() {
     let files = Files::new();

@@ -1,11 +1,22 @@
 //! Traces, as a collector of spans gets them.
 
+use std::convert::Infallible;
+
+use http::{Request, Response};
+use http_body_util::BodyExt;
+use opentelemetry::{Context, trace::TraceContextExt};
 use opentelemetry_proto::tonic::trace::v1::{Status, span::SpanKind, status::StatusCode};
 use rustix::process::Signal;
+use sample_service::{
+    middleware::RecordLayer,
+    telemetry::{Telemetry, Tracing},
+};
+use tower::{Layer, ServiceExt, service_fn};
 
 use crate::support::{
     collector::{Collected, Collector},
     process::{NEVER, ServerProcess, command, event},
+    settings,
     wire::{Answer, Caller, message, text},
 };
 
@@ -163,6 +174,24 @@ async fn one_trace_has_both_sides_of_a_call() {
     assert_eq!(client.span.status.expect("a status").code(), StatusCode::Error);
     let on_the_server = collector.span(|span| is_servers(span) && refused(span)).await;
     assert_eq!(on_the_server.span.status.unwrap_or_default(), Status::default());
+}
+
+/// So that what it calls in turn is part of the trace too.
+#[tokio::test]
+async fn the_handler_is_within_the_trace_of_its_call() {
+    let (_collector, url) = Collector::start().await;
+    let settings = settings(&[("tracing.endpoint", &url)]);
+    let tracing = Tracing::start(&settings.tracing).expect("an exporter");
+    let record = RecordLayer::new(Telemetry::new(None, None, tracing));
+    let handler = service_fn(async |_: Request<()>| {
+        let trace = Context::current().span().span_context().trace_id();
+        Ok::<_, Infallible>(Response::new(trace.to_string()))
+    });
+    let request = Request::post("http://test/SampleService/Call");
+    let request = request.header("traceparent", traceparent(true)).body(()).expect("a request");
+    let Ok(answer) = record.layer(handler).oneshot(request).await;
+    let body = answer.into_body().collect().await.expect("it is whole").to_bytes();
+    assert_eq!(body, TRACE);
 }
 
 #[tokio::test(flavor = "multi_thread")]
