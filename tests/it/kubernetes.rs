@@ -65,7 +65,12 @@ fn probes_ask_for_health_where_it_is_served_in_plaintext() {
 #[test]
 fn each_port_that_is_configured_is_declared_and_no_other() {
     for (manifests, settings) in servers() {
-        let container = &manifests.pod().expect("a server")["spec"]["containers"][0];
+        let pod = manifests.pod().expect("a server");
+        let scraped = pod["metadata"]["annotations"]["prometheus.io/port"].as_str();
+        let served = settings.metrics.address.map(|address| address.port().to_string());
+        assert_eq!(scraped, served.as_deref(), "{}", manifests.folder);
+
+        let container = &pod["spec"]["containers"][0];
         let ports = container["ports"].as_vec().expect("ports").iter();
         let declared: BTreeSet<_> = ports.map(|port| port["containerPort"].as_i64()).collect();
         let Settings { server, metrics, .. } = settings;

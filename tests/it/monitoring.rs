@@ -84,6 +84,7 @@ fn promtool_finds_no_fault_in_metrics_and_rules() {
 
     for arguments in [
         ["check", "config", "prometheus.yaml"],
+        ["check", "config", "prometheus-kubernetes.yaml"],
         ["check", "rules", "alerts.yaml"],
         ["test", "rules", "alerts_test.yaml"],
     ] {
