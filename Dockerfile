@@ -1,4 +1,4 @@
-# One static binary in an empty image.
+# One static binary in an empty image, for amd64 and arm64.
 #
 # Every BuildKit builds this, that of Docker 20.10 too: so no `# syntax=`, no
 # heredocs, no `COPY --link`.
@@ -8,32 +8,54 @@ ARG RUST_VERSION=1.95
 # the builder image is not even looked up.
 ARG BINARY_FROM=build
 
-FROM rust:${RUST_VERSION}-slim-bookworm AS build
+# For the image's processor, but on the machine's own.
+FROM --platform=$BUILDPLATFORM rust:${RUST_VERSION}-slim-bookworm AS build
+# The secret is for networks with a certificate authority of their own:
+#   docker build --secret id=ca-bundle,src=FILE
+RUN --mount=type=cache,target=/usr/local/cargo/registry \
+    --mount=type=secret,id=ca-bundle \
+    if [ -s /run/secrets/ca-bundle ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca-bundle; fi; \
+    cargo install --quiet --locked --version 0.7.7 cargo-auditable
+ARG TARGETARCH
+# The other processor's compiler and libraries, where the image is for another. Those
+# of Debian's release in force are the right ones, so without their versions.
+# hadolint ignore=DL3008
+RUN case "$TARGETARCH" in \
+        amd64) machine=x86_64 compiler=gcc-x86-64-linux-gnu ;; \
+        arm64) machine=aarch64 compiler=gcc-aarch64-linux-gnu ;; \
+        *) echo "no image for $TARGETARCH: amd64 or arm64" >&2; exit 1 ;; \
+    esac \
+    && echo "$machine-unknown-linux-gnu" >/target \
+    && if [ "$machine" != "$(uname -m)" ]; then \
+        apt-get update \
+        && apt-get install -y --no-install-recommends "$compiler" "libc6-dev-$TARGETARCH-cross" \
+        && rm -rf /var/lib/apt/lists/* \
+        && rustup target add "$machine-unknown-linux-gnu"; \
+    fi
 WORKDIR /src
 # By name: a change of anything else must not compile again.
 COPY Cargo.toml Cargo.lock build.rs ./
+COPY .cargo .cargo
+COPY deploy/static-binary deploy/
 COPY config config
 COPY proto proto
 COPY src src
 # Not compiled, but the manifest names them.
 COPY benches benches
-# - touch: the cache may hold newer results of another checkout's older sources,
-#   and cargo compares times.
-# - --target: else the flag would reach proc macros, which cannot be static.
-# - The secret is for networks with a certificate authority of their own:
-#   docker build --secret id=ca-bundle,src=FILE
+# touch: the cache may hold newer results of another checkout's older sources, and
+# cargo compares times.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
     --mount=type=secret,id=ca-bundle \
     if [ -s /run/secrets/ca-bundle ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca-bundle; fi; \
     find src proto config build.rs -type f -exec touch {} + \
-    && target="$(rustc --print host-tuple)" \
-    && RUSTFLAGS="-C target-feature=+crt-static" cargo build --release --locked --target "$target" \
-    && cp "target/$target/release/sample-service" /sample-service
+    && binary="$(deploy/static-binary "$(cat /target)")" \
+    && cp "$binary" /sample-service
 
 FROM scratch AS prebuilt
 COPY dist/sample-service /sample-service
 
+# hadolint ignore=DL3006
 FROM ${BINARY_FROM} AS binary
 
 FROM scratch

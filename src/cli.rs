@@ -243,6 +243,7 @@ async fn serve_until_told(
     let shutdown = shutdown_signals()?;
     let server = Server::bind(settings, calls, telemetry)?;
     tracing::info!(
+        threads = calls.metrics().num_workers(),
         max_workers = settings.server.max_workers.get(),
         queue = settings.queue.length,
         queue_timeout = ?settings.queue.timeout,

@@ -93,6 +93,8 @@ fn the_start_names_version_address_and_limits() {
     let limits = server.wait_for(|line| Some(event(line)));
     assert_eq!(limits["message"], "limits");
     assert_eq!(limits["max_workers"], 7);
+    let threads = std::thread::available_parallelism().expect("some").get();
+    assert_eq!(limits["threads"], threads);
     for limit in ["queue", "streams", "connections", "message_bytes", "header_bytes"] {
         assert!(limits[limit].as_u64() > Some(0), "{limit}: {limits}");
     }

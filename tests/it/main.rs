@@ -10,6 +10,7 @@ mod client_tls;
 mod configuration;
 mod health;
 mod interop;
+mod kubernetes;
 mod limit;
 mod load;
 mod log;

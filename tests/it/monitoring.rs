@@ -13,7 +13,7 @@ use tempfile::TempDir;
 use crate::{
     metrics::METRICS,
     support::{
-        certificates::Authority,
+        certificates::{Authority, write},
         http1::get,
         process::{ServerProcess, stderr, stdout},
         prometheus::{SHIPPED, program, shipped},
@@ -89,6 +89,19 @@ fn promtool_finds_no_fault_in_metrics_and_rules() {
     ] {
         succeeds(Command::new("promtool").args(arguments).current_dir(SHIPPED));
     }
+}
+
+#[test]
+fn promtool_finds_no_fault_in_the_configuration_for_kubernetes() {
+    let Some(mut check) = program("promtool") else { return };
+    // Debian's Prometheus cannot look for pods.
+    let (pods, none) = ("kubernetes_sd_configs:\n      - role: pod\n", "static_configs: []\n");
+    let config = shipped("prometheus-kubernetes.yaml");
+    assert!(config.contains(pods));
+    let folder = TempDir::new().expect("a folder");
+    let file = write(folder.path(), "prometheus.yaml", &config.replace(pods, none));
+    write(folder.path(), "alerts.yaml", &shipped("alerts.yaml"));
+    succeeds(check.args(["check", "config", &file]));
 }
 
 #[test]

@@ -2,6 +2,7 @@ pub(crate) mod certificates;
 pub(crate) mod collector;
 pub(crate) mod http1;
 pub(crate) mod http2;
+pub(crate) mod manifests;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod python;

@@ -1,5 +1,5 @@
-//! Python with the newest grpcio, in a virtual environment that is set up once
-//! for each build folder.
+//! Python with the newest grpcio and the schemas of Kubernetes, in a virtual
+//! environment that is set up once for each build folder.
 
 use std::{
     env,
@@ -10,7 +10,8 @@ use std::{
 };
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/python");
-const PACKAGES: [&str; 4] = ["grpcio", "grpcio-tools", "grpcio-health-checking", "grpcio-status"];
+const PACKAGES: [&str; 5] =
+    ["grpcio", "grpcio-tools", "grpcio-health-checking", "grpcio-status", "kubernetes-validate"];
 
 /// Python's command with a script of ours, or nothing where this machine has
 /// no Python that can set up an environment. In CI that is a failure.
@@ -25,7 +26,7 @@ pub(crate) fn script(name: &str) -> Option<Command> {
         Err(problem) => {
             assert!(env::var_os("CI").is_none(), "{problem}");
             // Past the test's captured output: nobody is to think that it ran.
-            let _ = writeln!(io::stderr(), "NOT TESTED against grpcio: {problem}");
+            let _ = writeln!(io::stderr(), "NOT TESTED with Python: {problem}");
             None
         }
     }

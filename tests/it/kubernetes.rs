@@ -1,0 +1,237 @@
+//! The manifests for Kubernetes, read together with the settings that they carry.
+
+use std::{collections::BTreeSet, io::Write, net::SocketAddr, process::Stdio, time::Duration};
+
+use sample_service::config::Settings;
+use tempfile::TempDir;
+use yaml_rust2::{Yaml, yaml::Hash};
+
+use crate::support::{
+    certificates::Authority,
+    manifests::{Manifests, shipped},
+    process::{ServerProcess, command, stderr, stdout},
+    python,
+};
+
+/// Each pod of a server, with its settings.
+fn servers() -> Vec<(Manifests, Settings)> {
+    let with_server = shipped().into_iter().filter(|manifests| manifests.pod().is_some());
+    let with_settings = with_server.map(|manifests| {
+        let settings = manifests.settings();
+        (manifests, settings)
+    });
+    with_settings.collect()
+}
+
+fn seconds(value: &Yaml) -> Duration {
+    Duration::from_secs(value.as_i64().and_then(|it| it.try_into().ok()).expect("seconds"))
+}
+
+#[test]
+fn the_grace_period_is_longer_than_an_end_may_take() {
+    for (manifests, Settings { shutdown, .. }) in servers() {
+        let pod = manifests.pod().expect("a server");
+        let grace = seconds(&pod["spec"]["terminationGracePeriodSeconds"]);
+        let end = shutdown.lame_duck + shutdown.drain + shutdown.flush;
+        // The bound is kept to a second.
+        assert!(grace > end + Duration::from_secs(1), "{}: {grace:?}, {end:?}", manifests.folder);
+    }
+}
+
+#[test]
+fn probes_ask_for_health_where_it_is_served_in_plaintext() {
+    for (manifests, settings) in servers() {
+        let server = &manifests.pod().expect("a server")["spec"]["containers"][0];
+        let plaintext = settings.tls.is_none().then_some(settings.server.address);
+        let address = settings.server.health_address.or(plaintext).expect("one without TLS");
+        for (probe, name) in [
+            ("startupProbe", "SampleService"),
+            ("readinessProbe", "SampleService"),
+            ("livenessProbe", "liveness"),
+        ] {
+            let asked = &server[probe]["grpc"];
+            let context = format!("{}, {probe}: {asked:?}", manifests.folder);
+            assert_eq!(asked["port"].as_i64(), Some(address.port().into()), "{context}");
+            assert_eq!(asked["service"].as_str(), Some(name), "{context}");
+            assert!(seconds(&server[probe]["timeoutSeconds"]).as_secs() > 1, "{context}");
+        }
+    }
+    let server = ServerProcess::start(&[]);
+    for name in ["SampleService", "liveness"] {
+        assert!(server.run(&["health", name]).status.success(), "{name}");
+    }
+}
+
+#[test]
+fn each_port_that_is_configured_is_declared_and_no_other() {
+    for (manifests, settings) in servers() {
+        let pod = manifests.pod().expect("a server");
+        let scraped = pod["metadata"]["annotations"]["prometheus.io/port"].as_str();
+        let served = settings.metrics.address.map(|address| address.port().to_string());
+        assert_eq!(scraped, served.as_deref(), "{}", manifests.folder);
+
+        let container = &pod["spec"]["containers"][0];
+        let ports = container["ports"].as_vec().expect("ports").iter();
+        let declared: BTreeSet<_> = ports.map(|port| port["containerPort"].as_i64()).collect();
+        let Settings { server, metrics, .. } = settings;
+        let addresses = [Some(server.address), server.health_address, metrics.address];
+        let configured: BTreeSet<_> =
+            addresses.iter().flatten().map(|address| Some(address.port().into())).collect();
+        assert_eq!(declared, configured, "{}", manifests.folder);
+    }
+}
+
+#[test]
+fn memory_holds_all_calls_at_work_and_in_the_queue() {
+    const MEBIBYTE: u64 = 1024 * 1024;
+    for (manifests, settings) in servers() {
+        let server = &manifests.pod().expect("a server")["spec"]["containers"][0];
+        let limit = server["resources"]["limits"]["memory"].as_str().expect("a limit");
+        let limit: u64 = limit.strip_suffix("Mi").and_then(|it| it.parse().ok()).expect("Mi");
+        let calls = settings.server.max_workers.get() + settings.queue.length;
+        let calls = u64::try_from(calls).expect("few");
+        // As deployment.yaml says.
+        let needed = 16 * MEBIBYTE + 4 * calls * u64::from(settings.limits.message.get());
+        assert!(limit * MEBIBYTE >= needed, "{}: {limit}Mi < {needed}", manifests.folder);
+    }
+}
+
+#[test]
+fn config_check_accepts_every_setting() {
+    let secret = TempDir::new().expect("a folder");
+    let authority = Authority::new("authority");
+    let (certificate, key) = authority.server().issue().write(secret.path());
+    let ca = authority.write(secret.path(), "ca.crt");
+    let mounted = [("/tls/tls.crt", certificate), ("/tls/tls.key", key), ("/tls/ca.crt", ca)];
+    for (manifests, settings) in servers() {
+        let mut check = command(&["config", "check"]);
+        for (name, value) in &manifests.environment {
+            let file = mounted.iter().find_map(|(path, file)| (path == value).then_some(file));
+            check.env(name, file.unwrap_or(value));
+        }
+        let output = check.output().expect("it runs");
+        assert!(output.status.success(), "{}: {}", manifests.folder, stderr(&output));
+        let is_tls = manifests.folder == "tls";
+        assert_eq!(settings.tls.is_some_and(|tls| tls.client_ca.is_some()), is_tls);
+    }
+}
+
+#[test]
+fn pods_may_do_nothing_that_they_need_not() {
+    let mut pods = 0;
+    for manifests in shipped() {
+        for workload in manifests.of_kind("Deployment").chain(manifests.of_kind("Job")) {
+            pods += 1;
+            let pod = &workload["spec"]["template"]["spec"];
+            let container = &pod["containers"][0];
+            let (all, own) = (&pod["securityContext"], &container["securityContext"]);
+            let context = manifests.folder;
+            assert_eq!(all["runAsNonRoot"].as_bool(), Some(true), "{context}");
+            assert_eq!(all["runAsUser"].as_i64(), Some(65532), "{context}");
+            assert_eq!(all["seccompProfile"]["type"].as_str(), Some("RuntimeDefault"), "{context}");
+            assert_eq!(own["readOnlyRootFilesystem"].as_bool(), Some(true), "{context}");
+            assert_eq!(own["allowPrivilegeEscalation"].as_bool(), Some(false), "{context}");
+            assert_eq!(own["capabilities"]["drop"][0].as_str(), Some("ALL"), "{context}");
+            assert_eq!(pod["automountServiceAccountToken"].as_bool(), Some(false), "{context}");
+            assert_eq!(pod["enableServiceLinks"].as_bool(), Some(false), "{context}");
+            assert!(pod["containers"][1].is_badvalue(), "{context}: one container a pod");
+            for amount in ["requests", "limits"] {
+                for resource in ["cpu", "memory"] {
+                    let amount = &container["resources"][amount][resource];
+                    assert!(amount.as_str().is_some(), "{context}: {resource}");
+                }
+            }
+        }
+        for account in manifests.of_kind("ServiceAccount") {
+            assert_eq!(account["automountServiceAccountToken"].as_bool(), Some(false));
+        }
+    }
+    assert!(pods > 0);
+}
+
+/// The labels that a selector asks for are the pod's.
+fn assert_selects(selector: &Yaml, pod: &Yaml, what: &str) {
+    let labels: &Hash = pod["metadata"]["labels"].as_hash().expect("labels");
+    let asked = selector.as_hash().unwrap_or_else(|| panic!("{what} selects nothing"));
+    assert!(asked.iter().all(|(label, value)| labels.get(label) == Some(value)), "{what}");
+    assert!(asked.contains_key(&Yaml::from_str("app.kubernetes.io/component")), "{what}");
+}
+
+#[test]
+fn what_guards_and_reaches_the_server_selects_its_pods() {
+    for (manifests, settings) in servers() {
+        let pod = manifests.pod().expect("a server");
+        let deployment = manifests.of_kind("Deployment").next().expect("a server");
+        let rollout = &deployment["spec"]["strategy"]["rollingUpdate"];
+        assert_eq!(rollout["maxUnavailable"].as_i64(), Some(0), "{}", manifests.folder);
+        assert_selects(&deployment["spec"]["selector"]["matchLabels"], pod, "Deployment");
+        for (kind, field) in [("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")]
+        {
+            let guard = manifests.of_kind(kind).next().unwrap_or_else(|| panic!("no {kind}"));
+            assert_selects(&guard["spec"][field]["matchLabels"], pod, kind);
+        }
+        for constraint in pod["spec"]["topologySpreadConstraints"].as_vec().expect("two") {
+            assert_selects(&constraint["labelSelector"]["matchLabels"], pod, "topology spread");
+        }
+        let scaler = manifests.of_kind("HorizontalPodAutoscaler").next().expect("one");
+        let scaled = &scaler["spec"]["scaleTargetRef"];
+        assert_eq!(scaled["name"], deployment["metadata"]["name"]);
+        assert!(deployment["spec"]["replicas"].is_badvalue(), "they are the autoscaler's");
+
+        let port = SocketAddr::port(&settings.server.address);
+        let mut headless = Vec::new();
+        for service in manifests.of_kind("Service") {
+            let name = service["metadata"]["name"].as_str().expect("a name");
+            assert_selects(&service["spec"]["selector"], pod, name);
+            let served = &service["spec"]["ports"][0];
+            assert_eq!(served["port"].as_i64(), Some(port.into()), "{name}");
+            let protocol = if settings.tls.is_some() { "grpcs" } else { "kubernetes.io/h2c" };
+            assert_eq!(served["appProtocol"].as_str(), Some(protocol), "{name}");
+            headless.push(service["spec"]["clusterIP"].as_str() == Some("None"));
+        }
+        headless.sort_unstable();
+        assert_eq!(headless, [false, true], "one for each kind of client");
+    }
+}
+
+#[test]
+fn the_job_calls_the_service_for_clients_that_balance_with_the_same_image() {
+    let all = shipped();
+    let of = |folder| all.iter().find(|manifests| manifests.folder == folder);
+    let (Some(server), Some(client)) = (of("base"), of("client")) else { return };
+    let job = client.of_kind("Job").next().expect("a job");
+    let client = &job["spec"]["template"]["spec"]["containers"][0];
+    let image = &server.pod().expect("a server")["spec"]["containers"][0]["image"];
+    assert_eq!(client["image"], *image);
+    assert_eq!(image.as_str(), Some(concat!("sample-service:", env!("CARGO_PKG_VERSION"))));
+
+    let mut services = server.of_kind("Service");
+    let headless = services.find(|it| it["spec"]["clusterIP"].as_str() == Some("None"));
+    let headless = headless.expect("one")["metadata"]["name"].as_str().expect("a name");
+    let arguments = client["args"].as_vec().expect("arguments");
+    let arguments: Vec<_> = arguments.iter().map(|it| it.as_str().expect("text")).collect();
+    let address = format!("--address={headless}:9999");
+    assert!(arguments.contains(&&*address), "{arguments:?}");
+
+    // The arguments are the program's own.
+    let server = ServerProcess::start(&[]);
+    let here = format!("--address={}", server.address);
+    let arguments = arguments.iter().map(|it| if *it == address { &here } else { *it });
+    let output = command(&arguments.collect::<Vec<_>>()).output().expect("it runs");
+    assert!(stdout(&output).ends_with("response : reply for test message\n"), "{output:?}");
+}
+
+#[test]
+fn the_schemas_of_the_newest_kubernetes_accept_every_manifest() {
+    for manifests in shipped() {
+        let Some(mut script) = python::script("validate_manifests.py") else { return };
+        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = script.spawn().expect("python runs");
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(manifests.text.as_bytes()).expect("it reads");
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}: {}", manifests.folder, stderr(&output));
+        assert!(stdout(&output).ends_with("manifests, 3 versions\n"), "{}", stdout(&output));
+    }
+}

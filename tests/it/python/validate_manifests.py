@@ -1,0 +1,16 @@
+"""Validates the manifests on standard input, strictly, against the schemas of the
+three newest minor versions of Kubernetes that there are, and prints how many."""
+
+import sys
+
+import kubernetes_validate
+import yaml
+from packaging.version import Version
+
+versions = {".".join(v.split(".")[:2]) for v in kubernetes_validate.utils.all_versions()}
+newest = sorted(versions, key=Version)[-3:]
+manifests = list(yaml.safe_load_all(sys.stdin))
+for manifest in manifests:
+    for version in newest:
+        kubernetes_validate.validate(manifest, version, strict=True)
+print(f"{len(manifests)} manifests, {len(newest)} versions")

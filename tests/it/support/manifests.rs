@@ -1,0 +1,100 @@
+//! The manifests for Kubernetes, as they are shipped.
+
+use std::{
+    collections::BTreeMap,
+    fs,
+    io::{self, Write},
+    path::Path,
+    process::Command,
+};
+
+use sample_service::config::{self, Layers, Settings};
+use yaml_rust2::{Yaml, YamlLoader};
+
+use super::process::{stderr, stdout};
+
+const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes");
+
+/// What one folder gives to `kubectl apply -k`.
+pub(crate) struct Manifests {
+    pub(crate) folder: &'static str,
+    pub(crate) text: String,
+    documents: Vec<Yaml>,
+    /// The environment of the server; empty where there is none.
+    pub(crate) environment: BTreeMap<String, String>,
+}
+
+/// Those of the base as they are, and those of every folder as `kubectl kustomize`
+/// renders them where there is a kubectl.
+pub(crate) fn shipped() -> Vec<Manifests> {
+    let mut all = vec![base()];
+    if Command::new("kubectl").args(["version", "--client"]).output().is_ok() {
+        all.extend(["base", "tls", "monitoring", "client"].map(rendered));
+    } else {
+        // Past the test's captured output: nobody is to think that it ran.
+        let _ = writeln!(io::stderr(), "NOT TESTED: overlays for Kubernetes, for want of kubectl");
+    }
+    all
+}
+
+fn base() -> Manifests {
+    let folder = Path::new(SHIPPED).join("base");
+    let files = fs::read_dir(&folder).expect("it is there");
+    let mut texts = Vec::new();
+    for file in files.map(|file| file.expect("a file").path()) {
+        let is_manifest = file.extension().is_some_and(|extension| extension == "yaml");
+        if is_manifest && file.file_stem() != Some("kustomization".as_ref()) {
+            texts.push(fs::read_to_string(file).expect("it is text"));
+        }
+    }
+    let settings = fs::read_to_string(folder.join("settings.env")).expect("it is there");
+    let settings = settings.lines().filter(|line| !line.starts_with('#'));
+    let pairs = settings.map(|line| line.split_once('=').expect("a name and a value"));
+    let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
+    Manifests::new("base, as it is", texts.join("\n---\n"), environment)
+}
+
+fn rendered(folder: &'static str) -> Manifests {
+    let output = Command::new("kubectl")
+        .arg("kustomize")
+        .arg(Path::new(SHIPPED).join(folder))
+        .output()
+        .expect("it runs");
+    assert!(output.status.success(), "{folder}: {}", stderr(&output));
+    let mut manifests = Manifests::new(folder, stdout(&output), BTreeMap::new());
+    manifests.environment = manifests.settings_of_the_server();
+    manifests
+}
+
+impl Manifests {
+    fn new(folder: &'static str, text: String, environment: BTreeMap<String, String>) -> Self {
+        let documents = YamlLoader::load_from_str(&text).expect("YAML");
+        Self { folder, text, documents, environment }
+    }
+
+    pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Yaml> {
+        self.documents.iter().filter(move |document| document["kind"].as_str() == Some(kind))
+    }
+
+    /// The server's pod, where there is one.
+    pub(crate) fn pod(&self) -> Option<&Yaml> {
+        self.of_kind("Deployment").next().map(|deployment| &deployment["spec"]["template"])
+    }
+
+    fn settings_of_the_server(&self) -> BTreeMap<String, String> {
+        let Some(pod) = self.pod() else { return BTreeMap::new() };
+        let name = &pod["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"];
+        let map = self.of_kind("ConfigMap").find(|map| map["metadata"]["name"] == *name);
+        let data = map.expect("the map that it names")["data"].as_hash().expect("settings");
+        let text = |yaml: &Yaml| yaml.as_str().expect("text").to_owned();
+        data.iter().map(|(name, value)| (text(name), text(value))).collect()
+    }
+
+    /// What the server goes by: the defaults, and what is changed of them.
+    pub(crate) fn settings(&self) -> Settings {
+        let pairs = self.environment.iter();
+        let environment = pairs.map(|(name, value)| (name.into(), value.into())).collect();
+        let layers = Layers { environment, ..Layers::default() };
+        config::load(&layers).expect("valid settings").settings
+    }
+}
