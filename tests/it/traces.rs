@@ -6,6 +6,7 @@ use rustix::process::Signal;
 use crate::support::{
     collector::{Collected, Collector},
     process::{NEVER, ServerProcess, command, event},
+    scripted::{self, Scripted},
     wire::{Answer, Caller, message, text},
 };
 
@@ -163,6 +164,19 @@ async fn one_trace_has_both_sides_of_a_call() {
     assert_eq!(client.span.status.expect("a status").code(), StatusCode::Error);
     let on_the_server = collector.span(|span| is_servers(span) && refused(span)).await;
     assert_eq!(on_the_server.span.status.unwrap_or_default(), Status::default());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_passes_within_an_answer_is_the_callers_status() {
+    let (collector, url) = Collector::start().await;
+    let server = Scripted::start(&[scripted::Answer::HeadAlone]).await;
+    let mut call = command(&["call", "--timeout", "300ms", "--address", &server.address]);
+    call.env("OTEL_EXPORTER_OTLP_ENDPOINT", &url);
+    let output = tokio::task::block_in_place(|| call.output().expect("the binary runs"));
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let span = collector.span(is_of_the_service).await;
+    assert_eq!(span.number("rpc.grpc.status_code"), Some(4));
+    assert_eq!(span.span.status.expect("a status").message, "DEADLINE_EXCEEDED");
 }
 
 #[tokio::test(flavor = "multi_thread")]
