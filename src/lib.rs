@@ -19,6 +19,7 @@ pub mod cli;
 pub mod client;
 pub mod config;
 pub mod middleware;
+mod pem;
 pub mod proto;
 pub mod server;
 pub mod service;

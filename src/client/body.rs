@@ -2,7 +2,7 @@
 
 use std::{
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -60,11 +60,15 @@ impl Body for AnswerBody {
             }
             return Poll::Ready(frame);
         }
-        let Self { deadline: Some((deadline, status)), timer, .. } = &mut *self else {
+        let Self { deadline: Some((deadline, status)), timer, span, .. } = &mut *self else {
             return Poll::Pending;
         };
         let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(*deadline)));
-        timer.as_mut().poll(cx).map(|()| Some(Err(status.clone())))
+        ready!(timer.as_mut().poll(cx));
+        if let Some(span) = span {
+            span.failed(status);
+        }
+        Poll::Ready(Some(Err(status.clone())))
     }
 
     fn is_end_stream(&self) -> bool {

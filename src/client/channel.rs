@@ -260,6 +260,8 @@ impl Channel {
         let count = state.ready.len();
         let turn = self.shared.turn.fetch_add(1, Relaxed);
         let in_turn = (0..count).map(|offset| &state.ready[turn.wrapping_add(offset) % count]);
+        // The balancer is told of an end only when its task runs. On a single thread a
+        // call that never left could be tried on the same closed connection for ever.
         if let Some(ready) = in_turn.into_iter().find(|ready| !ready.sender.is_closed()) {
             return Some(Ok(ready.clone()));
         }

@@ -58,6 +58,6 @@ pub enum Failure {
         status: &'static str,
     },
     /// Standard input could not be read, or standard output not written.
-    #[error("input or output failed: {0}")]
+    #[error("input or output failed")]
     Io(#[from] io::Error),
 }

@@ -2,7 +2,7 @@
 
 use std::{
     fmt::Display,
-    fs, io,
+    io,
     path::{Path, PathBuf},
     sync::Arc,
     time::{Duration, UNIX_EPOCH},
@@ -16,11 +16,12 @@ use tokio_rustls::{
         self, AlertDescription, CertificateError, ClientConfig, RootCertStore,
         client::WebPkiServerVerifier,
         crypto::{CryptoProvider, ring},
-        pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime, pem::PemObject},
+        pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime},
     },
 };
 
 use super::unverified::Unverified;
+use crate::pem;
 
 const HTTP2: &[u8] = b"h2";
 
@@ -178,20 +179,11 @@ impl Tls {
 const NO_HTTP2: &str = "the server does not offer HTTP/2 in its TLS handshake (ALPN)";
 
 fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
-    let pem = fs::read(file).map_err(|error| wrong(file, error))?;
-    let certificates: Vec<_> = CertificateDer::pem_slice_iter(&pem)
-        .collect::<Result<_, _>>()
-        .map_err(|error| wrong(file, error))?;
-    if certificates.is_empty() {
-        return Err(wrong(file, "there is no certificate in PEM in it"));
-    }
-    Ok(certificates)
+    pem::certificates(&pem::read(file)).map_err(|problem| wrong(file, problem))
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {
-    let pem = fs::read(file).map_err(|error| wrong(file, error))?;
-    PrivateKeyDer::from_pem_slice(&pem)
-        .map_err(|_| wrong(file, "there is no private key in PEM in it"))
+    pem::private_key(&pem::read(file)).map_err(|problem| wrong(file, problem))
 }
 
 fn wrong(file: &Path, problem: impl Display) -> TlsError {

@@ -1,9 +1,6 @@
 //! `sample-service health --watch`: prints each change of a server's health.
 
-use std::{
-    io::{self, Write},
-    time::SystemTime,
-};
+use std::{io, time::SystemTime};
 
 use serde_json::Value;
 use tokio::time::sleep;
@@ -14,7 +11,7 @@ use super::{
     Channel, Failure, Target,
     backoff::Backoff,
     balancer::{FIRST_BACKOFF, LONGEST_BACKOFF},
-    call::error,
+    call::{self, error},
 };
 use crate::telemetry::code_name;
 
@@ -45,7 +42,7 @@ pub async fn run(target: &Target, name: &str, json: bool) -> Result<(), Failure>
                             backoff.reset();
                             let status = answer.status().as_str_name();
                             if last.replace(status) != Some(status) {
-                                print(json, "status", &status.into(), status)?;
+                                print(json, "status", &status.into(), status).await?;
                             }
                         }
                     }
@@ -62,17 +59,17 @@ pub async fn run(target: &Target, name: &str, json: bool) -> Result<(), Failure>
         if last.take().is_some() {
             let text =
                 format!("lost, connecting again: {}: {}", code_name(end.code()), end.message());
-            print(json, "lost", &error(&end), &text)?;
+            print(json, "lost", &error(&end), &text).await?;
         }
         sleep(backoff.next()).await;
     }
 }
 
-fn print(json: bool, name: &str, value: &Value, text: &str) -> io::Result<()> {
+async fn print(json: bool, name: &str, value: &Value, text: &str) -> io::Result<()> {
     let time = humantime::format_rfc3339_millis(SystemTime::now());
     if json {
-        writeln!(io::stdout(), r#"{{"time":"{time}","{name}":{value}}}"#)
+        call::print(format_args!(r#"{{"time":"{time}","{name}":{value}}}"#)).await
     } else {
-        writeln!(io::stdout(), "{time} {text}")
+        call::print(format_args!("{time} {text}")).await
     }
 }

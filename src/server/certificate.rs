@@ -16,8 +16,10 @@ use tokio_rustls::rustls::{
 };
 use x509_parser::{certificate::X509Certificate, parse_x509_certificate};
 
-use super::pem_file::{Content, certificates, private_key, read};
-use crate::config::{Fault, Faults, Tls};
+use crate::{
+    config::{Fault, Faults, Tls},
+    pem::{Content, certificates, private_key, read_regular},
+};
 
 /// HTTP/2 over TLS (RFC 9113, section 3.2).
 pub(super) const HTTP2: &[u8] = b"h2";
@@ -44,9 +46,9 @@ pub(super) struct Identity {
 impl Files {
     pub(super) fn read(settings: &Tls) -> Self {
         Self {
-            certificate: read(&settings.certificate),
-            key: read(&settings.key),
-            client_ca: settings.client_ca.as_deref().map(read),
+            certificate: read_regular(&settings.certificate),
+            key: read_regular(&settings.key),
+            client_ca: settings.client_ca.as_deref().map(read_regular),
         }
     }
 

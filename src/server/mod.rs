@@ -16,7 +16,6 @@ mod http;
 mod lifecycle;
 mod listener;
 mod observed;
-mod pem_file;
 mod preface;
 mod reload;
 mod request;

@@ -15,7 +15,7 @@ use tokio_rustls::{
 
 use crate::support::{
     certificates::{Authority, Issued, write},
-    process::{Process, ServerProcess, command, run, stderr, stdout},
+    process::{Process, ServerProcess, command, run, run_with_input, stderr, stdout},
     python,
 };
 
@@ -77,6 +77,12 @@ fn it_calls_this_server_over_tls_with_and_without_a_certificate_of_its_own() {
     let (identity, (cert, key)) = (files.server(), files.client());
     let one_way = server(&identity, None);
     let output = call(&one_way.address, &["--ca", &files.ca]);
+    assert_eq!(stdout(&output), REPLY, "{}", stderr(&output));
+    // It is read once, so a pipe will do.
+    let output = run_with_input(
+        &["call", "hello", "--address", &one_way.address, "--ca", "/dev/stdin"],
+        &std::fs::read_to_string(&files.ca).expect("PEM"),
+    );
     assert_eq!(stdout(&output), REPLY, "{}", stderr(&output));
 
     let mutual = server(&identity, Some(&files.ca));
@@ -151,22 +157,29 @@ fn plaintext_and_tls_that_meet_each_other_are_told_apart() {
 #[test]
 fn each_file_that_is_wrong_is_named() {
     let files = Files::new();
-    let (cert, key) = files.client();
+    let issued = files.authority.client("caller").issue();
+    let (cert, key) = files.issue("client", &issued);
     let folder = files.folder.path();
     let other_key = files.issue("other", &files.authority.client("other").issue()).1;
     let empty = write(folder, "empty", "");
+    let large = write(folder, "large", &"x".repeat(1024 * 1024));
+    let broken = write(folder, "broken", &issued.key.replacen("\nMI", "\n%%", 1));
     let missing = folder.join("missing").to_str().expect("UTF-8").to_owned();
     let directory = folder.to_str().expect("UTF-8");
     assert!(Path::new(directory).is_dir());
     for (ca, cert, key, named, problem) in [
         (missing.as_str(), &cert, &key, missing.as_str(), "No such file or directory"),
-        (directory, &cert, &key, directory, "Is a directory"),
-        (empty.as_str(), &cert, &key, empty.as_str(), "no certificate"),
+        (directory, &cert, &key, directory, "is a directory: name the file in it"),
+        (empty.as_str(), &cert, &key, empty.as_str(), "is empty"),
         (key.as_str(), &cert, &key, key.as_str(), "no certificate"),
-        (files.ca.as_str(), &empty, &key, empty.as_str(), "no certificate"),
+        (files.ca.as_str(), &empty, &key, empty.as_str(), "is empty"),
         (files.ca.as_str(), &cert, &missing, missing.as_str(), "No such file or directory"),
-        (files.ca.as_str(), &cert, &empty, empty.as_str(), "no private key"),
-        (files.ca.as_str(), &cert, &cert, cert.as_str(), "no private key"),
+        (files.ca.as_str(), &cert, &empty, empty.as_str(), "is empty"),
+        (files.ca.as_str(), &cert, &cert, cert.as_str(), "has no key"),
+        (files.ca.as_str(), &cert, &broken, broken.as_str(), "is not base64"),
+        (large.as_str(), &cert, &key, large.as_str(), "is a megabyte or more"),
+        // It never ends.
+        ("/dev/zero", &cert, &key, "/dev/zero", "is a megabyte or more"),
         (
             files.ca.as_str(),
             &cert,

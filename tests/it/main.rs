@@ -16,6 +16,7 @@ mod load;
 mod log;
 mod metrics;
 mod monitoring;
+mod output;
 mod overload;
 mod prometheus;
 mod reflection;

@@ -150,6 +150,23 @@ async fn a_call_that_goaway_leaves_out_is_no_attempt() {
     server.await.expect("no panic");
 }
 
+/// Such a GOAWAY ends every stream, and those that were worked on too.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_goaway_ends_with_an_error_was_an_attempt() {
+    for reason in [Reason::INTERNAL_ERROR, Reason::ENHANCE_YOUR_CALM] {
+        let server = Scripted::start(&[Answer::GoAway(reason)]).await;
+        let (output, line) = call(&server, &["--attempts", "1"]);
+        assert_eq!(output.status.code(), Some(3), "{line}");
+        assert_eq!(line["error"]["code"], "UNAVAILABLE", "{line}");
+        assert_eq!(server.seen().len(), 1, "{reason:?}");
+
+        let server = Scripted::start(&[Answer::GoAway(reason)]).await;
+        let (_, line) = call(&server, &["--attempts", "2"]);
+        assert_eq!(line["attempts"], 2, "{line}");
+        assert_eq!(previous(&server.seen()), [None, Some("1".to_owned())]);
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_connection_that_breaks_before_the_answer_is_unavailable_and_tried_again() {
     let server = Scripted::start(&[Answer::Break]).await;

@@ -16,6 +16,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use crate::support::{
     collector::{Collected, Collector},
     process::{NEVER, ServerProcess, command, event},
+    scripted::{self, Scripted},
     settings,
     wire::{Answer, Caller, message, text},
 };
@@ -192,6 +193,19 @@ async fn the_handler_is_within_the_trace_of_its_call() {
     let Ok(answer) = record.layer(handler).oneshot(request).await;
     let body = answer.into_body().collect().await.expect("it is whole").to_bytes();
     assert_eq!(body, TRACE);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_deadline_that_passes_within_an_answer_is_the_callers_status() {
+    let (collector, url) = Collector::start().await;
+    let server = Scripted::start(&[scripted::Answer::HeadAlone]).await;
+    let mut call = command(&["call", "--timeout", "300ms", "--address", &server.address]);
+    call.env("OTEL_EXPORTER_OTLP_ENDPOINT", &url);
+    let output = tokio::task::block_in_place(|| call.output().expect("the binary runs"));
+    assert_eq!(output.status.code(), Some(3), "{output:?}");
+    let span = collector.span(is_of_the_service).await;
+    assert_eq!(span.number("rpc.grpc.status_code"), Some(4));
+    assert_eq!(span.span.status.expect("a status").message, "DEADLINE_EXCEEDED");
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -22,6 +22,8 @@ pub(crate) enum Answer {
     Reset(Reason),
     /// The end of the whole connection.
     Break,
+    /// The same, with GOAWAY before it, whose last stream is this call's.
+    GoAway(Reason),
     /// The head of an answer, and then the end of the connection.
     BreakAfterHead,
     /// The head of an answer, and nothing after it.
@@ -88,6 +90,10 @@ async fn serve(tcp: TcpStream, shared: Shared) {
         // Dropped, it would be reset.
         let body = match answer {
             Answer::Break => return,
+            Answer::GoAway(reason) => {
+                connection.abrupt_shutdown(reason);
+                None
+            }
             Answer::Reset(reason) => {
                 respond.send_reset(reason);
                 None

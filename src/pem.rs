@@ -1,4 +1,5 @@
-//! Files in PEM: read whole, and taken apart.
+//! Files in PEM, of both sides: read whole, and taken apart. What is wrong with one
+//! is said so that its name can stand before it.
 
 use std::{
     fs::{self, File},
@@ -15,16 +16,21 @@ use tokio_rustls::rustls::pki_types::{
 const MOST_READ: u64 = 1024 * 1024;
 
 /// What a file holds, or why it cannot be read.
-pub(super) type Content = Result<Vec<u8>, String>;
+pub(crate) type Content = Result<Vec<u8>, String>;
 
-pub(super) fn read(path: &Path) -> Content {
+/// Reads a file that is read again later, which a pipe cannot be.
+pub(crate) fn read_regular(path: &Path) -> Content {
+    let about = fs::metadata(path).map_err(|error| cannot_be_read(&error))?;
+    if !about.is_file() && !about.is_dir() {
+        return Err("is not a regular file: write what it holds into one".to_owned());
+    }
+    read(path)
+}
+
+pub(crate) fn read(path: &Path) -> Content {
     let about = fs::metadata(path).map_err(|error| cannot_be_read(&error))?;
     if about.is_dir() {
         return Err("is a directory: name the file in it".to_owned());
-    }
-    if !about.is_file() {
-        // A pipe would give it once, and never again.
-        return Err("is not a regular file: write what it holds into one".to_owned());
     }
     let file = File::open(path).map_err(|error| cannot_be_read(&error))?;
     let mut bytes = Vec::new();
@@ -50,7 +56,7 @@ fn cannot_be_read(error: &io::Error) -> String {
 
 /// All that there are, and never none. Other blocks and the text around blocks
 /// are passed over, as RFC 7468 has it.
-pub(super) fn certificates(content: &Content) -> Result<Vec<CertificateDer<'static>>, String> {
+pub(crate) fn certificates(content: &Content) -> Result<Vec<CertificateDer<'static>>, String> {
     let content = content.as_ref().map_err(Clone::clone)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(content).collect();
     let found = found.map_err(|error| in_pem(&error))?;
@@ -63,7 +69,7 @@ pub(super) fn certificates(content: &Content) -> Result<Vec<CertificateDer<'stat
 }
 
 /// The first that there is.
-pub(super) fn private_key(content: &Content) -> Result<PrivateKeyDer<'static>, String> {
+pub(crate) fn private_key(content: &Content) -> Result<PrivateKeyDer<'static>, String> {
     let content = content.as_ref().map_err(Clone::clone)?;
     PrivateKeyDer::from_pem_slice(content).map_err(|error| match error {
         pem::Error::NoItemsFound => "has no key in it, which in PEM begins with \

@@ -1,0 +1,126 @@
+//! `sample-service call` and `health --watch` whose output nobody reads.
+
+use std::{
+    fs::File,
+    io::{PipeReader, PipeWriter, Read, Write, pipe},
+    process::{Child, Stdio},
+    sync::mpsc::channel,
+    thread,
+    time::Duration,
+};
+
+use rustix::{io::ioctl_fionbio, process::Signal};
+
+use crate::support::process::{NEVER, ServerProcess, command, event, send_signal, stderr, stdout};
+
+/// Fills a pipe, so that whoever writes to it next has to wait.
+fn fill(pipe: &mut PipeWriter) {
+    ioctl_fionbio(&pipe, true).expect("a pipe");
+    while pipe.write(&[b'.'; 4096]).is_ok() {}
+    ioctl_fionbio(&pipe, false).expect("a pipe");
+}
+
+/// A client with nobody to read what it prints.
+fn spawn(arguments: &[&str], output: PipeWriter) -> Child {
+    let mut command = command(arguments);
+    command.stdout(output).stderr(Stdio::piped()).spawn().expect("the binary runs")
+}
+
+fn assert_ends_by_sigterm(mut client: Child, code: i32) {
+    send_signal(&client, Signal::TERM);
+    let id = rustix::process::Pid::from_child(&client);
+    let (sender, ended) = channel();
+    thread::spawn(move || sender.send(client.wait()));
+    let Ok(status) = ended.recv_timeout(NEVER) else {
+        rustix::process::kill_process(id, Signal::KILL).expect("it is still there");
+        panic!("it did not end");
+    };
+    assert_eq!(status.expect("it ran").code(), Some(code));
+}
+
+fn rest(mut reader: PipeReader) -> String {
+    let mut text = String::new();
+    reader.read_to_string(&mut text).expect("UTF-8");
+    text.trim_start_matches('.').to_owned()
+}
+
+/// One call is answered after the other, and the first cannot be printed.
+fn call_without_a_reader(timeout: &str) -> (ServerProcess, Child, PipeReader) {
+    let server = ServerProcess::start(&["--work", "100ms", "--max-workers", "1"]);
+    let (reader, mut writer) = pipe().expect("a pipe");
+    fill(&mut writer);
+    let arguments = ["call", "one", "two", "--timeout", timeout, "--address", &server.address];
+    let client = spawn(&arguments, writer);
+    for _ in 0..2 {
+        server.wait_for_event("call");
+    }
+    (server, client, reader)
+}
+
+#[test]
+fn a_call_that_was_answered_in_time_has_not_failed_when_it_is_printed_late() {
+    let (_server, client, reader) = call_without_a_reader("3s");
+    // The deadline has to pass.
+    thread::sleep(Duration::from_secs(3));
+    assert_eq!(
+        rest(reader),
+        "request : one\nresponse : reply for one\nrequest : two\nresponse : reply for two\n"
+    );
+    let output = client.wait_with_output().expect("it ran");
+    assert_eq!(stderr(&output), "");
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn a_signal_ends_calls_whose_output_nobody_reads() {
+    let (_server, client, _reader) = call_without_a_reader("60s");
+    assert_ends_by_sigterm(client, 143);
+}
+
+#[test]
+fn a_signal_ends_a_watch_whose_output_nobody_reads() {
+    let settings = [("SAMPLE__SHUTDOWN__LAME_DUCK", "200ms"), ("SAMPLE__SHUTDOWN__DRAIN", "200ms")];
+    let server = ServerProcess::with(&settings, &[]);
+    let (mut reader, mut writer) = pipe().expect("a pipe");
+    let arguments = ["health", "--watch", "--json", "--address", &server.address];
+    let client = spawn(&arguments, writer.try_clone().expect("a descriptor"));
+    let mut line = [0; 4096];
+    let length = reader.read(&mut line).expect("the first line");
+    let line = str::from_utf8(&line[..length]).expect("UTF-8");
+    assert_eq!(event(line)["status"], "SERVING");
+
+    fill(&mut writer);
+    server.process.signal(Signal::TERM);
+    server.process.wait();
+    assert_ends_by_sigterm(client, 0);
+}
+
+#[test]
+fn input_that_cannot_be_read_is_told_after_the_calls_before_it() {
+    let server = ServerProcess::start(&["--work", "200ms"]);
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let file = folder.path().join("input");
+    std::fs::write(&file, b"one\ntwo\n\xff\nthree\n").expect("written");
+    let call = |input: File| {
+        let mut call = command(&["call", "-", "four", "--timeout", "60s"]);
+        call.args(["--address", &server.address]).stdin(input).output().expect("it runs")
+    };
+    let output = call(File::open(file).expect("a file"));
+    assert_eq!(
+        stdout(&output),
+        "request : one\nresponse : reply for one\nrequest : two\nresponse : reply for two\n"
+    );
+    assert_eq!(
+        stderr(&output),
+        "error: input or output failed: line 3 of standard input is not UTF-8\n"
+    );
+    assert_eq!(output.status.code(), Some(74));
+
+    let output = call(File::open(folder.path()).expect("a folder"));
+    assert_eq!(
+        stderr(&output),
+        "error: input or output failed: standard input cannot be read: \
+         Is a directory (os error 21)\n"
+    );
+    assert_eq!(output.status.code(), Some(74));
+}
