@@ -48,7 +48,8 @@ pub enum Failure {
     },
     /// The call ended with another status than OK.
     #[error("{}: {}", code_name(.0.code()), .0.message())]
-    Call(#[from] Status),
+    // No source: the message has it all.
+    Call(Status),
     /// The server answered that it is not healthy.
     #[error("the status of \"{name}\" is {status}")]
     Unhealthy {
@@ -60,4 +61,10 @@ pub enum Failure {
     /// Standard input could not be read, or standard output not written.
     #[error("input or output failed")]
     Io(#[from] io::Error),
+}
+
+impl From<Status> for Failure {
+    fn from(status: Status) -> Self {
+        Self::Call(status)
+    }
 }

@@ -24,14 +24,10 @@ pub(super) fn broken(error: &hyper::Error) -> Status {
 
 /// Whether the server says that nothing of the call was worked on: its stream
 /// is above GOAWAY's last one, or was refused (RFC 9113, sections 6.8 and 8.7).
-///
-/// A GOAWAY with an error ends every stream in the same way, those that were worked
-/// on too: it says nothing of this one.
+/// Streams that GOAWAY leaves alone end otherwise, when the connection does.
 pub(super) fn is_unseen(error: &hyper::Error) -> bool {
-    h2_error(error).filter(|error| error.is_remote()).is_some_and(|error| {
-        let reason = error.reason();
-        let above_the_last = error.is_go_away() && reason == Some(Reason::NO_ERROR);
-        above_the_last || reason == Some(Reason::REFUSED_STREAM)
+    h2_error(error).is_some_and(|error| {
+        error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
     })
 }
 

@@ -8,13 +8,13 @@ use std::{
 };
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
 use super::LogWriter;
 use crate::config::{Log, LogFormat};
 
 /// The variable that wins over `log.level`. It takes directives such as
-/// `info,h2=debug`; see [`EnvFilter`].
+/// `info,h2=debug`; see [`Targets`].
 pub const OVERRIDE: &str = "RUST_LOG";
 
 /// The log cannot be as it was asked for.
@@ -36,16 +36,17 @@ pub fn level_override() -> Option<String> {
 /// # Errors
 ///
 /// Where `RUST_LOG` does not parse.
-pub fn filter(settings: &Log) -> Result<EnvFilter, BadOverride> {
+pub fn filter(settings: &Log) -> Result<Targets, BadOverride> {
     match level_override() {
-        Some(directives) => EnvFilter::try_new(&directives)
+        Some(directives) => directives
+            .parse::<Targets>()
             .map_err(|error| BadOverride { directives, problem: error.to_string() }),
         // The level is that of this program: the frames that its libraries log
         // at debug would bury it.
         None => {
             let libraries = settings.level.min(LevelFilter::INFO);
-            let own = format!("{}={}", env!("CARGO_CRATE_NAME"), settings.level);
-            Ok(EnvFilter::new(format!("{libraries},{own}")))
+            let own = env!("CARGO_CRATE_NAME");
+            Ok(Targets::new().with_default(libraries).with_target(own, settings.level))
         }
     }
 }
@@ -59,15 +60,15 @@ pub fn filter(settings: &Log) -> Result<EnvFilter, BadOverride> {
 /// # Panics
 ///
 /// Where the process has a log already.
-pub fn start(filter: EnvFilter, format: LogFormat) -> io::Result<LogWriter> {
+pub fn start(filter: Targets, format: LogFormat) -> io::Result<LogWriter> {
     let writer = LogWriter::start(io::stdout())?;
-    let subscriber = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_target(false)
-        .with_writer(writer.clone());
+    let filtered = tracing_subscriber::registry().with(filter);
+    let lines = fmt::layer().with_target(false).with_writer(writer.clone());
     match format {
-        LogFormat::Text => subscriber.with_ansi(colour()).init(),
-        LogFormat::Json => subscriber.json().flatten_event(true).with_ansi(false).init(),
+        LogFormat::Text => filtered.with(lines.with_ansi(colour())).init(),
+        LogFormat::Json => {
+            filtered.with(lines.json().flatten_event(true).with_ansi(false)).init();
+        }
     }
     panic::set_hook(Box::new(log_panic));
     Ok(writer)

@@ -2,11 +2,10 @@
 
 use std::{
     fs::File,
-    io::{PipeReader, PipeWriter, Read, Seek, Write, pipe},
+    io::{PipeWriter, Read, Write, pipe},
     process::{Child, Stdio},
     sync::mpsc::channel,
     thread,
-    time::Duration,
 };
 
 use rustix::{io::ioctl_fionbio, process::Signal};
@@ -38,12 +37,6 @@ fn assert_ends_by_sigterm(mut client: Child, code: i32) {
     assert_eq!(status.expect("it ran").code(), Some(code));
 }
 
-fn rest(mut reader: PipeReader) -> String {
-    let mut text = String::new();
-    reader.read_to_string(&mut text).expect("UTF-8");
-    text.trim_start_matches('.').to_owned()
-}
-
 /// One call is answered after the other, and the first cannot be printed.
 #[test]
 fn a_signal_ends_calls_whose_output_nobody_reads() {
@@ -56,29 +49,6 @@ fn a_signal_ends_calls_whose_output_nobody_reads() {
         server.wait_for_event("call");
     }
     assert_ends_by_sigterm(client, 143);
-}
-
-/// More than fits into a pipe, so that calls are in flight when it is full.
-#[test]
-fn a_call_is_not_late_because_its_output_waits() {
-    let server = ServerProcess::start(&[]);
-    let messages: Vec<_> = (0..4000).map(|number| number.to_string()).collect();
-    let mut input = tempfile::tempfile().expect("a file");
-    input.write_all(messages.join("\n").as_bytes()).expect("written");
-    input.rewind().expect("a file");
-    let (reader, writer) = pipe().expect("a pipe");
-    let mut call = command(&["call", "-", "--timeout", "2s", "--address", &server.address]);
-    let client = call.stdin(input).stdout(writer).stderr(Stdio::piped()).spawn();
-    // It holds the end of the pipe that the client writes to.
-    drop(call);
-    // The deadlines of those in flight have to pass.
-    thread::sleep(Duration::from_secs(4));
-    let output = rest(reader);
-    let expected = |message| format!("request : {message}\nresponse : reply for {message}\n");
-    assert_eq!(output, messages.iter().map(expected).collect::<String>());
-    let call = client.expect("the binary runs").wait_with_output().expect("it ran");
-    assert_eq!(stderr(&call), "");
-    assert_eq!(call.status.code(), Some(0));
 }
 
 #[test]
