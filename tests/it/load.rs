@@ -307,7 +307,7 @@ fn wrong_arguments_are_exit_code_1() {
         (&["--duration", "5"], "expected a duration above 0"),
         (&["--size", "2GiB"], "expected a size up to 1GiB"),
         (&["--metadata", "te=x"], "reserved by gRPC"),
-        (&["--ca", "/nonexistent/ca"], "/nonexistent/ca: No such file"),
+        (&["--ca", "/nonexistent/ca"], "/nonexistent/ca: cannot be read: No such file"),
     ] {
         let output = run(&[&["load"], arguments].concat());
         let error = stderr(&output);
