@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
-use tonic::{Code, Status, body::Body};
+use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+
+use super::Whole;
 
 /// Everything but the service itself that can end a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,8 +82,8 @@ impl Cause {
         }
     }
 
-    /// The status as a response of HTTP.
-    pub fn response(&self) -> http::Response<Body> {
+    /// The status as a response of HTTP, which is all headers.
+    pub fn response(&self) -> http::Response<Whole> {
         self.status().into_http()
     }
 }

@@ -11,10 +11,9 @@ use std::{
 use http::{HeaderMap, HeaderName, Request, Response};
 use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
-use tonic::body::Body;
 use tower::{Layer, Service};
 
-use super::Cause;
+use super::{Cause, Whole};
 use crate::{config, telemetry::Progress};
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
@@ -50,9 +49,9 @@ pub struct WithDeadline<S> {
 
 impl<S, B> Service<Request<B>> for WithDeadline<S>
 where
-    S: Service<Request<B>, Response = Response<Body>, Error = Infallible>,
+    S: Service<Request<B>, Response = Response<Whole>, Error = Infallible>,
 {
-    type Response = Response<Body>;
+    type Response = Response<Whole>;
     type Error = Infallible;
     type Future = CallWithDeadline<S::Future>;
 
@@ -90,7 +89,7 @@ pin_project! {
 
 impl<F> Future for CallWithDeadline<F>
 where
-    F: Future<Output = Result<Response<Body>, Infallible>>,
+    F: Future<Output = Result<Response<Whole>, Infallible>>,
 {
     type Output = F::Output;
 
@@ -183,7 +182,7 @@ mod tests {
     async fn a_call_that_is_late_already_never_begins() {
         let limits = config::load(&config::Layers::default()).expect("valid").settings.deadline;
         let service = ServiceBuilder::new().layer(DeadlineLayer::new(limits)).service(service_fn(
-            async |_: Request<()>| -> Result<Response<Body>, Infallible> { panic!("it begins") },
+            async |_: Request<()>| -> Result<Response<Whole>, Infallible> { panic!("it begins") },
         ));
         let mut request = Request::new(());
         request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("0S"));

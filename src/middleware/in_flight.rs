@@ -12,16 +12,16 @@ use std::{
 
 use bytes::Bytes;
 use http::{Request, Response};
-use http_body::{Body, Frame, SizeHint};
+use http_body::{Body, Frame};
 use pin_project_lite::pin_project;
 use tokio_util::{
     sync::{CancellationToken, WaitForCancellationFutureOwned},
     task::{TaskTracker, task_tracker::TaskTrackerToken},
 };
-use tonic::{Status, codegen::StdError};
+use tonic::Status;
 use tower::{Layer, Service};
 
-use super::Cause;
+use super::{Cause, Whole};
 
 /// The calls in flight of one process. Clones count together.
 #[derive(Debug, Clone, Default)]
@@ -112,11 +112,9 @@ pub struct Counted<S> {
     calls: InFlight,
 }
 
-impl<S, B, R> Service<Request<B>> for Counted<S>
+impl<S, B> Service<Request<B>> for Counted<S>
 where
-    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
-    R: Body<Data = Bytes> + Send + 'static,
-    R::Error: Into<StdError>,
+    S: Service<Request<B>, Response = Response<Whole>, Error = Infallible>,
 {
     type Response = Response<CountedBody>;
     type Error = Infallible;
@@ -147,11 +145,9 @@ pin_project! {
     }
 }
 
-impl<F, R> Future for CountedCall<F>
+impl<F> Future for CountedCall<F>
 where
-    F: Future<Output = Result<Response<R>, Infallible>>,
-    R: Body<Data = Bytes> + Send + 'static,
-    R::Error: Into<StdError>,
+    F: Future<Output = Result<Response<Whole>, Infallible>>,
 {
     type Output = Result<Response<CountedBody>, Infallible>;
 
@@ -160,7 +156,7 @@ where
         let mut cut = false;
         // The call itself first: an answer that is there is better than none.
         let response = if let Poll::Ready(Ok(response)) = this.future.poll(cx) {
-            response.map(tonic::body::Body::new)
+            response
         } else {
             if let (None, Some(call)) = (this.cutting.as_ref().get_ref(), &this.call) {
                 this.cutting.set(Some(call.calls.cutting.clone().cancelled_owned()));
@@ -171,24 +167,15 @@ where
         };
         let mut call = this.call.take().expect("a future is not polled after its end");
         call.was_cut = cut;
-        Poll::Ready(Ok(response.map(|body| CountedBody { body, _call: Some(call) })))
+        Poll::Ready(Ok(response.map(|body| CountedBody { body, _call: call })))
     }
 }
 
-pin_project! {
-    /// The body of a call that is in flight until it has been sent.
-    pub struct CountedBody {
-        #[pin]
-        body: tonic::body::Body,
-        _call: Option<Call>,
-    }
-}
-
-impl CountedBody {
-    /// The body of what is no call of the service.
-    pub fn uncounted(body: tonic::body::Body) -> Self {
-        Self { body, _call: None }
-    }
+/// The body of a call that is in flight until it has been sent.
+#[derive(Debug)]
+pub struct CountedBody {
+    body: Whole,
+    _call: Call,
 }
 
 impl Body for CountedBody {
@@ -196,17 +183,13 @@ impl Body for CountedBody {
     type Error = Status;
 
     fn poll_frame(
-        self: Pin<&mut Self>,
+        mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        self.project().body.poll_frame(cx)
+        Pin::new(&mut self.body).poll_frame(cx)
     }
 
     fn is_end_stream(&self) -> bool {
         self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -15,10 +15,9 @@ use tower::{
     ServiceBuilder,
     layer::util::{Identity, Stack},
 };
-use tower_http::catch_panic::CatchPanicLayer;
 
 use deadline::DeadlineLayer;
-use panic::AnswerPanic;
+use panic::CatchPanicLayer;
 
 pub use admission::{AdmissionLayer, Load, Refused};
 pub use cause::Cause;
@@ -33,7 +32,7 @@ use crate::{config::Settings, telemetry::Telemetry};
 pub type CallStack = ServiceBuilder<
     Stack<
         AdmissionLayer,
-        Stack<DeadlineLayer, Stack<CatchPanicLayer<AnswerPanic>, Stack<InFlight, Identity>>>,
+        Stack<DeadlineLayer, Stack<CatchPanicLayer, Stack<InFlight, Identity>>>,
     >,
 >;
 
@@ -48,7 +47,7 @@ pub fn stack(
         // Outermost, so that what counts as in flight is the whole call.
         .layer(in_flight)
         // Around the layers below too: no panic of theirs ends a connection.
-        .layer(CatchPanicLayer::custom(AnswerPanic(telemetry)))
+        .layer(CatchPanicLayer::new(telemetry))
         // Around the queue: the wait counts.
         .layer(DeadlineLayer::new(settings.deadline.clone()))
         // Innermost: a worker does nothing but the work itself.

@@ -14,10 +14,10 @@ use hyper::{
 use tonic::body::Body;
 use tower::Service;
 
-use super::routes::Routes;
-use crate::middleware::{CountedBody, Record, RecordedBody};
+use super::routes::{Answer, Routes};
+use crate::middleware::{Record, RecordedBody};
 
-type Answered = Result<Response<RecordedBody<CountedBody>>, Infallible>;
+type Answered = Result<Response<RecordedBody<Answer>>, Infallible>;
 type AnsweredCall = <Record<Routes> as Service<Request<Incoming>>>::Future;
 
 /// Routes the request, where it is a call.
@@ -28,7 +28,7 @@ pub(super) fn answer(
     request: Request<Incoming>,
 ) -> Either<AnsweredCall, Ready<Answered>> {
     if let Some(refusal) = refuse(&request) {
-        let body = |body| RecordedBody::unrecorded(CountedBody::uncounted(body));
+        let body = |body| RecordedBody::unrecorded(Answer::Right(body));
         return Either::Right(ready(Ok(refusal.map(body))));
     }
     Either::Left(routes.clone().call(request))

@@ -7,9 +7,10 @@ use std::{
 };
 
 use http::{Request, Response};
+use http_body_util::Either;
 use hyper::body::Incoming;
 use pin_project_lite::pin_project;
-use tonic::service::Routes as TonicRoutes;
+use tonic::{body::Body, service::Routes as TonicRoutes};
 use tonic_health::pb::health_server::HealthServer;
 use tonic_reflection::server::Builder;
 use tower::{Layer, Service};
@@ -25,6 +26,9 @@ use crate::{
     proto,
     telemetry::Method,
 };
+
+/// The body of what is answered: by the service, or beside it.
+pub(super) type Answer = Either<CountedBody, Body>;
 
 /// The service with all that is around it.
 type SampleStack = <CallStack as Layer<SampleGrpc>>::Service;
@@ -60,7 +64,7 @@ impl Routes {
 }
 
 impl Service<Request<Incoming>> for Routes {
-    type Response = Response<CountedBody>;
+    type Response = Response<Answer>;
     type Error = Infallible;
     type Future = RoutedCall;
 
@@ -89,14 +93,17 @@ pin_project! {
 }
 
 impl Future for RoutedCall {
-    type Output = Result<Response<CountedBody>, Infallible>;
+    type Output = Result<Response<Answer>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         match self.project() {
-            RoutedCallProjection::Sample { call } => call.poll(cx),
+            RoutedCallProjection::Sample { call } => {
+                let Ok(response) = ready!(call.poll(cx));
+                Poll::Ready(Ok(response.map(Either::Left)))
+            }
             RoutedCallProjection::Beside { call } => {
                 let Ok(response) = ready!(call.poll(cx));
-                Poll::Ready(Ok(response.map(CountedBody::uncounted)))
+                Poll::Ready(Ok(response.map(Either::Right)))
             }
         }
     }

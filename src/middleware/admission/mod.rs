@@ -18,8 +18,8 @@ use std::{
 use bytes::Bytes;
 use futures_util::FutureExt;
 use http::{Request, Response};
-use http_body::Body as HttpBody;
-use tonic::{body::Body, codegen::BoxFuture};
+use http_body::Body;
+use tonic::codegen::BoxFuture;
 use tower::{Layer, Service, ServiceExt};
 
 use super::{Cause, Whole};
@@ -69,13 +69,13 @@ impl<S, B, R> Service<Request<B>> for Admission<S>
 where
     S: Service<Request<Whole>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
     S::Future: Send,
-    B: HttpBody<Data = Bytes> + Send + 'static,
-    R: HttpBody<Data = Bytes> + Send + 'static,
+    B: Body<Data = Bytes> + Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
     R::Error: Into<tonic::codegen::StdError>,
 {
-    type Response = Response<Body>;
+    type Response = Response<Whole>;
     type Error = Infallible;
-    type Future = BoxFuture<Response<Body>, Infallible>;
+    type Future = BoxFuture<Response<Whole>, Infallible>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         // Always: a call that waits here would be neither in the queue nor late.
@@ -94,7 +94,7 @@ where
             let (head, body) = response.into_parts();
             let answer = Whole::read(body).await?;
             drop(worker);
-            Ok(Response::from_parts(head, Body::new(answer)))
+            Ok(Response::from_parts(head, answer))
         };
         Box::pin(admitted.map(|answer| Ok(answer.unwrap_or_else(|cause: Cause| cause.response()))))
     }
