@@ -3,7 +3,6 @@
 use std::{
     convert::Infallible,
     pin::Pin,
-    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -13,8 +12,8 @@ use pin_project_lite::pin_project;
 use tokio::time::{Instant, Sleep, sleep_until};
 use tower::{Layer, Service};
 
-use super::{Cause, Whole};
-use crate::{config, telemetry::Progress};
+use super::{Cause, Tracked, Whole};
+use crate::config;
 
 const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 
@@ -47,9 +46,9 @@ pub struct WithDeadline<S> {
     limits: config::Deadline,
 }
 
-impl<S, B> Service<Request<B>> for WithDeadline<S>
+impl<S, B> Service<Request<Tracked<B>>> for WithDeadline<S>
 where
-    S: Service<Request<B>, Response = Response<Whole>, Error = Infallible>,
+    S: Service<Request<Tracked<B>>, Response = Response<Whole>, Error = Infallible>,
 {
     type Response = Response<Whole>;
     type Error = Infallible;
@@ -59,10 +58,10 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+    fn call(&mut self, request: Request<Tracked<B>>) -> Self::Future {
         let given = timeout_of(request.headers());
         let time = given.unwrap_or(self.limits.default.get()).min(self.limits.max.get());
-        let progress = request.extensions_mut().get_or_insert_default::<Arc<Progress>>();
+        let progress = &request.body().progress;
         if let Some(given) = given {
             progress.gave_deadline(given);
         }
@@ -82,8 +81,7 @@ pin_project! {
         deadline: Instant,
         // Made once there is something to wait for: most calls are done before, and
         // a timer costs more than the layers do.
-        #[pin]
-        end: Option<Sleep>,
+        end: Option<Pin<Box<Sleep>>>,
     }
 }
 
@@ -94,7 +92,7 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
+        let this = self.project();
         let exceeded = || Poll::Ready(Ok(Cause::DeadlineExceeded.response()));
         let Some(call) = this.call.as_pin_mut() else { return exceeded() };
         // The time first: a call that is late does not succeed.
@@ -104,11 +102,8 @@ where
         if let Poll::Ready(answer) = call.poll(cx) {
             return Poll::Ready(answer);
         }
-        if this.end.is_none() {
-            this.end.set(Some(sleep_until(*this.deadline)));
-        }
-        let end = this.end.as_pin_mut().expect("it was made just now");
-        ready!(end.poll(cx));
+        let end = this.end.get_or_insert_with(|| Box::pin(sleep_until(*this.deadline)));
+        ready!(end.as_mut().poll(cx));
         exceeded()
     }
 }
@@ -182,9 +177,11 @@ mod tests {
     async fn a_call_that_is_late_already_never_begins() {
         let limits = config::load(&config::Layers::default()).expect("valid").settings.deadline;
         let service = ServiceBuilder::new().layer(DeadlineLayer::new(limits)).service(service_fn(
-            async |_: Request<()>| -> Result<Response<Whole>, Infallible> { panic!("it begins") },
+            async |_: Request<Tracked<()>>| -> Result<Response<Whole>, Infallible> {
+                panic!("it begins")
+            },
         ));
-        let mut request = Request::new(());
+        let mut request = Request::new(Tracked::<()>::default());
         request.headers_mut().insert("grpc-timeout", HeaderValue::from_static("0S"));
         let Ok(response) = service.oneshot(request).await;
         let status = Status::from_header_map(response.headers()).expect("a status");
@@ -204,8 +201,8 @@ mod tests {
         ] {
             let service = ServiceBuilder::new()
                 .layer(DeadlineLayer::new(limits.clone()))
-                .service(service_fn(|_: Request<()>| pending()));
-            let mut request = Request::new(());
+                .service(service_fn(|_: Request<Tracked<()>>| pending()));
+            let mut request = Request::new(Tracked::<()>::default());
             if let Some(given) = given {
                 request.headers_mut().insert("grpc-timeout", HeaderValue::from_static(given));
             }

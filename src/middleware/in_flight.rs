@@ -139,8 +139,7 @@ pin_project! {
         #[pin]
         future: F,
         // Made once there is something to wait for, as most calls have nothing.
-        #[pin]
-        cutting: Option<WaitForCancellationFutureOwned>,
+        cutting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
         call: Option<Call>,
     }
 }
@@ -152,21 +151,19 @@ where
     type Output = Result<Response<CountedBody>, Infallible>;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let mut this = self.project();
-        let mut cut = false;
+        let this = self.project();
+        let unended = "a future is not polled after its end";
+        let calls = &this.call.as_ref().expect(unended).calls;
         // The call itself first: an answer that is there is better than none.
-        let response = if let Poll::Ready(Ok(response)) = this.future.poll(cx) {
-            response
+        let (response, was_cut) = if let Poll::Ready(Ok(response)) = this.future.poll(cx) {
+            (response, false)
         } else {
-            if let (None, Some(call)) = (this.cutting.as_ref().get_ref(), &this.call) {
-                this.cutting.set(Some(call.calls.cutting.clone().cancelled_owned()));
-            }
-            ready!(this.cutting.as_pin_mut().expect("it was made just now").poll(cx));
-            cut = true;
-            Cause::ShuttingDown.response()
+            let cancelled = || Box::pin(calls.cutting.clone().cancelled_owned());
+            ready!(this.cutting.get_or_insert_with(cancelled).as_mut().poll(cx));
+            (Cause::ShuttingDown.response(), true)
         };
-        let mut call = this.call.take().expect("a future is not polled after its end");
-        call.was_cut = cut;
+        let mut call = this.call.take().expect(unended);
+        call.was_cut = was_cut;
         Poll::Ready(Ok(response.map(|body| CountedBody { body, _call: call })))
     }
 }

@@ -22,18 +22,15 @@ use panic::CatchPanicLayer;
 pub use admission::{AdmissionLayer, Load, Refused};
 pub use cause::Cause;
 pub use in_flight::{CountedBody, Counts, InFlight};
-pub use record::{Record, RecordLayer, RecordedBody};
-pub use whole::Whole;
+pub use record::{Record, RecordLayer, RecordedBody, Tracked};
+pub use whole::{AnswerWhole, Whole};
 
 use crate::{config::Settings, telemetry::Telemetry};
 
 /// The layers around the service. As with every type of tower, the outermost
 /// comes last.
 pub type CallStack = ServiceBuilder<
-    Stack<
-        AdmissionLayer,
-        Stack<DeadlineLayer, Stack<CatchPanicLayer, Stack<InFlight, Identity>>>,
-    >,
+    Stack<AdmissionLayer, Stack<DeadlineLayer, Stack<CatchPanicLayer, Stack<InFlight, Identity>>>>,
 >;
 
 /// The stack around the service. What is given is shared by all of the process.

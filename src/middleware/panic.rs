@@ -81,7 +81,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let polled = this.call.as_pin_mut().map(|call| catch_unwind(AssertUnwindSafe(|| call.poll(cx))));
+        let polled =
+            this.call.as_pin_mut().map(|call| catch_unwind(AssertUnwindSafe(|| call.poll(cx))));
         if let Some(Ok(polled)) = polled {
             return polled;
         }

@@ -24,7 +24,7 @@ use tokio::{
 use tonic::{Code, Status, body::Body};
 use tower::{Service, ServiceExt, service_fn};
 
-use super::{AdmissionLayer, CallStack, InFlight, Whole};
+use super::{AdmissionLayer, AnswerWhole, CallStack, InFlight, Tracked, Whole};
 use crate::{
     config::{self, Flag, Layers, Settings},
     telemetry::Telemetry,
@@ -42,19 +42,23 @@ fn stack(settings: &Settings, in_flight: InFlight) -> CallStack {
     super::stack(settings, in_flight, AdmissionLayer::new(settings), Telemetry::default())
 }
 
-fn request() -> Request<Body> {
-    Request::new(Body::new(Full::new(Bytes::from_static(MESSAGE))))
+fn request() -> Request<Tracked<Body>> {
+    with_body(Body::new(Full::new(Bytes::from_static(MESSAGE))))
 }
 
-fn answer() -> Result<Response<Body>, Infallible> {
-    let mut response = Response::new(Body::empty());
+fn with_body(body: Body) -> Request<Tracked<Body>> {
+    Request::new(Tracked { body, progress: Arc::default() })
+}
+
+fn answer() -> Result<Response<Whole>, Infallible> {
+    let mut response = Response::new(Whole::default());
     response.headers_mut().insert("grpc-status", "0".parse().expect("a value"));
     Ok(response)
 }
 
-async fn code<S, R>(service: S, request: Request<Body>) -> Code
+async fn code<S, R>(service: S, request: Request<Tracked<Body>>) -> Code
 where
-    S: Service<Request<Body>, Response = Response<R>, Error = Infallible>,
+    S: Service<Request<Tracked<Body>>, Response = Response<R>, Error = Infallible>,
 {
     let Ok(response) = service.oneshot(request).await;
     Status::from_header_map(response.headers()).expect("a status").code()
@@ -111,7 +115,7 @@ async fn never_more_than_max_workers_calls_are_at_work() {
 
 #[tokio::test]
 async fn a_panic_is_internal_and_gives_its_worker_back() {
-    async fn panics(_: Request<Whole>) -> Result<Response<Body>, Infallible> {
+    async fn panics(_: Request<Whole>) -> Result<Response<Whole>, Infallible> {
         panic!("a secret")
     }
     let one_worker = settings(&[("server.max_workers", "1")]);
@@ -155,7 +159,7 @@ async fn a_call_whose_message_has_not_arrived_holds_no_worker() {
     let one_worker = settings(&[("server.max_workers", "1")]);
     let service = stack(&one_worker, InFlight::default()).service(service_fn(async |_| answer()));
     let never = stream::pending::<Result<Frame<Bytes>, Status>>();
-    let stalled = service.clone().oneshot(Request::new(Body::new(StreamBody::new(never))));
+    let stalled = service.clone().oneshot(with_body(Body::new(StreamBody::new(never))));
     let mut stalled = tokio_test::task::spawn(stalled);
     assert!(stalled.poll().is_pending());
     assert_eq!(code(service, request()).await, Code::Ok);
@@ -170,14 +174,15 @@ async fn a_call_whose_message_has_not_arrived_holds_no_worker() {
 #[tokio::test(start_paused = true)]
 async fn a_worker_is_held_until_the_answer_is_complete() {
     let one_worker = settings(&[("server.max_workers", "1"), ("queue.length", "0")]);
-    let service = stack(&one_worker, InFlight::default()).service(service_fn(async |_| {
+    let slow = service_fn(async |_: Request<Whole>| {
         let slow = async {
             sleep(Duration::from_secs(1)).await;
             Ok::<_, Status>(Frame::data(Bytes::from_static(MESSAGE)))
         };
         let body = StreamBody::new(stream::once(slow).boxed());
         Ok::<_, Infallible>(Response::new(Body::new(body)))
-    }));
+    });
+    let service = stack(&one_worker, InFlight::default()).service(AnswerWhole::new(slow));
     let mut first = tokio_test::task::spawn(service.clone().oneshot(request()));
     assert!(first.poll().is_pending());
     assert_eq!(code(service.clone(), request()).await, Code::ResourceExhausted);

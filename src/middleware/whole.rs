@@ -1,16 +1,18 @@
 //! A body that is there as a whole, and so costs no more to read.
 
 use std::{
+    convert::Infallible,
     mem,
     pin::{Pin, pin},
     task::{Context, Poll},
 };
 
 use bytes::{Bytes, BytesMut};
-use http::HeaderMap;
+use http::{HeaderMap, Request, Response};
 use http_body::{Body, Frame};
 use http_body_util::BodyExt;
-use tonic::Status;
+use tonic::{Status, codegen::BoxFuture};
+use tower::Service;
 
 use super::Cause;
 
@@ -25,23 +27,6 @@ pub struct Whole {
 }
 
 impl Whole {
-    /// Reads an answer.
-    ///
-    /// # Errors
-    ///
-    /// Where it breaks off.
-    pub async fn read<B: Body<Data = Bytes>>(body: B) -> Result<Self, Cause> {
-        let mut body = pin!(body);
-        let mut whole = Self::default();
-        while let Some(frame) = body.frame().await {
-            match frame.map_err(|_| Cause::BrokenAnswer)?.into_data() {
-                Ok(data) => whole.push(data),
-                Err(frame) => whole.trailers = frame.into_trailers().ok(),
-            }
-        }
-        Ok(whole)
-    }
-
     /// What comes in one piece, as almost everything does, is not copied.
     pub(super) fn push(&mut self, data: Bytes) {
         if self.data.is_empty() {
@@ -54,6 +39,56 @@ impl Whole {
         both.extend_from_slice(&data);
         self.data = both.freeze();
     }
+}
+
+/// A service whose answers are whole: what it answers is read to its end first.
+#[derive(Debug, Clone)]
+pub struct AnswerWhole<S>(S);
+
+impl<S> AnswerWhole<S> {
+    /// With this service's answers.
+    pub fn new(inner: S) -> Self {
+        Self(inner)
+    }
+}
+
+impl<S, B, R> Service<Request<B>> for AnswerWhole<S>
+where
+    S: Service<Request<B>, Response = Response<R>, Error = Infallible>,
+    S::Future: Send + 'static,
+    R: Body<Data = Bytes> + Send + 'static,
+{
+    type Response = Response<Whole>;
+    type Error = Infallible;
+    type Future = BoxFuture<Response<Whole>, Infallible>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let called = self.0.call(request);
+        Box::pin(async move {
+            let Ok(response) = called.await;
+            let (head, body) = response.into_parts();
+            Ok(match read(body).await {
+                Ok(whole) => Response::from_parts(head, whole),
+                Err(cause) => cause.response(),
+            })
+        })
+    }
+}
+
+async fn read<B: Body<Data = Bytes>>(body: B) -> Result<Whole, Cause> {
+    let mut body = pin!(body);
+    let mut whole = Whole::default();
+    while let Some(frame) = body.frame().await {
+        match frame.map_err(|_| Cause::BrokenAnswer)?.into_data() {
+            Ok(data) => whole.push(data),
+            Err(frame) => whole.trailers = frame.into_trailers().ok(),
+        }
+    }
+    Ok(whole)
 }
 
 // Without a size hint: a content-length would be one more header to send.

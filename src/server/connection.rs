@@ -1,6 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use std::{
+    cell::RefCell,
     io,
     net::SocketAddr,
     pin::pin,
@@ -180,8 +181,8 @@ impl Connections {
             Ok(begun) => begun,
             Err(problem) => return Ended::Failed(problem),
         };
-        let routes = self.routes.of(Peer::new(peer, subject));
-        let service = service_fn(|request| answer(&routes, request));
+        let routes = RefCell::new(self.routes.of(Peer::new(peer, subject)));
+        let service = service_fn(move |request| answer(&routes, request));
         let mut connection = pin!(self.http2().serve_connection(TokioIo::new(stream), service));
         let mut age = pin!(jittered(self.limits.connection_age));
         let mut draining = pin!(self.draining());

@@ -13,7 +13,7 @@ use tower::Service;
 
 use crate::{
     config::Settings,
-    middleware::{Cause, Whole},
+    middleware::{AnswerWhole, Whole},
     proto::{
         SampleRequest, SampleResponse,
         sample_service_server::{SampleService, SampleServiceServer},
@@ -57,7 +57,7 @@ impl SampleService for Sample {
 #[derive(Debug, Clone)]
 pub(super) struct SampleGrpc {
     sample: Sample,
-    generated: SampleServiceServer<Sample>,
+    generated: AnswerWhole<SampleServiceServer<Sample>>,
 }
 
 impl SampleGrpc {
@@ -70,7 +70,7 @@ impl SampleGrpc {
             .send_compressed(CompressionEncoding::Zstd)
             // After decompression; what arrives is limited by the stack.
             .max_decoding_message_size(settings.limits.message.get() as usize);
-        Self { sample, generated }
+        Self { sample, generated: AnswerWhole::new(generated) }
     }
 }
 
@@ -88,16 +88,7 @@ impl Service<http::Request<Whole>> for SampleGrpc {
             let sample = self.sample.clone();
             return Box::pin(async move { Ok(answer(&sample.call(message).await)) });
         }
-        let called = self.generated.call(request);
-        Box::pin(async move {
-            let Ok(response) = called.await;
-            let (head, body) = response.into_parts();
-            let whole = Whole::read(body).await;
-            Ok(whole.map_or_else(
-                |cause: Cause| cause.status().into_http(),
-                |body| http::Response::from_parts(head, body),
-            ))
-        })
+        self.generated.call(request)
     }
 }
 
@@ -108,7 +99,7 @@ fn plain_message(request: &http::Request<Whole>) -> Option<SampleRequest> {
         && data.first() == Some(&NOT_COMPRESSED)
         && !request.headers().contains_key(&ENCODING);
     // The generated code says what is wrong with one that does not decode.
-    is_plain.then(|| SampleRequest::decode(data.slice(PREFIX..)).ok())?
+    is_plain.then(|| SampleRequest::decode(&data[PREFIX..]).ok())?
 }
 
 fn answer(message: &SampleResponse) -> http::Response<Whole> {

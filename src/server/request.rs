@@ -1,6 +1,7 @@
 //! From a request of HTTP/2 to a call of gRPC.
 
 use std::{
+    cell::RefCell,
     convert::Infallible,
     future::{Ready, ready},
 };
@@ -24,14 +25,16 @@ type AnsweredCall = <Record<Routes> as Service<Request<Incoming>>>::Future;
 ///
 /// No `async fn`: each would move a call's state once more.
 pub(super) fn answer(
-    routes: &Record<Routes>,
+    routes: &RefCell<Record<Routes>>,
     request: Request<Incoming>,
 ) -> Either<AnsweredCall, Ready<Answered>> {
     if let Some(refusal) = refuse(&request) {
         let body = |body| RecordedBody::unrecorded(Answer::Right(body));
         return Either::Right(ready(Ok(refusal.map(body))));
     }
-    Either::Left(routes.clone().call(request))
+    // Borrowed for no longer than the call takes to begin, and no clone: it would
+    // count up what all connections share.
+    Either::Left(routes.borrow_mut().call(request))
 }
 
 /// What is not a gRPC request is told so in HTTP ("Requests" in the gRPC HTTP/2

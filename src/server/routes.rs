@@ -22,7 +22,7 @@ use super::{
 };
 use crate::{
     config::Settings,
-    middleware::{CallStack, CountedBody},
+    middleware::{CallStack, CountedBody, Tracked},
     proto,
     telemetry::Method,
 };
@@ -63,7 +63,7 @@ impl Routes {
     }
 }
 
-impl Service<Request<Incoming>> for Routes {
+impl Service<Request<Tracked<Incoming>>> for Routes {
     type Response = Response<Answer>;
     type Error = Infallible;
     type Future = RoutedCall;
@@ -73,12 +73,15 @@ impl Service<Request<Incoming>> for Routes {
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<Incoming>) -> RoutedCall {
+    fn call(&mut self, request: Request<Tracked<Incoming>>) -> RoutedCall {
         match &mut self.sample {
             Some(sample) if Method::at(request.uri().path()).is_own() => {
                 RoutedCall::Sample { call: sample.call(request) }
             }
-            _ => RoutedCall::Beside { call: self.beside.call(request) },
+            _ => {
+                let request = request.map(|tracked| tracked.body);
+                RoutedCall::Beside { call: Box::pin(self.beside.call(request)) }
+            }
         }
     }
 }
@@ -87,8 +90,9 @@ pin_project! {
     /// A call on its way to its response.
     #[project = RoutedCallProjection]
     pub(super) enum RoutedCall {
-        Sample { #[pin] call: <SampleStack as Service<Request<Incoming>>>::Future },
-        Beside { #[pin] call: <TonicRoutes as Service<Request<Incoming>>>::Future },
+        Sample { #[pin] call: <SampleStack as Service<Request<Tracked<Incoming>>>>::Future },
+        // In a box, for it is large, and few are.
+        Beside { call: Pin<Box<<TonicRoutes as Service<Request<Incoming>>>::Future>> },
     }
 }
 
@@ -102,7 +106,7 @@ impl Future for RoutedCall {
                 Poll::Ready(Ok(response.map(Either::Left)))
             }
             RoutedCallProjection::Beside { call } => {
-                let Ok(response) = ready!(call.poll(cx));
+                let Ok(response) = ready!(call.as_mut().poll(cx));
                 Poll::Ready(Ok(response.map(Either::Right)))
             }
         }

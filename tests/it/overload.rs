@@ -6,9 +6,10 @@ use std::{io::Write, time::Duration};
 use bytes::Bytes;
 use tonic::{Code, Request, Response, Status, service::LayerExt};
 use tonic_types::StatusExt;
+use tower::ServiceBuilder;
 
 use sample_service::{
-    middleware::{AdmissionLayer, InFlight, stack},
+    middleware::{AdmissionLayer, AnswerWhole, InFlight, RecordLayer, stack},
     proto::{
         SampleRequest, SampleResponse,
         sample_service_server::{SampleService, SampleServiceServer},
@@ -270,7 +271,9 @@ pub(crate) async fn serve_panics(telemetry: Telemetry) -> String {
     }
 
     let (settings, in_flight) = (settings(&[]), InFlight::default());
+    let record = RecordLayer::new(telemetry.clone());
     let stack = stack(&settings, in_flight, AdmissionLayer::new(&settings), telemetry);
+    let stack = ServiceBuilder::new().layer(record).layer(stack).layer_fn(AnswerWhole::new);
     let service = stack.named_layer(SampleServiceServer::new(Panics));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();

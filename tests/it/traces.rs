@@ -8,7 +8,7 @@ use opentelemetry::{Context, trace::TraceContextExt};
 use opentelemetry_proto::tonic::trace::v1::{Status, span::SpanKind, status::StatusCode};
 use rustix::process::Signal;
 use sample_service::{
-    middleware::RecordLayer,
+    middleware::{RecordLayer, Tracked},
     telemetry::{Telemetry, Tracing},
 };
 use tower::{Layer, ServiceExt, service_fn};
@@ -184,7 +184,7 @@ async fn the_handler_is_within_the_trace_of_its_call() {
     let settings = settings(&[("tracing.endpoint", &url)]);
     let tracing = Tracing::start(&settings.tracing).expect("an exporter");
     let record = RecordLayer::new(Telemetry::new(None, None, tracing));
-    let handler = service_fn(async |_: Request<()>| {
+    let handler = service_fn(async |_: Request<Tracked<()>>| {
         let trace = Context::current().span().span_context().trace_id();
         Ok::<_, Infallible>(Response::new(trace.to_string()))
     });

@@ -23,7 +23,10 @@ where
 {
     let mut body = pin!(body);
     let mut whole = Whole::default();
-    while let Some(frame) = body.frame().await {
+    // Most messages end with their last frame, and need not be asked for another.
+    while !body.is_end_stream()
+        && let Some(frame) = body.frame().await
+    {
         let frame = frame.map_err(|_| Cause::BrokenRequest)?;
         // Trailers: callers have none.
         let Ok(data) = frame.into_data() else { continue };

@@ -22,8 +22,8 @@ use http_body::Body;
 use tonic::codegen::BoxFuture;
 use tower::{Layer, Service, ServiceExt};
 
-use super::{Cause, Whole};
-use crate::{config::Settings, telemetry::Progress};
+use super::{Cause, Tracked, Whole};
+use crate::config::Settings;
 
 use queue::Queue;
 
@@ -65,13 +65,14 @@ pub struct Admission<S> {
     layer: AdmissionLayer,
 }
 
-impl<S, B, R> Service<Request<B>> for Admission<S>
+impl<S, B> Service<Request<Tracked<B>>> for Admission<S>
 where
-    S: Service<Request<Whole>, Response = Response<R>, Error = Infallible> + Clone + Send + 'static,
+    S: Service<Request<Whole>, Response = Response<Whole>, Error = Infallible>
+        + Clone
+        + Send
+        + 'static,
     S::Future: Send,
     B: Body<Data = Bytes> + Send + 'static,
-    R: Body<Data = Bytes> + Send + 'static,
-    R::Error: Into<tonic::codegen::StdError>,
 {
     type Response = Response<Whole>;
     type Error = Infallible;
@@ -82,19 +83,17 @@ where
         Poll::Ready(Ok(()))
     }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let Self { inner, layer } = self.clone();
+    fn call(&mut self, request: Request<Tracked<B>>) -> Self::Future {
+        let Self { mut inner, layer } = self.clone();
         let admitted = async move {
-            let progress = request.extensions().get::<Arc<Progress>>().cloned().unwrap_or_default();
-            let (head, body) = request.into_parts();
+            let (head, Tracked { body, progress }) = request.into_parts();
             let message = message::read(body, layer.message_limit, &progress).await?;
 
             let worker = layer.queue.admit(&progress).await?;
-            let Ok(response) = inner.oneshot(Request::from_parts(head, message)).await;
-            let (head, body) = response.into_parts();
-            let answer = Whole::read(body).await?;
+            let Ok(inner) = inner.ready().await;
+            let Ok(answer) = inner.call(Request::from_parts(head, message)).await;
             drop(worker);
-            Ok(Response::from_parts(head, answer))
+            Ok(answer)
         };
         Box::pin(admitted.map(|answer| Ok(answer.unwrap_or_else(|cause: Cause| cause.response()))))
     }
