@@ -17,12 +17,11 @@ use tower::{
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use deadline::DeadlineLayer;
-use panic::AnswerPanic;
-
 pub use admission::{AdmissionLayer, Load, Refused};
 pub use cause::Cause;
+pub use deadline::DeadlineLayer;
 pub use in_flight::{CountedBody, Counts, InFlight};
+pub use panic::AnswerPanic;
 pub use record::{Record, RecordLayer, RecordedBody};
 pub use whole::Whole;
 

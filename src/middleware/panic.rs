@@ -11,7 +11,7 @@ use crate::telemetry::Telemetry;
 /// INTERNAL for the caller, without a word of what happened: that is in the log
 /// already, from the hook of [`crate::telemetry::log`]. Counted.
 #[derive(Debug, Clone)]
-pub struct AnswerPanic(pub(super) Telemetry);
+pub struct AnswerPanic(pub Telemetry);
 
 impl ResponseForPanic for AnswerPanic {
     type ResponseBody = Body;
