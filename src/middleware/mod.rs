@@ -16,12 +16,11 @@ use tower::{
     layer::util::{Identity, Stack},
 };
 
-use deadline::DeadlineLayer;
-use panic::CatchPanicLayer;
-
 pub use admission::{AdmissionLayer, Load, Refused};
 pub use cause::Cause;
+pub use deadline::DeadlineLayer;
 pub use in_flight::{CountedBody, Counts, InFlight};
+pub use panic::CatchPanicLayer;
 pub use record::{Record, RecordLayer, RecordedBody, Tracked};
 pub use whole::{AnswerWhole, Whole};
 

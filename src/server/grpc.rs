@@ -55,13 +55,14 @@ impl SampleService for Sample {
 ///
 /// A method that is not named here is served all the same.
 #[derive(Debug, Clone)]
-pub(super) struct SampleGrpc {
+pub struct SampleGrpc {
     sample: Sample,
     generated: AnswerWhole<SampleServiceServer<Sample>>,
 }
 
 impl SampleGrpc {
-    pub(super) fn new(settings: &Settings) -> Self {
+    /// With the limits that stand in the settings.
+    pub fn new(settings: &Settings) -> Self {
         let sample = Sample::new(settings.service.work);
         let generated = SampleServiceServer::new(sample.clone())
             .accept_compressed(CompressionEncoding::Gzip)

@@ -53,6 +53,7 @@ use tls::Tls;
 pub use call_threads::CallThreads;
 pub use connection::Endings;
 pub use drain::DrainReport;
+pub use grpc::SampleGrpc;
 pub use listener::BindError;
 
 pub use signal::shutdown_signals;
