@@ -1,18 +1,19 @@
-//! What each part of the telemetry costs: CPU time of the server per call, as a
+//! What the server and each part of its telemetry cost: CPU time per call, as a
 //! ratio to tonic's own server around the bare handler.
 //!
 //!     cargo bench --bench cost
 //!
-//! Every server is a process of its own; two hundred callers over ten connections
-//! keep it busy. The rows take turns, round by round, and the least of each counts:
-//! what disturbs a run only ever adds to it. With `-- --test` there is one short
-//! round, to see that all of it works.
+//! Every server is a process of its own, on the first processor; `sample-service load`
+//! is on the last, and calls in each of four ways. The rows take turns, round by round,
+//! and the least of each counts: what disturbs a run only ever adds to it.
 
 use std::{
     env,
+    ffi::OsStr,
     fs::{self, File},
     io::{BufRead, BufReader},
     process::{Child, Command, Stdio},
+    thread::{available_parallelism, sleep},
     time::Duration,
 };
 
@@ -20,35 +21,38 @@ use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
     trace_service_server::{TraceService, TraceServiceServer},
 };
-use sample_service::{
-    proto::{
-        SampleRequest, sample_service_client::SampleServiceClient,
-        sample_service_server::SampleServiceServer,
-    },
-    service::Sample,
-};
-use tokio::{net::TcpListener, task::JoinSet};
+use sample_service::{proto::sample_service_server::SampleServiceServer, service::Sample};
+use tokio::net::TcpListener;
 use tonic::{
     Request, Response, Status,
-    transport::{Endpoint, Server, server::TcpIncoming},
+    transport::{Server, server::TcpIncoming},
 };
 
-const CALLS: usize = 40_000;
-const CONNECTIONS: usize = 10;
-const CALLERS: usize = 20;
 const ROUNDS: usize = 3;
+
+/// Each way to call, how many calls there are, and the arguments of `load`.
+const PATTERNS: [(&str, usize, &[&str]); 4] = [
+    ("10 x 20", 100_000, &["--connections", "10", "--concurrency", "200"]),
+    ("100 x 10", 100_000, &["--connections", "100", "--concurrency", "1000"]),
+    ("1 x 1", 10_000, &["--connections", "1", "--concurrency", "1"]),
+    ("2000 a second", 6_000, &["--connections", "10", "--rate", "2000"]),
+];
 
 /// Set where this very program is to be the bare server.
 const BARE: &str = "SERVE_BARE";
 const BASELINE: &str = "bare handler, tonic's server";
 
 /// Each row, and its settings beside those of all.
-const ROWS: [(&str, &[(&str, &str)]); 7] = [
+const ROWS: [(&str, &[(&str, &str)]); 8] = [
     (BASELINE, &[]),
     ("log off", &[]),
     ("log errors", &[("SAMPLE__LOG__ACCESS", "errors")]),
     ("log all, in JSON, to a file", &[("SAMPLE__LOG__ACCESS", "all")]),
     ("metrics", &[("SAMPLE__METRICS__ADDRESS", "127.0.0.1:0")]),
+    (
+        "log all, metrics",
+        &[("SAMPLE__LOG__ACCESS", "all"), ("SAMPLE__METRICS__ADDRESS", "127.0.0.1:0")],
+    ),
     ("traces of 1 percent", &[("SAMPLE__TRACING__SAMPLE", "0.01")]),
     ("traces of all", &[("SAMPLE__TRACING__SAMPLE", "1.0")]),
 ];
@@ -60,37 +64,52 @@ async fn main() {
     }
     let collector = start_collector().await;
     let test = env::args().any(|argument| argument == "--test");
-    let (calls, rounds) = if test { (CALLS / 20, 1) } else { (CALLS, ROUNDS) };
-    println!("{calls} calls a run, {rounds} runs of each row\n");
-    let mut least = [f64::INFINITY; ROWS.len()];
+    let (rounds, fewer) = if test { (1, 20) } else { (ROUNDS, 1) };
+    let mut least = [[f64::INFINITY; PATTERNS.len()]; ROWS.len()];
     for round in 1..=rounds {
         for (row, (name, settings)) in ROWS.iter().enumerate() {
             eprintln!("round {round} of {rounds}: {name}");
             let (mut server, address) = start(name, settings, &collector);
-            // Connections, caches and lazy parts are no part of a call's cost.
-            load(&address, calls / 10).await;
-            let before = cpu_time(&server);
-            load(&address, calls).await;
-            let cost = (cpu_time(&server) - before).as_secs_f64() * 1e6 / calls as f64;
-            least[row] = least[row].min(cost);
+            for (pattern, (_, calls, arguments)) in PATTERNS.iter().enumerate() {
+                let calls = calls / fewer;
+                // Connections, caches and lazy parts are no part of a call's cost.
+                load(&address, calls / 10, arguments);
+                let before = cpu_time(&server);
+                load(&address, calls, arguments);
+                let cost = (cpu_time(&server) - before).as_secs_f64() * 1e6 / calls as f64;
+                least[row][pattern] = least[row][pattern].min(cost);
+            }
             server.kill().expect("it runs");
             server.wait().expect("it ran");
         }
     }
-    println!("{:<30} {:>16} {:>12}", "", "CPU us per call", "to bare");
-    for ((name, _), cost) in ROWS.iter().zip(least) {
-        println!("{name:<30} {cost:>16.1} {:>12.2}", cost / least[0]);
+    println!("microseconds of CPU time a call, and their ratio to the first row");
+    let names = PATTERNS.map(|(name, ..)| format!("{name:>18}"));
+    println!("{:<30}{}", "", names.concat());
+    for ((name, _), costs) in ROWS.iter().zip(least) {
+        let cell = |pattern| {
+            format!("{:>11.1} ({:.2})", costs[pattern], costs[pattern] / least[0][pattern])
+        };
+        let cells: [String; PATTERNS.len()] = std::array::from_fn(cell);
+        println!("{name:<30}{}", cells.concat());
     }
+}
+
+/// A command that runs on one processor alone.
+fn on_processor(number: usize, program: impl AsRef<OsStr>) -> Command {
+    let mut command = Command::new("taskset");
+    command.args(["--cpu-list", &number.to_string()]).arg(program);
+    command
 }
 
 fn start(name: &str, settings: &[(&str, &str)], collector: &str) -> (Child, String) {
     let log = env::temp_dir().join(format!("sample-service-cost-{}.log", std::process::id()));
     let mut command = if name == BASELINE {
-        let mut command = Command::new(env::current_exe().expect("this program"));
+        let mut command = on_processor(0, env::current_exe().expect("this program"));
         command.env(BARE, "1");
         command
     } else {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_sample-service"));
+        let mut command = on_processor(0, env!("CARGO_BIN_EXE_sample-service"));
         command.args(["serve", "--address", "127.0.0.1:0", "--max-workers", "1000"]);
         command.args(["--log-format", "json"]).env("SAMPLE__LOG__ACCESS", "off");
         command
@@ -109,7 +128,7 @@ fn start(name: &str, settings: &[(&str, &str)], collector: &str) -> (Child, Stri
         });
         match address {
             Some(address) => break address,
-            None => std::thread::sleep(Duration::from_millis(5)),
+            None => sleep(Duration::from_millis(5)),
         }
     };
     // It writes on, and nobody else sees it.
@@ -127,24 +146,13 @@ async fn serve_bare() {
     served.expect("it serves until it is killed");
 }
 
-async fn load(address: &str, calls: usize) {
-    let mut callers = JoinSet::new();
-    for _ in 0..CONNECTIONS {
-        let endpoint = Endpoint::from_shared(format!("http://{address}")).expect("an address");
-        let channel = endpoint.connect().await.expect("a server");
-        for _ in 0..CALLERS {
-            let mut client = SampleServiceClient::new(channel.clone());
-            callers.spawn(async move {
-                for _ in 0..calls / (CONNECTIONS * CALLERS) {
-                    let request = SampleRequest { message: "hello".to_owned() };
-                    client.call(request).await.expect("served");
-                }
-            });
-        }
-    }
-    while let Some(caller) = callers.join_next().await {
-        caller.expect("no panic");
-    }
+fn load(address: &str, calls: usize, arguments: &[&str]) {
+    let last = available_parallelism().map_or(1, usize::from) - 1;
+    let mut command = on_processor(last, env!("CARGO_BIN_EXE_sample-service"));
+    command.args(["load", "--json", "--address", address, "--calls", &calls.to_string()]);
+    let output = command.args(arguments).output().expect("the program runs");
+    // Each call was served, or it says so.
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// User and system time of all threads so far.

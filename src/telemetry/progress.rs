@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// How far a call has come. An extension of its request, in an `Arc`.
+/// How far a call has come. With the body of its request, in an `Arc`.
 ///
 /// Everything is zero until it has happened, and right at every moment: a call may
 /// be given up anywhere.
