@@ -9,6 +9,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
 use hyper::{server::conn::http2, service::service_fn};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
@@ -90,6 +91,13 @@ impl Endings {
 
 /// A connection that has begun HTTP/2.
 type Begun = AfterPreface<Either<TcpStream, TlsStream<TcpStream>>>;
+
+/// What a connection that serves calls is told.
+enum Signal {
+    OldAge,
+    Draining,
+    Stopped,
+}
 
 /// How one connection ended. See [`Endings`].
 enum Ended {
@@ -184,12 +192,13 @@ impl Connections {
         let routes = RefCell::new(self.routes.of(Peer::new(peer, subject)));
         let service = service_fn(move |request| answer(&routes, request));
         let mut connection = pin!(self.http2().serve_connection(TokioIo::new(stream), service));
-        let mut age = pin!(jittered(self.limits.connection_age));
-        let mut draining = pin!(self.draining());
-        // Each of these is asked whenever anything happens on the connection, so
-        // none is that need not be: nothing is stopped before the drain.
-        let mut stopped = pin!(self.stop.cancelled());
-        let (mut is_ending, mut is_draining) = (false, false);
+        // The connection is polled for every call, and each of these only once it has
+        // something to say.
+        let mut signals = FuturesUnordered::from_iter([
+            self.draining().map(|()| Signal::Draining).boxed(),
+            jittered(self.limits.connection_age).map(|()| Signal::OldAge).boxed(),
+        ]);
+        let mut is_ending = false;
         loop {
             tokio::select! {
                 biased;
@@ -197,9 +206,14 @@ impl Connections {
                     Ok(()) => Ended::Closed,
                     Err(error) => Ended::Failed(error.to_string()),
                 },
-                () = &mut draining, if !is_draining => is_draining = true,
-                () = &mut age, if !is_ending => {}
-                () = &mut stopped, if is_draining => return Ended::Cut,
+                Some(signal) = signals.next() => match signal {
+                    Signal::OldAge => {}
+                    // Nothing is stopped before the drain.
+                    Signal::Draining => {
+                        signals.push(self.stop.cancelled().map(|()| Signal::Stopped).boxed());
+                    }
+                    Signal::Stopped => return Ended::Cut,
+                },
             }
             if !is_ending {
                 // GOAWAY: streams that are open, or on their way, finish; none are added.
@@ -255,7 +269,6 @@ async fn jittered(age: Duration) {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::FutureExt;
     use tokio::time::Instant;
 
     use super::*;
