@@ -260,6 +260,26 @@ async fn a_call_that_the_server_has_not_seen_is_no_other_call_when_it_is_sent_ag
 }
 
 #[test]
+fn servers_that_end_well_lose_none_of_its_calls() {
+    let settings = [("SAMPLE__SHUTDOWN__LAME_DUCK", "0s"), ("SAMPLE__LOG__ACCESS", "off")];
+    let mut servers: Vec<_> = (0..6).map(|_| server(&settings, &[])).collect();
+    let addresses: Vec<_> = servers.iter().map(|server| &*server.address).collect();
+    let addresses = addresses.join(",");
+    let arguments = ["load", "--json", "--duration", "1h", "--concurrency", "50"];
+    let load = Process::spawn(command(&arguments).args(["--address", &addresses]));
+    for ends in servers.split_off(1) {
+        wait_for_handled(&ends, 10);
+        ends.process.signal(Signal::TERM);
+        assert!(ends.process.wait().0.success());
+        // A call crosses no two ends: it would be sent again but once.
+        wait_for_handled(&servers[0], handled(&servers[0], "") + 100);
+    }
+    load.signal(Signal::INT);
+    let (status, lines) = load.wait();
+    assert!(status.success(), "{lines:?}");
+}
+
+#[test]
 fn a_message_has_the_size_that_is_asked_for() {
     let server = server(&[("SAMPLE__LIMITS__MESSAGE", "1KiB")], &[]);
     // Two bytes say which field it is, and one or two how long.
