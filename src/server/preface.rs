@@ -6,16 +6,23 @@
 use std::{
     io,
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
+    time::Duration,
 };
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf};
+use tokio::{
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
+    time::{Sleep, sleep},
+};
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How much of a request is read that will not be served.
 const MOST_READ: u64 = 64 * 1024;
+
+/// The longest that a peer may take to end a connection that has ended here.
+const LONGEST_LINGER: Duration = Duration::from_secs(1);
 
 /// What an HTTP/1 client can read (RFC 9110, section 15.6.6).
 const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
@@ -53,7 +60,7 @@ where
             ));
         }
     }
-    Ok(AfterPreface { io, given_back: 0 })
+    Ok(AfterPreface { io, given_back: 0, linger: None })
 }
 
 /// A connection whose preface was read and is read again.
@@ -61,6 +68,8 @@ where
 pub(super) struct AfterPreface<I> {
     io: I,
     given_back: usize,
+    /// How long the peer's end is waited for, once ours is sent.
+    linger: Option<Pin<Box<Sleep>>>,
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for AfterPreface<I> {
@@ -80,7 +89,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for AfterPreface<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for AfterPreface<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for AfterPreface<I> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -94,7 +103,25 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for AfterPreface<I> {
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.io).poll_shutdown(cx)
+        // Closing with bytes unread would reset the connection, and with them answers
+        // and the GOAWAY that the peer has yet to read would be lost.
+        let Self { io, given_back: _, linger } = &mut *self;
+        let linger = match linger {
+            Some(linger) => linger,
+            None => {
+                ready!(Pin::new(&mut *io).poll_shutdown(cx))?;
+                linger.insert(Box::pin(sleep(LONGEST_LINGER)))
+            }
+        };
+        let mut unread = [0; 4096];
+        while linger.as_mut().poll(cx).is_pending() {
+            let mut buffer = ReadBuf::new(&mut unread);
+            let read = ready!(Pin::new(&mut *io).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                break;
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 
     fn poll_write_vectored(

@@ -12,8 +12,8 @@ use tonic_health::{
 };
 
 use crate::support::{
-    InProcess,
-    process::{ServerProcess, command, run, stderr, stdout, unused_address},
+    InProcess, connect,
+    process::{Process, ServerProcess, command, event, run, stderr, stdout, unused_address},
 };
 
 #[test]
@@ -86,6 +86,22 @@ fn without_an_address_it_asks_the_server_that_the_environment_configures() {
     let faulty = faulty.expect("the binary runs");
     assert!(stderr(&faulty).contains("SAMPLE__SERVER__ADDRESS"), "{}", stderr(&faulty));
     assert_eq!(faulty.status.code(), Some(1));
+}
+
+#[tokio::test]
+async fn at_its_own_address_it_is_answered_while_all_connections_to_the_other_are_taken() {
+    let settings =
+        [("SAMPLE__LIMITS__CONNECTIONS", "1"), ("SAMPLE__SERVER__HEALTH_ADDRESS", "127.0.0.1:0")];
+    let mut serve = command(&["serve", "--log-format", "json", "--address", "127.0.0.1:0"]);
+    let server = Process::spawn(serve.envs(settings));
+    let (address, health_address) = server.wait_for(|line| {
+        let event = event(line);
+        let address = |name: &str| event[name].as_str().map(ToOwned::to_owned);
+        Some((address("address")?, address("health_address")?))
+    });
+    let _taken = connect(&address).await;
+    assert_eq!(run(&["health", "--address", &address]).status.code(), Some(2));
+    assert_eq!(stdout(&run(&["health", "--address", &health_address])), "SERVING\n");
 }
 
 #[tokio::test]

@@ -1,27 +1,17 @@
 //! The manifests for Kubernetes, read together with the settings that they carry.
 
-use std::{collections::BTreeSet, io::Write, net::SocketAddr, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, io::Write, process::Stdio, time::Duration};
 
 use sample_service::config::Settings;
 use tempfile::TempDir;
-use yaml_rust2::{Yaml, yaml::Hash};
+use yaml_rust2::Yaml;
 
 use crate::support::{
     certificates::Authority,
-    manifests::{Manifests, shipped},
+    manifests::{servers, shipped},
     process::{ServerProcess, command, stderr, stdout},
     python,
 };
-
-/// Each pod of a server, with its settings.
-fn servers() -> Vec<(Manifests, Settings)> {
-    let with_server = shipped().into_iter().filter(|manifests| manifests.pod().is_some());
-    let with_settings = with_server.map(|manifests| {
-        let settings = manifests.settings();
-        (manifests, settings)
-    });
-    with_settings.collect()
-}
 
 fn seconds(value: &Yaml) -> Duration {
     Duration::from_secs(value.as_i64().and_then(|it| it.try_into().ok()).expect("seconds"))
@@ -39,11 +29,11 @@ fn the_grace_period_is_longer_than_an_end_may_take() {
 }
 
 #[test]
-fn probes_ask_for_health_where_it_is_served_in_plaintext() {
+fn probes_ask_for_health_where_it_alone_is_served() {
     for (manifests, settings) in servers() {
         let server = &manifests.pod().expect("a server")["spec"]["containers"][0];
-        let plaintext = settings.tls.is_none().then_some(settings.server.address);
-        let address = settings.server.health_address.or(plaintext).expect("one without TLS");
+        // Beside it they would be refused under TLS, and past limits.connections.
+        let address = settings.server.health_address.expect("one for health alone");
         for (probe, name) in [
             ("startupProbe", "SampleService"),
             ("readinessProbe", "SampleService"),
@@ -82,16 +72,20 @@ fn each_port_that_is_configured_is_declared_and_no_other() {
 }
 
 #[test]
-fn memory_holds_all_calls_at_work_and_in_the_queue() {
-    const MEBIBYTE: u64 = 1024 * 1024;
+fn memory_holds_all_connections_and_all_calls_at_work_and_in_the_queue() {
+    const KIBIBYTE: u64 = 1024;
+    const MEBIBYTE: u64 = 1024 * KIBIBYTE;
     for (manifests, settings) in servers() {
         let server = &manifests.pod().expect("a server")["spec"]["containers"][0];
         let limit = server["resources"]["limits"]["memory"].as_str().expect("a limit");
         let limit: u64 = limit.strip_suffix("Mi").and_then(|it| it.parse().ok()).expect("Mi");
         let calls = settings.server.max_workers.get() + settings.queue.length;
-        let calls = u64::try_from(calls).expect("few");
+        let [calls, connections] = [calls, settings.limits.connections.get()]
+            .map(|number| u64::try_from(number).expect("few"));
         // As deployment.yaml says.
-        let needed = 16 * MEBIBYTE + 4 * calls * u64::from(settings.limits.message.get());
+        let needed = 16 * MEBIBYTE
+            + 32 * KIBIBYTE * connections
+            + 4 * calls * u64::from(settings.limits.message.get());
         assert!(limit * MEBIBYTE >= needed, "{}: {limit}Mi < {needed}", manifests.folder);
     }
 }
@@ -111,7 +105,7 @@ fn config_check_accepts_every_setting() {
         }
         let output = check.output().expect("it runs");
         assert!(output.status.success(), "{}: {}", manifests.folder, stderr(&output));
-        let is_tls = manifests.folder == "tls";
+        let is_tls = manifests.folder.ends_with("tls");
         assert_eq!(settings.tls.is_some_and(|tls| tls.client_ca.is_some()), is_tls);
     }
 }
@@ -142,56 +136,13 @@ fn pods_may_do_nothing_that_they_need_not() {
                 }
             }
         }
-        for account in manifests.of_kind("ServiceAccount") {
+        if let Some(pod) = manifests.pod() {
+            let account = manifests.the("ServiceAccount");
+            assert_eq!(pod["spec"]["serviceAccountName"], account["metadata"]["name"]);
             assert_eq!(account["automountServiceAccountToken"].as_bool(), Some(false));
         }
     }
     assert!(pods > 0);
-}
-
-/// The labels that a selector asks for are the pod's.
-fn assert_selects(selector: &Yaml, pod: &Yaml, what: &str) {
-    let labels: &Hash = pod["metadata"]["labels"].as_hash().expect("labels");
-    let asked = selector.as_hash().unwrap_or_else(|| panic!("{what} selects nothing"));
-    assert!(asked.iter().all(|(label, value)| labels.get(label) == Some(value)), "{what}");
-    assert!(asked.contains_key(&Yaml::from_str("app.kubernetes.io/component")), "{what}");
-}
-
-#[test]
-fn what_guards_and_reaches_the_server_selects_its_pods() {
-    for (manifests, settings) in servers() {
-        let pod = manifests.pod().expect("a server");
-        let deployment = manifests.of_kind("Deployment").next().expect("a server");
-        let rollout = &deployment["spec"]["strategy"]["rollingUpdate"];
-        assert_eq!(rollout["maxUnavailable"].as_i64(), Some(0), "{}", manifests.folder);
-        assert_selects(&deployment["spec"]["selector"]["matchLabels"], pod, "Deployment");
-        for (kind, field) in [("PodDisruptionBudget", "selector"), ("NetworkPolicy", "podSelector")]
-        {
-            let guard = manifests.of_kind(kind).next().unwrap_or_else(|| panic!("no {kind}"));
-            assert_selects(&guard["spec"][field]["matchLabels"], pod, kind);
-        }
-        for constraint in pod["spec"]["topologySpreadConstraints"].as_vec().expect("two") {
-            assert_selects(&constraint["labelSelector"]["matchLabels"], pod, "topology spread");
-        }
-        let scaler = manifests.of_kind("HorizontalPodAutoscaler").next().expect("one");
-        let scaled = &scaler["spec"]["scaleTargetRef"];
-        assert_eq!(scaled["name"], deployment["metadata"]["name"]);
-        assert!(deployment["spec"]["replicas"].is_badvalue(), "they are the autoscaler's");
-
-        let port = SocketAddr::port(&settings.server.address);
-        let mut headless = Vec::new();
-        for service in manifests.of_kind("Service") {
-            let name = service["metadata"]["name"].as_str().expect("a name");
-            assert_selects(&service["spec"]["selector"], pod, name);
-            let served = &service["spec"]["ports"][0];
-            assert_eq!(served["port"].as_i64(), Some(port.into()), "{name}");
-            let protocol = if settings.tls.is_some() { "grpcs" } else { "kubernetes.io/h2c" };
-            assert_eq!(served["appProtocol"].as_str(), Some(protocol), "{name}");
-            headless.push(service["spec"]["clusterIP"].as_str() == Some("None"));
-        }
-        headless.sort_unstable();
-        assert_eq!(headless, [false, true], "one for each kind of client");
-    }
 }
 
 #[test]
@@ -199,7 +150,10 @@ fn the_job_calls_the_service_for_clients_that_balance_with_the_same_image() {
     let all = shipped();
     let of = |folder| all.iter().find(|manifests| manifests.folder == folder);
     let (Some(server), Some(client)) = (of("base"), of("client")) else { return };
-    let job = client.of_kind("Job").next().expect("a job");
+    let job = client.the("Job");
+    assert_eq!(job["spec"]["backoffLimit"].as_i64(), Some(0), "the client retries by itself");
+    let bound = seconds(&job["spec"]["activeDeadlineSeconds"]);
+    assert!(!job["spec"]["ttlSecondsAfterFinished"].is_badvalue(), "nothing else removes it");
     let client = &job["spec"]["template"]["spec"]["containers"][0];
     let image = &server.pod().expect("a server")["spec"]["containers"][0]["image"];
     assert_eq!(client["image"], *image);
@@ -212,6 +166,7 @@ fn the_job_calls_the_service_for_clients_that_balance_with_the_same_image() {
     let arguments: Vec<_> = arguments.iter().map(|it| it.as_str().expect("text")).collect();
     let address = format!("--address={headless}:9999");
     assert!(arguments.contains(&&*address), "{arguments:?}");
+    assert!(arguments.contains(&"--timeout=60s") && bound > Duration::from_secs(60), "{bound:?}");
 
     // The arguments are the program's own.
     let server = ServerProcess::start(&[]);

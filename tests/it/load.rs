@@ -11,6 +11,7 @@ use std::{
     time::{Duration, Instant},
 };
 
+use h2::Reason;
 use rustix::{
     process::Signal,
     pty::{OpenptFlags, grantpt, ioctl_tiocgptpeer, openpt, unlockpt},
@@ -25,6 +26,7 @@ use crate::{
         process::{
             NEVER, Process, ServerProcess, command, event, run, stderr, stdout, unused_address,
         },
+        scripted::{Answer, Scripted},
     },
 };
 
@@ -243,6 +245,38 @@ fn a_server_that_goes_away_is_not_called_as_fast_as_it_can_fail() {
     let failed = event(&lines[0])["codes"]["UNAVAILABLE"].as_u64();
     assert!(failed > Some(0) && failed < Some(100), "{lines:?}");
     assert_eq!(status.code(), Some(3));
+}
+
+/// Nor is it a failure of the server: every client sends it again, once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_the_server_has_not_seen_is_no_other_call_when_it_is_sent_again() {
+    let refused = Answer::Reset(Reason::REFUSED_STREAM);
+    for (script, code, status) in [(&[refused][..], "OK", 0), (&[refused; 2], "UNAVAILABLE", 3)] {
+        let server = Scripted::start(script).await;
+        let output = run(&["load", "--json", "--calls", "1", "--address", &server.address]);
+        assert_eq!(report(&output)["codes"], serde_json::json!({ code: 1 }));
+        assert_eq!(output.status.code(), Some(status));
+    }
+}
+
+#[test]
+fn servers_that_end_well_lose_none_of_its_calls() {
+    let settings = [("SAMPLE__SHUTDOWN__LAME_DUCK", "0s"), ("SAMPLE__LOG__ACCESS", "off")];
+    let mut servers: Vec<_> = (0..6).map(|_| server(&settings, &[])).collect();
+    let addresses: Vec<_> = servers.iter().map(|server| &*server.address).collect();
+    let addresses = addresses.join(",");
+    let arguments = ["load", "--json", "--duration", "1h", "--concurrency", "50"];
+    let load = Process::spawn(command(&arguments).args(["--address", &addresses]));
+    for ends in servers.split_off(1) {
+        wait_for_handled(&ends, 10);
+        ends.process.signal(Signal::TERM);
+        assert!(ends.process.wait().0.success());
+        // A call crosses no two ends: it would be sent again but once.
+        wait_for_handled(&servers[0], handled(&servers[0], "") + 100);
+    }
+    load.signal(Signal::INT);
+    let (status, lines) = load.wait();
+    assert!(status.success(), "{lines:?}");
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod configuration;
 mod health;
 mod interop;
 mod kubernetes;
+mod kubernetes_objects;
 mod limit;
 mod load;
 mod log;

@@ -14,6 +14,7 @@ use crate::{
     client::{
         Channel,
         headers::{TIMEOUT, grpc_timeout},
+        retry::Verdict,
     },
     proto::SampleRequest,
 };
@@ -63,7 +64,18 @@ impl Template {
     async fn status(&self, channel: &Channel) -> Status {
         let answer = async {
             // The deadline is that of the whole call, and is kept here.
-            let (answer, _) = channel.attempt(&self.head, self.message.clone(), 0, None).await;
+            let mut retried_unseen = false;
+            let answer = loop {
+                let attempt = channel.attempt(&self.head, self.message.clone(), 0, None);
+                let (answer, verdict) = attempt.await;
+                // What met the end of its connection, and no handler has seen, is the
+                // same call still: every client of gRPC sends it again (gRFC A6).
+                match verdict {
+                    Verdict::NeverSent => {}
+                    Verdict::NotSeen if !retried_unseen => retried_unseen = true,
+                    Verdict::NotSeen | Verdict::Failed(..) | Verdict::Committed => break answer,
+                }
+            };
             let (head, body) = answer?.into_parts();
             let body = body.collect().await?;
             // An answer of trailers alone has them in its head.

@@ -4,7 +4,8 @@
 //! thread a processor; `schedule` says when, `call` how; `tally` keeps what came of
 //! them, and [`Report`] shows it.
 //!
-//! Nothing is tried again: a load generator shows what the server does.
+//! Nothing that the server has seen is tried again: a load generator shows what the
+//! server does.
 
 mod call;
 mod chart;

@@ -2,18 +2,19 @@
 
 use std::{
     collections::BTreeMap,
-    fs,
+    env, fs,
     io::{self, Write},
     path::Path,
     process::Command,
 };
 
 use sample_service::config::{self, Layers, Settings};
+use tempfile::TempDir;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use super::process::{stderr, stdout};
 
-const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/kubernetes");
+const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
 
 /// What one folder gives to `kubectl apply -k`.
 pub(crate) struct Manifests {
@@ -25,20 +26,33 @@ pub(crate) struct Manifests {
 }
 
 /// Those of the base as they are, and those of every folder as `kubectl kustomize`
-/// renders them where there is a kubectl.
+/// renders them where there is a kubectl, as there must be in CI.
 pub(crate) fn shipped() -> Vec<Manifests> {
     let mut all = vec![base()];
     if Command::new("kubectl").args(["version", "--client"]).output().is_ok() {
-        all.extend(["base", "tls", "monitoring", "client"].map(rendered));
+        let folders = ["base", "tls", "monitoring", "client"];
+        all.extend(folders.map(|folder| rendered(folder, Path::new(DEPLOY))));
+        all.push(monitoring_over_tls());
     } else {
+        assert!(env::var_os("CI").is_none(), "no kubectl: .ci/kubectl installs it");
         // Past the test's captured output: nobody is to think that it ran.
         let _ = writeln!(io::stderr(), "NOT TESTED: overlays for Kubernetes, for want of kubectl");
     }
     all
 }
 
+/// Those with a server, each with its settings.
+pub(crate) fn servers() -> Vec<(Manifests, Settings)> {
+    let with_server = shipped().into_iter().filter(|manifests| manifests.pod().is_some());
+    let with_settings = with_server.map(|manifests| {
+        let settings = manifests.settings();
+        (manifests, settings)
+    });
+    with_settings.collect()
+}
+
 fn base() -> Manifests {
-    let folder = Path::new(SHIPPED).join("base");
+    let folder = Path::new(DEPLOY).join("kubernetes/base");
     let files = fs::read_dir(&folder).expect("it is there");
     let mut texts = Vec::new();
     for file in files.map(|file| file.expect("a file").path()) {
@@ -54,10 +68,22 @@ fn base() -> Manifests {
     Manifests::new("base, as it is", texts.join("\n---\n"), environment)
 }
 
-fn rendered(folder: &'static str) -> Manifests {
+/// As the kustomization of monitoring says that it is done.
+fn monitoring_over_tls() -> Manifests {
+    let copy = TempDir::new().expect("a folder");
+    let copied = Command::new("cp").arg("-r").arg(DEPLOY).arg(copy.path()).status();
+    assert!(copied.expect("it runs").success());
+    let deploy = copy.path().join("deploy");
+    let file = deploy.join("kubernetes/monitoring/kustomization.yaml");
+    let text = fs::read_to_string(&file).expect("it is there");
+    fs::write(&file, text.replace("- ../base", "- ../tls")).expect("it is ours");
+    Manifests { folder: "monitoring over tls", ..rendered("monitoring", &deploy) }
+}
+
+fn rendered(folder: &'static str, deploy: &Path) -> Manifests {
     let output = Command::new("kubectl")
         .arg("kustomize")
-        .arg(Path::new(SHIPPED).join(folder))
+        .arg(deploy.join("kubernetes").join(folder))
         .output()
         .expect("it runs");
     assert!(output.status.success(), "{folder}: {}", stderr(&output));
@@ -74,6 +100,14 @@ impl Manifests {
 
     pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Yaml> {
         self.documents.iter().filter(move |document| document["kind"].as_str() == Some(kind))
+    }
+
+    /// The one of its kind.
+    pub(crate) fn the(&self, kind: &str) -> &Yaml {
+        let mut all = self.of_kind(kind);
+        let one = all.next().unwrap_or_else(|| panic!("{}: no {kind}", self.folder));
+        assert!(all.next().is_none(), "{}: more than one {kind}", self.folder);
+        one
     }
 
     /// The server's pod, where there is one.
