@@ -17,7 +17,7 @@ use tracing_subscriber::fmt::MakeWriter;
 const QUEUE: usize = 4 * 1024 * 1024;
 /// Lines are written together, those of about this time. Waking the writer for
 /// each would cost more than the line.
-const GATHER: Duration = Duration::from_millis(10);
+const GATHER: Duration = Duration::from_millis(25);
 /// So many bytes are written without waiting for more.
 const BATCH: usize = 256 * 1024;
 
@@ -30,7 +30,7 @@ pub struct LogWriter(Arc<Shared>);
 #[derive(Debug, Default)]
 struct Shared {
     queue: Mutex<Queue>,
-    /// There is work: the first line after none, a whole batch, or a flush.
+    /// There is work for who is idle, a whole batch, or a flush.
     work: Condvar,
     /// A batch has been written.
     written: Condvar,
@@ -43,6 +43,8 @@ struct Queue {
     writing: (usize, usize),
     lost: usize,
     flush: bool,
+    /// The thread has found nothing to write for some time, and waits to be woken.
+    idle: bool,
 }
 
 #[derive(Debug, Default)]
@@ -108,8 +110,10 @@ impl Write for &LogWriter {
         queue.waiting.text.extend_from_slice(line);
         queue.waiting.lines += 1;
         let batch_is_full = waiting < BATCH && waiting + line.len() >= BATCH;
+        let wake = queue.idle || batch_is_full;
+        queue.idle = false;
         drop(queue);
-        if waiting == 0 || batch_is_full {
+        if wake {
             self.0.work.notify_one();
         }
         Ok(line.len())
@@ -123,12 +127,17 @@ impl Write for &LogWriter {
 fn write_all(shared: &Shared, mut out: impl Write) {
     let mut batch = Batch::default();
     loop {
-        let queue = shared.queue();
-        let idle = |queue: &mut Queue| queue.waiting.lines == 0 && !queue.flush;
-        let queue = shared.work.wait_while(queue, idle).expect(NEVER_POISONED);
+        // First, so that nobody wakes this thread as long as there are lines in each
+        // such time.
         let few = |queue: &mut Queue| queue.waiting.text.len() < BATCH && !queue.flush;
-        let gathered = shared.work.wait_timeout_while(queue, GATHER, few);
+        let gathered = shared.work.wait_timeout_while(shared.queue(), GATHER, few);
         let (mut queue, _) = gathered.expect(NEVER_POISONED);
+        let nothing = |queue: &mut Queue| queue.waiting.lines == 0 && !queue.flush;
+        if nothing(&mut queue) {
+            queue.idle = true;
+            drop(shared.work.wait_while(queue, nothing).expect(NEVER_POISONED));
+            continue;
+        }
         mem::swap(&mut batch, &mut queue.waiting);
         queue.writing = (batch.lines, batch.text.len());
         queue.flush = false;
