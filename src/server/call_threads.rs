@@ -15,6 +15,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// part in a call is gone. With more, threads take work from each other, so that a
 /// connection with many calls, as gRPC's clients like it, is not bound to one CPU,
 /// and a handler that computes holds up none but itself.
+///
+/// A runtime for each CPU would serve many connections with small calls faster still.
+/// But a connection whose calls compute would have one CPU, whatever the others do,
+/// and those that share it would wait.
 #[derive(Debug)]
 pub struct CallThreads {
     handle: Handle,
