@@ -21,8 +21,9 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How much of a request is read that will not be served.
 const MOST_READ: u64 = 64 * 1024;
 
-/// The longest that a peer may take to end a connection that has ended here.
-const LONGEST_LINGER: Duration = Duration::from_secs(1);
+/// The longest that a peer may take to end a connection that has ended here. Less than
+/// the drain's grace for what it cuts: else an idle connection would count as cut.
+const LONGEST_LINGER: Duration = Duration::from_millis(400);
 
 /// What an HTTP/1 client can read (RFC 9110, section 15.6.6).
 const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
