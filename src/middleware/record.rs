@@ -54,7 +54,7 @@ impl<S: Clone> Record<S> {
 ///
 /// No extension of the request: it would cost four allocations, and a layer could be
 /// without it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Default)]
 pub struct Tracked<B> {
     /// What arrives.
     pub body: B,

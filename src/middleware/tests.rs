@@ -11,7 +11,7 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{
-    future::join_all,
+    future::{Ready, join_all},
     stream::{self, StreamExt},
 };
 use http::{Request, Response};
@@ -22,9 +22,9 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 use tonic::{Code, Status, body::Body};
-use tower::{Service, ServiceExt, service_fn};
+use tower::{Layer, Service, ServiceExt, service_fn};
 
-use super::{AdmissionLayer, AnswerWhole, CallStack, InFlight, Tracked, Whole};
+use super::{AdmissionLayer, AnswerWhole, CallStack, CatchPanicLayer, InFlight, Tracked, Whole};
 use crate::{
     config::{self, Flag, Layers, Settings},
     telemetry::Telemetry,
@@ -126,6 +126,14 @@ async fn a_panic_is_internal_and_gives_its_worker_back() {
         assert_eq!(status.code(), Code::Internal);
         assert!(!status.message().contains("secret"), "{status}");
     }
+}
+
+/// No panic of a layer ends a connection either.
+#[tokio::test]
+async fn a_panic_before_there_is_a_future_is_internal_too() {
+    let panics = service_fn(|_: Request<Tracked<Body>>| -> Ready<_> { panic!("a secret") });
+    let service = CatchPanicLayer::new(Telemetry::default()).layer(panics);
+    assert_eq!(code(service, request()).await, Code::Internal);
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,7 +1,7 @@
-//! The first bytes of a connection: is this HTTP/2?
+//! The first bytes of a connection: is this HTTP/2? And the last: has the peer read them?
 //!
-//! hyper would wait for them for ever, and answers HTTP/1 with nothing that its
-//! clients can read.
+//! hyper would wait for the first for ever, and answers HTTP/1 with nothing that its
+//! clients can read; it would not wait for the last at all.
 
 use std::{
     io,
@@ -21,8 +21,9 @@ const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 /// How much of a request is read that will not be served.
 const MOST_READ: u64 = 64 * 1024;
 
-/// The longest that a peer may take to end a connection that has ended here.
-const LONGEST_LINGER: Duration = Duration::from_secs(1);
+/// The longest that a peer may take to end a connection that has ended here. Less than
+/// the drain's grace for what it cuts: else an idle connection would count as cut.
+const LONGEST_LINGER: Duration = Duration::from_millis(400);
 
 /// What an HTTP/1 client can read (RFC 9110, section 15.6.6).
 const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
@@ -134,5 +135,57 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for AfterPreface<I> {
 
     fn is_write_vectored(&self) -> bool {
         self.io.is_write_vectored()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt;
+    use tokio::{
+        io::{DuplexStream, duplex},
+        time::Instant,
+    };
+
+    use super::*;
+
+    /// A connection that has begun, and its peer.
+    async fn begun() -> (AfterPreface<DuplexStream>, DuplexStream) {
+        let (io, mut peer) = duplex(PREFACE.len());
+        peer.write_all(PREFACE).await.expect("there is room");
+        (read(io).await.expect("it is the preface"), peer)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn it_is_closed_once_the_peer_has_ended_and_all_that_it_sent_is_read() {
+        let (mut io, mut peer) = begun().await;
+        let mut end = tokio_test::task::spawn(io.shutdown());
+        assert!(end.poll().is_pending());
+        assert_eq!(peer.read(&mut [0]).await.expect("the end"), 0, "it is told at once");
+        for _ in 0..2 {
+            // There is room for no more than one.
+            let sent = peer.write_all(PREFACE).now_or_never();
+            sent.expect("the one before was read").expect("it is open");
+            assert!(end.poll().is_pending());
+        }
+        drop(peer);
+        assert!(end.poll().is_ready());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_peer_that_does_not_end_is_not_waited_for_whatever_it_sends() {
+        let (mut io, mut peer) = begun().await;
+        let start = Instant::now();
+        let sends = async {
+            loop {
+                peer.write_all(b"more").await.expect("it is open");
+                sleep(LONGEST_LINGER / 10).await;
+            }
+        };
+        tokio::select! {
+            () = sends => {}
+            ended = io.shutdown() => ended.expect("it ends"),
+        }
+        // tokio's timers end on the next whole millisecond.
+        assert!((start.elapsed() - LONGEST_LINGER).as_millis() <= 1);
     }
 }

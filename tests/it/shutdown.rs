@@ -179,6 +179,22 @@ async fn no_peer_keeps_the_process_alive_past_the_bound() {
     }
 }
 
+/// It has had all that there was for it.
+#[tokio::test]
+async fn a_peer_that_keeps_its_connection_after_the_end_is_not_cut() {
+    let server = ServerProcess::start(&[]);
+    let mut peer = Peer::handshake(&server.address).await;
+    assert!(peer.next(SETTINGS).await.is_some());
+    server.process.signal(Signal::TERM);
+    let ping = peer.next(6).await.expect("asked");
+    peer.send(&frame(6, 1, 0, &ping.payload)).await;
+    assert!(peer.next(GOAWAY).await.is_some());
+    server.process.signal(Signal::INT);
+    let (status, lines) = server.process.wait();
+    assert_eq!(report(&lines)["connections_cut"], 0);
+    assert_eq!(status.code(), Some(0));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_at_the_bound_is_told_unavailable_and_the_exit_code_says_so() {
     let settings = [(DRAIN, "300ms"), ("SAMPLE__LOG__LEVEL", "debug")];

@@ -45,7 +45,7 @@ impl Template {
         headers.extend(plan.metadata.clone().into_headers());
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        // It is the same for all: each of them is sent at once, and once.
+        // It is the same for all: each of them is sent at once, and again at once.
         headers.insert(TIMEOUT, grpc_timeout(timeout));
         let (head, ()) = request.body(()).expect("the headers are headers").into_parts();
         let message = framed(&SampleRequest { message: plan.message.clone() });
