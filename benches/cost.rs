@@ -27,6 +27,9 @@ use tonic::{
     Request, Response, Status,
     transport::{Server, server::TcpIncoming},
 };
+use tower::limit::GlobalConcurrencyLimitLayer;
+use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
+use tracing::Level;
 
 /// Many and short: some of them are undisturbed.
 const ROUNDS: usize = 10;
@@ -39,13 +42,17 @@ const PATTERNS: [(&str, usize, &[&str]); 3] = [
     ("1 x 1", 5_000, &["--connections", "1", "--concurrency", "1"]),
 ];
 
-/// Set where this very program is to be the bare server.
-const BARE: &str = "SERVE_BARE";
+/// Set to the name of a row where this very program is to be its server.
+const SERVE: &str = "SERVE";
+const KILLED: &str = "it serves until it is killed";
 const BASELINE: &str = "bare handler, tonic's server";
+/// With a limit of tower's and a span a call, whose line `tracing_subscriber` writes.
+const USUAL: &str = "with the usual layers";
 
 /// Each row, and its settings beside those of all.
-const ROWS: [(&str, &[(&str, &str)]); 8] = [
+const ROWS: [(&str, &[(&str, &str)]); 9] = [
     (BASELINE, &[]),
+    (USUAL, &[]),
     ("log off", &[]),
     ("log errors", &[("SAMPLE__LOG__ACCESS", "errors")]),
     ("log all, in JSON, to a file", &[("SAMPLE__LOG__ACCESS", "all")]),
@@ -60,8 +67,13 @@ const ROWS: [(&str, &[(&str, &str)]); 8] = [
 
 #[tokio::main]
 async fn main() {
-    if env::var_os(BARE).is_some() {
-        return serve_bare().await;
+    match env::var(SERVE).as_deref() {
+        Ok(USUAL) => return serve_with_the_usual_layers().await,
+        Ok(_) => {
+            let server = Server::builder().add_service(bare_handler());
+            return server.serve_with_incoming(listen().await).await.expect(KILLED);
+        }
+        Err(_) => {}
     }
     let collector = start_collector().await;
     let test = env::args().any(|argument| argument == "--test");
@@ -105,9 +117,9 @@ fn on_processor(number: usize, program: impl AsRef<OsStr>) -> Command {
 
 fn start(name: &str, settings: &[(&str, &str)], collector: &str) -> (Child, String) {
     let log = env::temp_dir().join(format!("sample-service-cost-{}.log", std::process::id()));
-    let mut command = if name == BASELINE {
+    let mut command = if [BASELINE, USUAL].contains(&name) {
         let mut command = on_processor(0, env::current_exe().expect("this program"));
-        command.env(BARE, "1");
+        command.env(SERVE, name);
         command
     } else {
         let mut command = on_processor(0, env!("CARGO_BIN_EXE_sample-service"));
@@ -137,14 +149,27 @@ fn start(name: &str, settings: &[(&str, &str)], collector: &str) -> (Child, Stri
     (child, address)
 }
 
-async fn serve_bare() {
+async fn serve_with_the_usual_layers() {
+    tracing_subscriber::fmt().json().init();
+    let trace = TraceLayer::new_for_grpc()
+        .make_span_with(DefaultMakeSpan::new().level(Level::INFO))
+        .on_response(DefaultOnResponse::new().level(Level::INFO));
+    let limit = GlobalConcurrencyLimitLayer::new(1000);
+    let mut server = Server::builder().layer(trace).layer(limit);
+    let served = server.add_service(bare_handler()).serve_with_incoming(listen().await).await;
+    served.expect(KILLED);
+}
+
+/// Says where, and takes what comes there.
+async fn listen() -> TcpIncoming {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();
     println!("{}", serde_json::json!({ "address": address }));
-    let service = SampleServiceServer::new(Sample::new(Duration::ZERO));
-    let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
-    let served = Server::builder().add_service(service).serve_with_incoming(incoming).await;
-    served.expect("it serves until it is killed");
+    TcpIncoming::from(listener).with_nodelay(Some(true))
+}
+
+fn bare_handler() -> SampleServiceServer<Sample> {
+    SampleServiceServer::new(Sample::new(Duration::ZERO))
 }
 
 fn load(address: &str, calls: usize, arguments: &[&str]) {
