@@ -18,6 +18,7 @@
 pub mod cli;
 pub mod client;
 pub mod config;
+mod framing;
 pub mod middleware;
 mod pem;
 pub mod proto;

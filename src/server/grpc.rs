@@ -5,7 +5,6 @@ use std::{
     task::{Context, Poll},
 };
 
-use bytes::{BufMut, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, header::CONTENT_TYPE};
 use prost::Message;
 use tonic::{Request, Response, Status, codec::CompressionEncoding, codegen::BoxFuture};
@@ -13,6 +12,7 @@ use tower::Service;
 
 use crate::{
     config::Settings,
+    framing::{NOT_COMPRESSED, PREFIX, framed},
     middleware::{AnswerWhole, Whole},
     proto::{
         SampleRequest, SampleResponse,
@@ -24,11 +24,6 @@ use crate::{
 const CALL: &str = "/SampleService/Call";
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
-
-/// A flag, and the length of the message ("Length-Prefixed-Message" in the gRPC
-/// HTTP/2 protocol).
-const PREFIX: usize = 5;
-const NOT_COMPRESSED: u8 = 0;
 
 #[tonic::async_trait]
 impl SampleService for Sample {
@@ -104,14 +99,10 @@ fn plain_message(request: &http::Request<Whole>) -> Option<SampleRequest> {
 }
 
 fn answer(message: &SampleResponse) -> http::Response<Whole> {
-    let length = message.encoded_len();
-    let mut data = BytesMut::with_capacity(PREFIX + length);
-    data.put_u8(NOT_COMPRESSED);
-    data.put_u32(u32::try_from(length).expect("requests, which replies repeat, are below 4 GiB"));
-    message.encode(&mut data).expect("there is room for it");
     let mut trailers = HeaderMap::with_capacity(1);
     trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
-    let mut response = http::Response::new(Whole { data: data.freeze(), trailers: Some(trailers) });
+    let mut response =
+        http::Response::new(Whole { data: framed(message), trailers: Some(trailers) });
     response.headers_mut().insert(CONTENT_TYPE, GRPC);
     response
 }

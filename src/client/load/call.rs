@@ -2,10 +2,9 @@
 
 use std::time::{Duration, Instant};
 
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
 use http_body_util::BodyExt;
-use prost::Message;
 use tokio::time::timeout;
 use tonic::{Code, Status};
 
@@ -16,6 +15,7 @@ use crate::{
         headers::{TIMEOUT, grpc_timeout},
         retry::Verdict,
     },
+    framing::framed,
     proto::SampleRequest,
 };
 
@@ -91,15 +91,4 @@ impl Template {
 fn read_status(trailers: &HeaderMap) -> Status {
     Status::from_header_map(trailers)
         .unwrap_or_else(|| Status::unknown("the answer ended without a status"))
-}
-
-/// A message that is not compressed, behind its length ("Length-Prefixed-Message"
-/// in the gRPC HTTP/2 protocol).
-fn framed(message: &impl Message) -> Bytes {
-    let length = message.encoded_len();
-    let mut framed = BytesMut::with_capacity(5 + length);
-    framed.put_u8(0);
-    framed.put_u32(u32::try_from(length).expect("the size of a message is limited"));
-    message.encode(&mut framed).expect("a buffer of bytes grows");
-    framed.freeze()
 }

@@ -7,13 +7,10 @@ use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 
 use crate::{
+    framing::PREFIX,
     middleware::{Cause, Whole},
     telemetry::Progress,
 };
-
-/// A flag, and the length of the message ("Length-Prefixed-Message" in the gRPC
-/// HTTP/2 protocol).
-const PREFIX: usize = 5;
 
 /// Reads the whole body of a unary request, of which there may be no more than
 /// a message of `limit` bytes.
