@@ -80,6 +80,20 @@ fn is_logged(level: &Level) -> bool {
     }
 }
 
+/// The name of a value, and all that stands between it and its neighbours: most of a
+/// line is the same in each, and is not put together again.
+#[derive(Clone, Copy)]
+struct Name {
+    json: &'static str,
+    text: &'static str,
+}
+
+macro_rules! name {
+    ($name:literal) => {
+        Name { json: concat!(",\"", $name, "\":"), text: concat!(" ", $name, "=") }
+    };
+}
+
 struct Line<'a> {
     text: &'a mut String,
     format: LogFormat,
@@ -89,26 +103,26 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn encode(mut self, level: Level, call: &Call, took: Duration) -> &'a str {
         self.begin(level);
-        self.quoted("method", call.path());
-        self.quoted("code", code_name(call.code));
+        self.quoted(name!("method"), call.path());
+        self.quoted(name!("code"), code_name(call.code));
         if let Some(peer) = &call.peer {
-            self.plain("peer", &peer.text);
+            self.plain(name!("peer"), &peer.text);
             if let Some(subject) = &peer.subject {
-                self.quoted("subject", subject);
+                self.quoted(name!("subject"), subject);
             }
         }
         let progress = &call.progress;
-        self.milliseconds("ms", took);
-        self.milliseconds("queue_ms", progress.waited().unwrap_or_default());
-        self.milliseconds("work_ms", progress.time_at_work().unwrap_or_default());
-        self.number("bytes_in", progress.bytes_in());
-        self.number("bytes_out", call.bytes_out);
+        self.milliseconds(name!("ms"), took);
+        self.milliseconds(name!("queue_ms"), progress.waited().unwrap_or_default());
+        self.milliseconds(name!("work_ms"), progress.time_at_work().unwrap_or_default());
+        self.number(name!("bytes_in"), progress.bytes_in());
+        self.number(name!("bytes_out"), call.bytes_out);
         if let Some(deadline) = progress.deadline_given() {
-            self.milliseconds("deadline_ms", deadline);
+            self.milliseconds(name!("deadline_ms"), deadline);
         }
-        call.request_id.with_text(|id| self.quoted("request_id", id));
+        call.request_id.with_text(|id| self.quoted(name!("request_id"), id));
         if let Some(trace_id) = call.trace_id() {
-            self.quoted("trace_id", &trace_id);
+            self.quoted(name!("trace_id"), &trace_id);
         }
         self.text.push_str(match self.format {
             LogFormat::Json => "}\n",
@@ -145,23 +159,20 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn name(&mut self, name: &str) {
-        let (before, after) = match self.format {
-            LogFormat::Json => (",\"", "\":"),
-            LogFormat::Text => (" ", "="),
-        };
-        for part in [before, name, after] {
-            self.text.push_str(part);
-        }
+    fn name(&mut self, name: Name) {
+        self.text.push_str(match self.format {
+            LogFormat::Json => name.json,
+            LogFormat::Text => name.text,
+        });
     }
 
-    fn quoted(&mut self, name: &str, value: &str) {
+    fn quoted(&mut self, name: Name, value: &str) {
         self.name(name);
         let plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
         if value.bytes().all(plain) {
-            for part in ["\"", value, "\""] {
-                self.text.push_str(part);
-            }
+            self.text.push('"');
+            self.text.push_str(value);
+            self.text.push('"');
         } else {
             // Its escapes are those of JSON.
             self.text.push_str(&serde_json::Value::from(value).to_string());
@@ -169,7 +180,7 @@ impl<'a> Line<'a> {
     }
 
     /// What needs no quotes in text, and no escapes in JSON.
-    fn plain(&mut self, name: &str, value: &str) {
+    fn plain(&mut self, name: Name, value: &str) {
         self.name(name);
         let quote = if self.format == LogFormat::Json { "\"" } else { "" };
         for part in [quote, value, quote] {
@@ -177,13 +188,13 @@ impl<'a> Line<'a> {
         }
     }
 
-    fn number(&mut self, name: &str, number: u64) {
+    fn number(&mut self, name: Name, number: u64) {
         self.name(name);
         self.text.push_str(itoa::Buffer::new().format(number));
     }
 
     /// To the microsecond: finer than a person reads them.
-    fn milliseconds(&mut self, name: &str, time: Duration) {
+    fn milliseconds(&mut self, name: Name, time: Duration) {
         let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.number(name, microseconds / 1000);
         push_fraction::<3>(self.text, microseconds % 1000);
@@ -210,12 +221,12 @@ fn push_now(text: &mut String) {
 }
 
 /// A point, and the digits of a part of one.
-fn push_fraction<const DIGITS: usize>(text: &mut String, part: u64) {
-    let mut buffer = itoa::Buffer::new();
-    let digits = buffer.format(part);
+fn push_fraction<const DIGITS: u32>(text: &mut String, part: u64) {
     text.push('.');
-    text.push_str(&"000000"[..DIGITS - digits.len()]);
-    text.push_str(digits);
+    for place in (0..DIGITS).rev() {
+        let digit = part / 10_u64.pow(place) % 10;
+        text.push(char::from(b'0' + digit as u8));
+    }
 }
 
 #[cfg(test)]
