@@ -258,8 +258,18 @@ pub(super) fn timeout(text: &str) -> Result<Duration, String> {
 }
 
 /// Names that the protocol keeps for itself ("Custom-Metadata" in the gRPC
-/// HTTP/2 protocol).
-const RESERVED: [&str; 4] = ["content-type", "te", "user-agent", "host"];
+/// HTTP/2 protocol), and those that HTTP/2 does not have (RFC 9113, section 8.2.2).
+const RESERVED: [&str; 9] = [
+    "content-type",
+    "te",
+    "user-agent",
+    "host",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "transfer-encoding",
+    "upgrade",
+];
 
 pub(super) fn metadata(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (key, value) = text.split_once('=').ok_or("expected a key, = and a value")?;

@@ -11,12 +11,7 @@ use tokio::{
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    Target,
-    address::Address,
-    backoff::Backoff,
-    connection::{self, Connection, Sender},
-    innermost,
-    tls::Tls,
+    Target, address::Address, backoff::Backoff, connection, innermost, sender::Sender, tls::Tls,
 };
 
 /// How long a connection may take, with TLS and the server's first word.
@@ -188,11 +183,10 @@ async fn maintain(
             connection::begin(stream).await
         };
         match timeout(CONNECT_TIMEOUT, connecting).await {
-            Ok(Ok(Connection { sender, open })) => {
+            Ok(Ok(sender)) => {
                 backoff.reset();
-                tell(Change::Ready(sender)).await;
-                // Why it ended is told to the calls that were on it.
-                let _ = open.await;
+                tell(Change::Ready(sender.clone())).await;
+                sender.closed().await;
                 tell(Change::Lost).await;
             }
             Ok(Err(problem)) => tell(Change::Failed(problem)).await,

@@ -12,8 +12,9 @@ use std::{
 };
 
 use bytes::Bytes;
+use h2::RecvStream;
 use http::{HeaderValue, Request, Response, Uri, request::Parts, uri::Scheme};
-use http_body_util::{BodyExt, Full};
+use http_body_util::BodyExt;
 use tokio::{
     sync::watch,
     time::{Instant, timeout, timeout_at},
@@ -26,8 +27,9 @@ use super::{
     address::Address,
     balancer::{Ready, State, balance},
     body::AnswerBody,
-    headers,
+    headers, innermost,
     retry::{Pushback, Retries, Throttle, Verdict},
+    sender::InFlight,
     status::{broken, is_unseen, of_http},
     tls::Tls,
 };
@@ -192,39 +194,40 @@ impl Channel {
         previous: u32,
         deadline: Option<Instant>,
     ) -> (Result<Response<AnswerBody>, Status>, Verdict) {
-        let Ready { authority, mut sender } = match self.pick().await {
+        let Ready { authority, sender } = match self.pick().await {
             Ok(ready) => ready,
             Err(status) => return failed(status),
         };
         let mut uri = call.uri.clone().into_parts();
         uri.scheme = Some(self.shared.scheme.clone());
         uri.authority = Some(authority);
-        let mut request = Request::new(Full::new(message));
+        let mut request = Request::new(());
         *request.method_mut() = call.method.clone();
         *request.uri_mut() = Uri::from_parts(uri).expect("it has all its parts");
         *request.headers_mut() = headers::of_attempt(&call.headers, previous, deadline);
 
-        let sent = sender.try_send_request(request);
-        // A request that is queued just as its connection ends comes back when the
-        // last sender is gone, which this one must not be.
-        drop(sender);
-        let mut error = match sent.await {
-            Ok(answer) => return self.judge(answer, deadline),
-            Err(error) => error,
+        let (answer, in_flight) = match sender.send(request, message).await {
+            Ok(sent) => sent,
+            Err(error) if sender.is_closed() => {
+                return (Err(broken(&error)), Verdict::NeverSent);
+            }
+            // No other connection would take it either.
+            Err(error) => {
+                let problem = format!("the call cannot be sent: {}", innermost(&error));
+                return failed(Status::internal(problem));
+            }
         };
-        let verdict = if error.take_message().is_some() {
-            Verdict::NeverSent
-        } else if is_unseen(error.error()) {
-            Verdict::NotSeen
-        } else {
-            return failed(broken(error.error()));
-        };
-        (Err(Status::unavailable(broken(error.error()).message())), verdict)
+        match answer.await {
+            Ok(answer) => self.judge(answer, in_flight, deadline),
+            Err(error) if is_unseen(&error) => (Err(broken(&error)), Verdict::NotSeen),
+            Err(error) => failed(broken(&error)),
+        }
     }
 
     fn judge(
         &self,
-        answer: Response<hyper::body::Incoming>,
+        answer: Response<RecvStream>,
+        in_flight: InFlight,
         deadline: Option<Instant>,
     ) -> (Result<Response<AnswerBody>, Status>, Verdict) {
         let verdict = match answer.headers().get("grpc-status") {
@@ -239,7 +242,7 @@ impl Channel {
             _ => Verdict::Committed,
         };
         let end = deadline.map(|deadline| (deadline, self.too_late()));
-        (Ok(answer.map(|body| AnswerBody::new(body, end))), verdict)
+        (Ok(answer.map(|body| AnswerBody::new(body, in_flight, end))), verdict)
     }
 
     /// The connection whose turn it is, as soon as there is one.

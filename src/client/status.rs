@@ -8,16 +8,14 @@ use tonic::{Code, Status};
 
 /// The status of a call that the transport ended, from RST_STREAM's code where
 /// the server reset it ("Errors" in the gRPC HTTP/2 protocol).
-pub(super) fn broken(error: &hyper::Error) -> Status {
-    let code = match h2_error(error) {
-        Some(error) if error.is_reset() && error.is_remote() => match error.reason() {
-            Some(Reason::REFUSED_STREAM) | None => Code::Unavailable,
-            Some(Reason::CANCEL) => Code::Cancelled,
-            Some(Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
-            Some(Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
-            Some(_) => Code::Internal,
-        },
-        _ => Code::Unavailable,
+pub(super) fn broken(error: &h2::Error) -> Status {
+    let reason = error.reason().filter(|_| error.is_reset() && error.is_remote());
+    let code = match reason {
+        Some(Reason::REFUSED_STREAM) | None => Code::Unavailable,
+        Some(Reason::CANCEL) => Code::Cancelled,
+        Some(Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
+        Some(Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
+        Some(_) => Code::Internal,
     };
     Status::new(code, format!("the connection failed: {}", innermost(error)))
 }
@@ -25,10 +23,8 @@ pub(super) fn broken(error: &hyper::Error) -> Status {
 /// Whether the server says that nothing of the call was worked on: its stream
 /// is above GOAWAY's last one, or was refused (RFC 9113, sections 6.8 and 8.7).
 /// Streams that GOAWAY leaves alone end otherwise, when the connection does.
-pub(super) fn is_unseen(error: &hyper::Error) -> bool {
-    h2_error(error).is_some_and(|error| {
-        error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
-    })
+pub(super) fn is_unseen(error: &h2::Error) -> bool {
+    error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
 }
 
 /// The status of an answer that is not gRPC's, such as a proxy's.
@@ -45,10 +41,6 @@ pub(super) fn of_http(status: StatusCode) -> Status {
         _ => Code::Unknown,
     };
     Status::new(code, format!("the answer is not gRPC's: HTTP status {status}"))
-}
-
-fn h2_error(error: &hyper::Error) -> Option<&h2::Error> {
-    causes(error).find_map(|error| error.downcast_ref())
 }
 
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {

@@ -89,7 +89,8 @@ fn a_deadline_is_exit_code_3() {
     let server = ServerProcess::start(&["--work", "1h"]);
     let output = server.run(&["call", "--timeout", "200ms"]);
     let error = stderr(&output);
-    assert!(error.starts_with("error: DEADLINE_EXCEEDED: no answer within"), "{error}");
+    // The server's clock or the client's: whichever is first.
+    assert!(error.starts_with("error: DEADLINE_EXCEEDED: "), "{error}");
     assert_eq!(error.lines().count(), 1);
     assert_eq!(output.status.code(), Some(3));
 }
@@ -225,6 +226,7 @@ async fn metadata_is_sent_and_reserved_names_are_refused() {
     for (wrong, problem) in [
         ("grpc-timeout=1S", "grpc-timeout is reserved by gRPC"),
         ("Content-Type=x", "content-type is reserved by gRPC"),
+        ("Connection=close", "connection is reserved by gRPC"),
         ("x", "expected a key, = and a value"),
         ("a b=c", "\"a b\" is not a key of metadata"),
         ("x-bin=%", "the value of x-bin is not base64"),

@@ -289,6 +289,14 @@ fn a_message_has_the_size_that_is_asked_for() {
     }
 }
 
+/// The windows of HTTP/2 have to be opened again.
+#[test]
+fn answers_are_as_long_and_as_many_as_they_may_be() {
+    let server = server(&[], &[]);
+    let output = load(&server, &["--calls", "8", "--concurrency", "2", "--size", "4000KiB"]);
+    assert_eq!(output.status.code(), Some(0), "{}", report(&output));
+}
+
 #[test]
 fn metadata_goes_with_each_call() {
     let server = server(&[], &[]);

@@ -3,13 +3,18 @@
 use std::{process::Output, time::Duration};
 
 use h2::Reason;
+use sample_service::{
+    client::{Channel, MAX_ATTEMPTS, Target},
+    proto::sample_service_client::SampleServiceClient,
+};
 use serde_json::Value;
 use tokio::net::TcpListener;
 use tonic::Code;
 
 use crate::support::{
     http2::{ACK, DATA, END_STREAM, GOAWAY, HEADERS, PREFACE, Peer, SETTINGS, frame},
-    process::{event, run, stderr, stdout},
+    process::{NEVER, event, run, stderr, stdout},
+    request,
     scripted::{Answer, Scripted, Seen},
 };
 
@@ -194,6 +199,7 @@ async fn an_answer_that_never_ends_ends_at_the_deadline() {
     let (output, line) = call(&server, &["--timeout", "300ms"]);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(line["error"]["code"], "DEADLINE_EXCEEDED", "{line}");
+    assert_eq!(line["error"]["message"], "no answer within 300ms", "{line}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -210,4 +216,25 @@ async fn a_reset_and_a_proxys_answer_become_grpcs_codes() {
         assert_eq!(line["error"]["code"], code, "{line}");
         assert_eq!(server.seen().len(), attempts, "{code}");
     }
+}
+
+/// No other connection would take it either.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_that_cannot_be_sent_fails_at_once() {
+    let server = Scripted::start(&[]).await;
+    let channel = Channel::new(&Target {
+        address: server.address.parse().expect("an address"),
+        tls: None,
+        timeout: NEVER,
+        wait_for_ready: false,
+        max_attempts: MAX_ATTEMPTS,
+        tracing: None,
+    });
+    let mut wrong = tonic::Request::new(request("hello"));
+    wrong.metadata_mut().insert("connection", "close".parse().expect("ASCII"));
+    let mut client = SampleServiceClient::new(channel);
+    let status = client.call(wrong).await.expect_err("HTTP/2 has no such header");
+    assert_eq!(status.code(), Code::Internal, "{status}");
+    assert!(client.call(request("hello")).await.is_ok());
+    assert_eq!(server.seen().len(), 1);
 }

@@ -76,10 +76,14 @@ impl Template {
                     Verdict::NotSeen | Verdict::Failed(..) | Verdict::Committed => break answer,
                 }
             };
-            let (head, body) = answer?.into_parts();
-            let body = body.collect().await?;
+            let (head, mut body) = answer?.into_parts();
+            while let Some(frame) = body.frame().await {
+                if let Ok(trailers) = frame?.into_trailers() {
+                    return Ok(read_status(&trailers));
+                }
+            }
             // An answer of trailers alone has them in its head.
-            Ok(read_status(body.trailers().unwrap_or(&head.headers)))
+            Ok(read_status(&head.headers))
         };
         match timeout(self.timeout, answer).await {
             Ok(Ok(status) | Err(status)) => status,

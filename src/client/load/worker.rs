@@ -131,10 +131,9 @@ impl Calls<'_> {
                 && calls.is_none_or(|calls| self.shared.begun.fetch_add(1, Relaxed) < calls)
         };
         let (tally, in_flight) = (RefCell::new(tally), Cell::new(0));
-        let channels = RefCell::new(self.channels.iter().cycle());
-        let one_after_another = async || {
+        // Each on one connection: what is answered together is followed together.
+        let one_after_another = async |channel| {
             while is_wanted() {
-                let channel = channels.borrow_mut().next().expect("they go round");
                 in_flight.update(|calls| calls + 1);
                 let outcome = self.template.call(channel, None).await;
                 in_flight.update(|calls| calls - 1);
@@ -145,7 +144,7 @@ impl Calls<'_> {
                 }
             }
         };
-        let all = (0..at_once).map(|_| one_after_another());
+        let all = self.channels.iter().cycle().take(at_once).map(one_after_another);
         let all = all.collect::<FuturesUnordered<_>>().collect::<()>();
         if self.shared.stop.run_until_cancelled(all).await.is_none() {
             tally.borrow_mut().unfinished = in_flight.get();
