@@ -36,7 +36,7 @@ WORKDIR /src
 # By name: a change of anything else must not compile again.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
-COPY deploy/static-binary deploy/
+COPY deploy/static-binary deploy/cold-code.ld deploy/
 COPY config config
 COPY proto proto
 COPY src src
@@ -48,7 +48,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
     --mount=type=secret,id=ca-bundle \
     if [ -s /run/secrets/ca-bundle ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca-bundle; fi; \
-    find src proto config build.rs -type f -exec touch {} + \
+    find src proto config build.rs deploy/cold-code.ld -type f -exec touch {} + \
     && binary="$(deploy/static-binary "$(cat /target)")" \
     && cp "$binary" /sample-service
 

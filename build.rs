@@ -8,6 +8,8 @@ use prost::Message;
 
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo:rerun-if-changed=proto");
+    // An argument of the linker in deploy/static-binary: cargo does not look into it.
+    println!("cargo:rerun-if-changed=deploy/cold-code.ld");
 
     let descriptors = protox::compile(["sample.proto"], ["proto"])?;
     let out_dir = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets OUT_DIR")?);
