@@ -19,6 +19,8 @@ pub mod cli;
 pub mod client;
 pub mod config;
 mod framing;
+mod incoming;
+mod keepalive;
 pub mod middleware;
 mod pem;
 pub mod proto;

@@ -6,18 +6,17 @@ use std::{
 };
 
 use bytes::Bytes;
-use h2::RecvStream;
 use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 
 use super::{sender::InFlight, status::broken};
-use crate::telemetry::ClientSpan;
+use crate::{incoming::Incoming, telemetry::ClientSpan};
 
 /// What follows the head of an answer.
 #[derive(Debug)]
 pub struct AnswerBody {
-    incoming: RecvStream,
+    incoming: Incoming,
     _in_flight: InFlight,
     deadline: Option<(Instant, Status)>,
     /// Most answers are there as a whole, and need none.
@@ -28,7 +27,7 @@ pub struct AnswerBody {
 impl AnswerBody {
     /// It ends with this status at that time.
     pub(super) fn new(
-        incoming: RecvStream,
+        incoming: Incoming,
         in_flight: InFlight,
         deadline: Option<(Instant, Status)>,
     ) -> Self {
@@ -38,24 +37,6 @@ impl AnswerBody {
     /// The span ends with this body, and with the status in its trailers.
     pub(super) fn within(&mut self, span: ClientSpan) {
         self.span = Some(span);
-    }
-
-    fn poll_incoming(
-        &mut self,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
-        match ready!(self.incoming.poll_data(cx)) {
-            Some(Ok(data)) => {
-                // Where this fails, the call is at its end.
-                let _ = self.incoming.flow_control().release_capacity(data.len());
-                Poll::Ready(Some(Ok(Frame::data(data))))
-            }
-            Some(Err(error)) => Poll::Ready(Some(Err(error))),
-            None => {
-                let trailers = ready!(self.incoming.poll_trailers(cx));
-                Poll::Ready(trailers.map(|trailers| trailers.map(Frame::trailers)).transpose())
-            }
-        }
     }
 }
 
@@ -67,7 +48,7 @@ impl Body for AnswerBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        if let Poll::Ready(frame) = self.poll_incoming(cx) {
+        if let Poll::Ready(frame) = Pin::new(&mut self.incoming).poll_frame(cx) {
             let frame = frame.map(|frame| frame.map_err(|error| broken(&error)));
             if let Some(span) = &mut self.span {
                 match &frame {

@@ -33,7 +33,10 @@ use super::{
     status::{broken, is_unseen, of_http},
     tls::Tls,
 };
-use crate::telemetry::{Method, Tracing};
+use crate::{
+    incoming::Incoming,
+    telemetry::{Method, Tracing},
+};
 
 /// Which servers, and how to call them.
 #[derive(Debug, Clone)]
@@ -242,7 +245,7 @@ impl Channel {
             _ => Verdict::Committed,
         };
         let end = deadline.map(|deadline| (deadline, self.too_late()));
-        (Ok(answer.map(|body| AnswerBody::new(body, in_flight, end))), verdict)
+        (Ok(answer.map(|body| AnswerBody::new(Incoming(body), in_flight, end))), verdict)
     }
 
     /// The connection whose turn it is, as soon as there is one.

@@ -1,9 +1,6 @@
 //! One connection to one IP address: TCP, TLS, HTTP/2.
 
-use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::AtomicBool},
-};
+use std::{net::SocketAddr, sync::Arc, time::Duration};
 
 use h2::client::Builder;
 use http::uri::Authority;
@@ -13,12 +10,20 @@ use tokio_util::{either::Either, sync::CancellationToken, task::AbortOnDropHandl
 
 use super::{
     address::host,
-    innermost, keepalive,
+    innermost,
     sender::Sender,
     tls::Tls,
     transport::{Stream, Transport},
 };
+use crate::keepalive::{Heard, silence};
 
+/// How long a server with calls in flight may be silent until it is asked whether it is
+/// there: what gRPC's servers allow by default. More often, and they close the
+/// connection (gRFC A8).
+const KEEPALIVE: Duration = Duration::from_secs(5 * 60);
+/// How long it may take to answer that, or to acknowledge what was sent
+/// (TCP_USER_TIMEOUT, gRFC A18).
+const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// How much of an answer may be on its way: what is sent in the time of a long way
 /// there and back is not to wait for this client.
 const STREAM_WINDOW: u32 = 2 << 20;
@@ -38,7 +43,7 @@ pub(super) async fn open(
     let tcp = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
     // Without either, calls are slower to go out or to fail, and no more than that.
     let _ = tcp.set_nodelay(true);
-    let _ = SockRef::from(&tcp).set_tcp_user_timeout(Some(keepalive::TIMEOUT));
+    let _ = SockRef::from(&tcp).set_tcp_user_timeout(Some(KEEPALIVE_TIMEOUT));
     Ok(match tls {
         None => Either::Left(tcp),
         Some(tls) => Either::Right(tls.connect(host(authority), tcp).await?),
@@ -49,7 +54,7 @@ pub(super) async fn open(
 /// that it is one, or that it accepts this client's certificate.
 pub(super) async fn begin(stream: Stream) -> Result<Sender, String> {
     let (tell, answered) = oneshot::channel();
-    let heard = Arc::new(AtomicBool::new(false));
+    let heard = Arc::new(Heard::new());
     let (requests, mut connection) = Builder::new()
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
@@ -62,14 +67,17 @@ pub(super) async fn begin(stream: Stream) -> Result<Sender, String> {
     let (closed, calls) = (CancellationToken::new(), Arc::new(()));
     let in_flight = Arc::downgrade(&calls);
     let pings = connection.ping_pong().expect("nobody took it before");
-    let silence = keepalive::silence(pings, heard, calls);
+    let is_awaited = move || Arc::strong_count(&calls) > 1;
+    let silence = silence(pings, heard, KEEPALIVE, KEEPALIVE_TIMEOUT, is_awaited);
     let close = closed.clone().drop_guard();
     let task = AbortOnDropHandle::new(tokio::spawn(async move {
+        let mut connection = connection;
+        // Why it ended is told to the calls that were on it.
         tokio::select! {
             biased;
-            // Why it ended is told to the calls that were on it.
-            _ = connection => {}
-            () = silence => {}
+            _ = &mut connection => {}
+            // It reads no more, and so ends.
+            () = silence => drop(connection.await),
         }
         drop(close);
     }));
@@ -85,8 +93,6 @@ pub(super) async fn begin(stream: Stream) -> Result<Sender, String> {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use bytes::Bytes;
     use http::Request;
     use tokio::{

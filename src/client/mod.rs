@@ -4,8 +4,7 @@
 //! In reading order: [`Target`] is what a command was given; [`Channel`] sends
 //! calls; `retry` says which are tried again, `headers` what each attempt says of
 //! itself; `balancer` keeps the connections, `connection` and `tls` make them,
-//! `sender` sends on them, `keepalive` asks whether their server is still there, and
-//! `transport` is what they read and write.
+//! `sender` sends on them, and `transport` is what they read and write.
 
 mod address;
 mod backoff;
@@ -16,7 +15,6 @@ mod channel;
 mod connection;
 mod headers;
 pub mod health;
-mod keepalive;
 pub mod load;
 mod retry;
 mod sender;

@@ -3,10 +3,7 @@
 use std::{
     io,
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll, ready},
 };
 
@@ -19,6 +16,7 @@ use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 
 use super::tls::explain;
+use crate::keepalive::Heard;
 
 /// A connection to which HTTP/2 is still to come.
 pub(super) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
@@ -34,16 +32,16 @@ pub(super) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
 pub(super) struct Transport {
     stream: Stream,
     tell: Option<oneshot::Sender<Result<(), String>>>,
-    heard: Arc<AtomicBool>,
+    heard: Arc<Heard>,
     writes_fail: bool,
 }
 
 impl Transport {
-    /// It sets `heard` whenever something is read.
+    /// It tells `heard` of all that is read.
     pub(super) fn new(
         stream: Stream,
         tell: oneshot::Sender<Result<(), String>>,
-        heard: Arc<AtomicBool>,
+        heard: Arc<Heard>,
     ) -> Self {
         Self { stream, tell: Some(tell), heard, writes_fail: false }
     }
@@ -65,9 +63,10 @@ impl AsyncRead for Transport {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
+        self.heard.check()?;
         let before = buffer.filled().len();
         let read = ready!(Pin::new(&mut self.stream).poll_read(cx, buffer));
-        self.heard.store(true, Relaxed);
+        self.heard.now();
         if let Some(tell) = self.tell.take() {
             // Nobody may wait for it any more.
             let _ = tell.send(match &read {
@@ -149,8 +148,8 @@ mod tests {
         let address = listener.local_addr().expect("it is bound");
         let stream = TcpStream::connect(address).await.expect("it listens");
         let (tell, answered) = oneshot::channel();
-        let heard = Arc::new(AtomicBool::new(false));
-        let mut transport = Transport::new(Either::Left(stream), tell, heard.clone());
+        let heard = Arc::new(Heard::new());
+        let mut transport = Transport::new(Either::Left(stream), tell, heard);
         let (mut server, _) = listener.accept().await.expect("a client");
 
         transport.write_all(b"never read").await.expect("it is open");
@@ -164,11 +163,9 @@ mod tests {
             transport.write_all(b"too late").await.expect("nobody is told");
             transport.flush().await.expect("nobody is told");
         }
-        assert!(!heard.load(Relaxed));
         let mut answer = [0; 10];
         transport.read_exact(&mut answer).await.expect("it was there before the end");
         assert_eq!(&answer, b"the answer");
         assert_eq!(answered.await, Ok(Ok(())));
-        assert!(heard.load(Relaxed));
     }
 }

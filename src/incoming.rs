@@ -1,0 +1,43 @@
+//! What a peer sends on a stream of HTTP/2, as a body.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::RecvStream;
+use http_body::{Body, Frame};
+
+/// The data and the trailers of one stream. What is read here may be sent anew: the
+/// window of flow control opens by as much.
+#[derive(Debug)]
+pub(crate) struct Incoming(pub(crate) RecvStream);
+
+impl Body for Incoming {
+    type Data = Bytes;
+    type Error = h2::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
+        let stream = &mut self.0;
+        match ready!(stream.poll_data(cx)) {
+            Some(Ok(data)) => {
+                // Where this fails, the stream is at its end.
+                let _ = stream.flow_control().release_capacity(data.len());
+                Poll::Ready(Some(Ok(Frame::data(data))))
+            }
+            Some(Err(error)) => Poll::Ready(Some(Err(error))),
+            None => {
+                let trailers = ready!(stream.poll_trailers(cx));
+                Poll::Ready(trailers.map(|trailers| trailers.map(Frame::trailers)).transpose())
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.is_end_stream()
+    }
+}
