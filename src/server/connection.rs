@@ -1,17 +1,15 @@
 //! One connection, from its first byte to its last.
 
 use std::{
-    cell::RefCell,
-    io,
+    error::Error,
     net::SocketAddr,
-    pin::pin,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, stream::FuturesUnordered};
-use hyper::{server::conn::http2, service::service_fn};
-use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use h2::server::{Builder, Connection};
 use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
 use tokio_rustls::server::TlsStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
@@ -22,9 +20,15 @@ use super::{
     preface::{self, AfterPreface},
     request::answer,
     routes::Routes,
+    stream::Stream,
     tls::Tls,
 };
-use crate::{config, middleware::Record, telemetry::Peer};
+use crate::{
+    config,
+    keepalive::{Heard, silence},
+    middleware::Record,
+    telemetry::Peer,
+};
 
 /// The memory that one stream, and that one connection, may have on its way in.
 const WINDOW: u32 = 1024 * 1024;
@@ -90,10 +94,11 @@ impl Endings {
 }
 
 /// A connection that has begun HTTP/2.
-type Begun = AfterPreface<Either<TcpStream, TlsStream<TcpStream>>>;
+type Begun = Connection<AfterPreface<Either<TcpStream, TlsStream<TcpStream>>>, Bytes>;
 
 /// What a connection that serves calls is told.
 enum Signal {
+    Silence,
     OldAge,
     Draining,
     Stopped,
@@ -185,28 +190,39 @@ impl Connections {
             () = self.draining_for(PREFACE_GRACE) => Err("no preface in the drain".to_owned()),
             () = self.stop.cancelled() => return Ended::Cut,
         };
-        let (stream, subject) = match begun {
+        let (mut connection, heard, subject) = match begun {
             Ok(begun) => begun,
             Err(problem) => return Ended::Failed(problem),
         };
-        let routes = RefCell::new(self.routes.of(Peer::new(peer, subject)));
-        let service = service_fn(move |request| answer(&routes, request));
-        let mut connection = pin!(self.http2().serve_connection(TokioIo::new(stream), service));
+        let mut routes = self.routes.of(Peer::new(peer, subject));
         // The connection is polled for every call, and each of these only once it has
         // something to say.
         let mut signals = FuturesUnordered::from_iter([
             self.draining().map(|()| Signal::Draining).boxed(),
             jittered(self.limits.connection_age).map(|()| Signal::OldAge).boxed(),
         ]);
+        if !self.keepalive.interval.is_zero() {
+            let pings = connection.ping_pong().expect("nobody took it before");
+            let (interval, timeout) = (self.keepalive.interval, self.keepalive.timeout.get());
+            // Idle ones too: they hold a place.
+            let silence = silence(pings, heard, interval, timeout, || true);
+            signals.push(silence.map(|()| Signal::Silence).boxed());
+        }
         let mut is_ending = false;
         loop {
             tokio::select! {
                 biased;
-                ended = &mut connection => return match ended {
-                    Ok(()) => Ended::Closed,
-                    Err(error) => Ended::Failed(error.to_string()),
+                accepted = connection.accept() => match accepted {
+                    Some(Ok((request, respond))) => {
+                        let call = answer(&mut routes, request);
+                        tokio::spawn(Stream::new(respond, call));
+                        continue;
+                    }
+                    Some(Err(error)) => return Ended::Failed(error.to_string()),
+                    None => return Ended::Closed,
                 },
                 Some(signal) = signals.next() => match signal {
+                    Signal::Silence => return Ended::Failed("it answered no PING".to_owned()),
                     Signal::OldAge => {}
                     // Nothing is stopped before the drain.
                     Signal::Draining => {
@@ -217,15 +233,18 @@ impl Connections {
             }
             if !is_ending {
                 // GOAWAY: streams that are open, or on their way, finish; none are added.
-                connection.as_mut().graceful_shutdown();
+                connection.graceful_shutdown();
                 is_ending = true;
             }
         }
     }
 
-    /// TLS, where there is any, and the preface of HTTP/2. Gives the name that the
+    /// TLS, where there is any, and the beginning of HTTP/2. Gives the name that the
     /// client's certificate proves too.
-    async fn begin(&self, stream: TcpStream) -> io::Result<(Begun, Option<Arc<str>>)> {
+    async fn begin(
+        &self,
+        stream: TcpStream,
+    ) -> Result<(Begun, Arc<Heard>, Option<Arc<str>>), Box<dyn Error + Send + Sync>> {
         // Small answers must not wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true)?;
         let (stream, subject) = match &self.tls {
@@ -235,25 +254,21 @@ impl Connections {
                 (Either::Right(stream), subject)
             }
         };
-        Ok((preface::read(stream).await?, subject))
+        let heard = Arc::new(Heard::new());
+        let stream = preface::read(stream, Arc::clone(&heard)).await?;
+        let connection = self.http2().handshake(stream).await?;
+        Ok((connection, heard, subject))
     }
 
-    fn http2(&self) -> http2::Builder<TokioExecutor> {
-        let mut http2 = http2::Builder::new(TokioExecutor::new());
+    fn http2(&self) -> Builder {
+        let mut http2 = Builder::new();
         http2
-            .timer(TokioTimer::new())
-            // gRPC has no use for it, and making it for each answer is not free.
-            .auto_date_header(false)
             .max_concurrent_streams(self.limits.streams.get())
             .max_header_list_size(self.limits.header_list.get())
-            .initial_stream_window_size(WINDOW)
+            .initial_window_size(WINDOW)
             .initial_connection_window_size(WINDOW)
             .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
-            .max_local_error_reset_streams(MAX_LOCAL_RESETS)
-            .keep_alive_timeout(self.keepalive.timeout.get());
-        if !self.keepalive.interval.is_zero() {
-            http2.keep_alive_interval(self.keepalive.interval);
-        }
+            .max_local_error_reset_streams(Some(MAX_LOCAL_RESETS));
         http2
     }
 }

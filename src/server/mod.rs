@@ -21,6 +21,7 @@ mod reload;
 mod request;
 mod routes;
 mod signal;
+mod stream;
 mod tls;
 
 use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};

@@ -1,11 +1,12 @@
 //! The first bytes of a connection: is this HTTP/2? And the last: has the peer read them?
 //!
-//! hyper would wait for the first for ever, and answers HTTP/1 with nothing that its
+//! HTTP/2 would wait for the first for ever, and answers HTTP/1 with nothing that its
 //! clients can read; it would not wait for the last at all.
 
 use std::{
     io,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll, ready},
     time::Duration,
 };
@@ -14,6 +15,8 @@ use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf},
     time::{Sleep, sleep},
 };
+
+use crate::keepalive::Heard;
 
 /// What an HTTP/2 client sends first (RFC 9113, section 3.4).
 const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -30,14 +33,15 @@ const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
     content-type: text/plain\r\ncontent-length: 36\r\nconnection: close\r\n\r\n\
     this server speaks gRPC over HTTP/2\n";
 
-/// Reads the preface, and gives the connection as it was before.
+/// Reads the preface, and gives the connection as it was before. It will tell `heard` of
+/// what is read.
 ///
 /// A peer that says something else is told that this is HTTP/2.
 ///
 /// # Errors
 ///
 /// Where the peer said something else, or went away.
-pub(super) async fn read<I>(mut io: I) -> io::Result<AfterPreface<I>>
+pub(super) async fn read<I>(mut io: I, heard: Arc<Heard>) -> io::Result<AfterPreface<I>>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
@@ -61,7 +65,7 @@ where
             ));
         }
     }
-    Ok(AfterPreface { io, given_back: 0, linger: None })
+    Ok(AfterPreface { io, given_back: 0, heard, linger: None })
 }
 
 /// A connection whose preface was read and is read again.
@@ -69,6 +73,7 @@ where
 pub(super) struct AfterPreface<I> {
     io: I,
     given_back: usize,
+    heard: Arc<Heard>,
     /// How long the peer's end is waited for, once ours is sent.
     linger: Option<Pin<Box<Sleep>>>,
 }
@@ -81,7 +86,9 @@ impl<I: AsyncRead + Unpin> AsyncRead for AfterPreface<I> {
     ) -> Poll<io::Result<()>> {
         let rest = &PREFACE[self.given_back..];
         if rest.is_empty() {
-            return Pin::new(&mut self.io).poll_read(cx, buffer);
+            let read = ready!(Pin::new(&mut self.io).poll_read(cx, buffer));
+            self.heard.now();
+            return Poll::Ready(read);
         }
         let length = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..length]);
@@ -106,7 +113,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for AfterPreface<I> {
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         // Closing with bytes unread would reset the connection, and with them answers
         // and the GOAWAY that the peer has yet to read would be lost.
-        let Self { io, given_back: _, linger } = &mut *self;
+        let Self { io, linger, .. } = &mut *self;
         let linger = match linger {
             Some(linger) => linger,
             None => {
@@ -152,7 +159,7 @@ mod tests {
     async fn begun() -> (AfterPreface<DuplexStream>, DuplexStream) {
         let (io, mut peer) = duplex(PREFACE.len());
         peer.write_all(PREFACE).await.expect("there is room");
-        (read(io).await.expect("it is the preface"), peer)
+        (read(io, Arc::new(Heard::new())).await.expect("it is the preface"), peer)
     }
 
     #[tokio::test(start_paused = true)]

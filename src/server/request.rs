@@ -1,22 +1,24 @@
 //! From a request of HTTP/2 to a call of gRPC.
 
 use std::{
-    cell::RefCell,
     convert::Infallible,
     future::{Ready, ready},
 };
 
 use futures_util::future::Either;
-use hyper::{
+use h2::RecvStream;
+use http::{
     Method, Request, Response, StatusCode,
-    body::Incoming,
     header::{ALLOW, CONTENT_TYPE, HeaderValue},
 };
 use tonic::body::Body;
 use tower::Service;
 
 use super::routes::{Answer, Routes};
-use crate::middleware::{Record, RecordedBody};
+use crate::{
+    incoming::Incoming,
+    middleware::{Record, RecordedBody},
+};
 
 type Answered = Result<Response<RecordedBody<Answer>>, Infallible>;
 type AnsweredCall = <Record<Routes> as Service<Request<Incoming>>>::Future;
@@ -25,16 +27,14 @@ type AnsweredCall = <Record<Routes> as Service<Request<Incoming>>>::Future;
 ///
 /// No `async fn`: each would move a call's state once more.
 pub(super) fn answer(
-    routes: &RefCell<Record<Routes>>,
-    request: Request<Incoming>,
+    routes: &mut Record<Routes>,
+    request: Request<RecvStream>,
 ) -> Either<AnsweredCall, Ready<Answered>> {
     if let Some(refusal) = refuse(&request) {
         let body = |body| RecordedBody::unrecorded(Answer::Right(body));
         return Either::Right(ready(Ok(refusal.map(body))));
     }
-    // Borrowed for no longer than the call takes to begin, and no clone: it would
-    // count up what all connections share.
-    Either::Left(routes.borrow_mut().call(request))
+    Either::Left(routes.call(request.map(Incoming)))
 }
 
 /// What is not a gRPC request is told so in HTTP ("Requests" in the gRPC HTTP/2

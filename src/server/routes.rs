@@ -8,7 +8,6 @@ use std::{
 
 use http::{Request, Response};
 use http_body_util::Either;
-use hyper::body::Incoming;
 use pin_project_lite::pin_project;
 use tonic::{body::Body, service::Routes as TonicRoutes};
 use tonic_health::pb::health_server::HealthServer;
@@ -22,6 +21,7 @@ use super::{
 };
 use crate::{
     config::Settings,
+    incoming::Incoming,
     middleware::{CallStack, CountedBody, Tracked},
     proto,
     telemetry::Method,

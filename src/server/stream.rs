@@ -1,0 +1,121 @@
+//! One stream of a connection: a request, and all of its answer.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::Bytes;
+use h2::{Reason, SendStream, server::SendResponse};
+use http::Response;
+use http_body::Body;
+use pin_project_lite::pin_project;
+
+pin_project! {
+    /// Ends once HTTP/2 has the whole answer, or nobody waits for it any more.
+    pub(super) struct Stream<F, B> {
+        respond: SendResponse<Bytes>,
+        #[pin]
+        state: State<F, B>,
+    }
+}
+
+pin_project! {
+    #[project = StateProjection]
+    enum State<F, B> {
+        Called { #[pin] call: F },
+        Answering { #[pin] answer: Answer<B> },
+    }
+}
+
+impl<F, B> Stream<F, B> {
+    /// Answers with what the call comes to.
+    pub(super) fn new(respond: SendResponse<Bytes>, call: F) -> Self {
+        Self { respond, state: State::Called { call } }
+    }
+}
+
+impl<F, B> Future for Stream<F, B>
+where
+    F: Future<Output = Result<Response<B>, Infallible>>,
+    B: Body<Data = Bytes>,
+{
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        loop {
+            let call = match this.state.as_mut().project() {
+                StateProjection::Called { call } => call,
+                StateProjection::Answering { answer } => return answer.poll(cx),
+            };
+            let Poll::Ready(Ok(response)) = call.poll(cx) else {
+                return this.respond.poll_reset(cx).map(drop);
+            };
+            let (head, body) = response.into_parts();
+            let is_end = body.is_end_stream();
+            let Ok(stream) = this.respond.send_response(Response::from_parts(head, ()), is_end)
+            else {
+                // The peer has reset it, or a header is none of HTTP/2.
+                this.respond.send_reset(Reason::INTERNAL_ERROR);
+                return Poll::Ready(());
+            };
+            if is_end {
+                return Poll::Ready(());
+            }
+            let answer = Answer { stream, body, waiting: None };
+            this.state.set(State::Answering { answer });
+        }
+    }
+}
+
+pin_project! {
+    /// An answer whose head is sent.
+    struct Answer<B> {
+        stream: SendStream<Bytes>,
+        #[pin]
+        body: B,
+        waiting: Option<Bytes>,
+    }
+}
+
+impl<B: Body<Data = Bytes>> Answer<B> {
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let mut this = self.project();
+        let stream = this.stream;
+        loop {
+            if this.waiting.is_some() {
+                while stream.capacity() == 0 {
+                    let Some(Ok(_)) = ready!(stream.poll_capacity(cx)) else {
+                        return Poll::Ready(());
+                    };
+                }
+            }
+            if let Some(data) = this.waiting.take()
+                && stream.send_data(data, false).is_err()
+            {
+                return Poll::Ready(());
+            }
+            let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
+                return stream.poll_reset(cx).map(drop);
+            };
+            // Where the rest cannot be sent, nobody waits for it.
+            match frame.map(|frame| frame.map(|frame| frame.into_data())) {
+                Some(Ok(Ok(data))) => {
+                    // What cannot go out yet is not to be out of hand, as if it were sent.
+                    stream.reserve_capacity(1);
+                    *this.waiting = Some(data);
+                    continue;
+                }
+                Some(Ok(Err(frame))) => {
+                    let Ok(trailers) = frame.into_trailers() else { continue };
+                    let _ = stream.send_trailers(trailers);
+                }
+                Some(Err(_broken)) => stream.send_reset(Reason::INTERNAL_ERROR),
+                None => drop(stream.send_data(Bytes::new(), true)),
+            }
+            return Poll::Ready(());
+        }
+    }
+}
