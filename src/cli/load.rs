@@ -39,7 +39,7 @@ pub(super) struct LoadArgs {
     /// Closed loop: so many calls are in flight, the next begins when one ends [default: 10].
     #[arg(long, value_name = "N", value_parser = number(1_000_000))]
     concurrency: Option<usize>,
-    /// Connections to each address.
+    /// Connections to each address; in a closed loop no more than calls in flight.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(10_000))]
     connections: usize,
     /// How long calls begin [default: 10s].
@@ -76,6 +76,18 @@ pub(super) struct LoadArgs {
 
 impl LoadArgs {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let concurrency = self.concurrency.unwrap_or(CONCURRENCY);
+        if self.rate.is_none() && self.connections > concurrency {
+            let connections = self.connections;
+            // Nothing is left to be told where the terminal is gone.
+            let _ = writeln!(
+                io::stderr(),
+                "error: --connections {connections} is more than --concurrency {concurrency}: each \
+                 call in flight has one connection, and the rest would not be used. Pass \
+                 --concurrency {connections} or more, or --rate"
+            );
+            return Ok(ExitCode::from(probe::ARGUMENTS));
+        }
         let target = Target {
             tls: self.tls.load()?,
             address: self.address,
@@ -87,7 +99,7 @@ impl LoadArgs {
         let plan = Plan {
             pace: match self.rate {
                 Some(rate) => Pace::Open { rate },
-                None => Pace::Closed { concurrency: self.concurrency.unwrap_or(CONCURRENCY) },
+                None => Pace::Closed { concurrency },
             },
             amount: match self.calls {
                 Some(calls) => Amount::Calls(calls),

@@ -3,6 +3,7 @@
 use std::{
     pin::Pin,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::Bytes;
@@ -10,7 +11,10 @@ use http_body::{Body, Frame};
 use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 
-use super::{sender::InFlight, status::broken};
+use super::{
+    places::InFlight,
+    status::{broken, too_late},
+};
 use crate::{incoming::Incoming, telemetry::ClientSpan};
 
 /// What follows the head of an answer.
@@ -18,18 +22,19 @@ use crate::{incoming::Incoming, telemetry::ClientSpan};
 pub struct AnswerBody {
     incoming: Incoming,
     _in_flight: InFlight,
-    deadline: Option<(Instant, Status)>,
+    /// With the time that the call had until then.
+    deadline: Option<(Instant, Duration)>,
     /// Most answers are there as a whole, and need none.
     timer: Option<Pin<Box<Sleep>>>,
     span: Option<ClientSpan>,
 }
 
 impl AnswerBody {
-    /// It ends with this status at that time.
+    /// It ends at that time: the call had so long.
     pub(super) fn new(
         incoming: Incoming,
         in_flight: InFlight,
-        deadline: Option<(Instant, Status)>,
+        deadline: Option<(Instant, Duration)>,
     ) -> Self {
         Self { incoming, _in_flight: in_flight, deadline, timer: None, span: None }
     }
@@ -64,15 +69,16 @@ impl Body for AnswerBody {
             }
             return Poll::Ready(frame);
         }
-        let Self { deadline: Some((deadline, status)), timer, span, .. } = &mut *self else {
+        let Self { deadline: Some((deadline, timeout)), timer, span, .. } = &mut *self else {
             return Poll::Pending;
         };
         let timer = timer.get_or_insert_with(|| Box::pin(sleep_until(*deadline)));
         ready!(timer.as_mut().poll(cx));
+        let status = too_late(*timeout);
         if let Some(span) = span {
-            span.failed(status);
+            span.failed(&status);
         }
-        Poll::Ready(Some(Err(status.clone())))
+        Poll::Ready(Some(Err(status)))
     }
 
     fn is_end_stream(&self) -> bool {

@@ -28,9 +28,10 @@ use super::{
     balancer::{Ready, State, balance},
     body::AnswerBody,
     headers, innermost,
+    places::InFlight,
     retry::{Pushback, Retries, Throttle, Verdict},
-    sender::InFlight,
-    status::{broken, is_unseen, of_http},
+    sender::Unsent,
+    status::{broken, is_unseen, of_http, too_late},
     tls::Tls,
 };
 use crate::{
@@ -201,6 +202,14 @@ impl Channel {
             Ok(ready) => ready,
             Err(status) => return failed(status),
         };
+        let in_flight = match sender.place().await {
+            Ok(in_flight) => in_flight,
+            Err(unsent) => return never_sent(unsent),
+        };
+        // Whoever has waited to its deadline gives way to those behind.
+        if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+            return failed(self.too_late());
+        }
         let mut uri = call.uri.clone().into_parts();
         uri.scheme = Some(self.shared.scheme.clone());
         uri.authority = Some(authority);
@@ -209,16 +218,9 @@ impl Channel {
         *request.uri_mut() = Uri::from_parts(uri).expect("it has all its parts");
         *request.headers_mut() = headers::of_attempt(&call.headers, previous, deadline);
 
-        let (answer, in_flight) = match sender.send(request, message).await {
-            Ok(sent) => sent,
-            Err(error) if sender.is_closed() => {
-                return (Err(broken(&error)), Verdict::NeverSent);
-            }
-            // No other connection would take it either.
-            Err(error) => {
-                let problem = format!("the call cannot be sent: {}", innermost(&error));
-                return failed(Status::internal(problem));
-            }
+        let answer = match sender.send(request, message, &in_flight) {
+            Ok(answer) => answer,
+            Err(unsent) => return never_sent(unsent),
         };
         match answer.await {
             Ok(answer) => self.judge(answer, in_flight, deadline),
@@ -244,7 +246,7 @@ impl Channel {
             }
             _ => Verdict::Committed,
         };
-        let end = deadline.map(|deadline| (deadline, self.too_late()));
+        let end = deadline.zip(self.timeout);
         (Ok(answer.map(|body| AnswerBody::new(Incoming(body), in_flight, end))), verdict)
     }
 
@@ -277,9 +279,19 @@ impl Channel {
     }
 
     pub(super) fn too_late(&self) -> Status {
-        let timeout = self.timeout.unwrap_or_default();
-        let timeout = humantime::format_duration(timeout);
-        Status::deadline_exceeded(format!("no answer within {timeout}"))
+        too_late(self.timeout.unwrap_or_default())
+    }
+}
+
+fn never_sent<T>(unsent: Unsent) -> (Result<T, Status>, Verdict) {
+    match unsent {
+        Unsent::Closed => {
+            let problem = "the connection ended before the call was sent";
+            (Err(Status::unavailable(problem)), Verdict::NeverSent)
+        }
+        Unsent::Refused(error) => {
+            failed(Status::internal(format!("the call cannot be sent: {}", innermost(&error))))
+        }
     }
 }
 

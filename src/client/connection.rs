@@ -1,12 +1,12 @@
 //! One connection to one IP address: TCP, TLS, HTTP/2.
 
-use std::{net::SocketAddr, sync::Arc, time::Duration};
+use std::{future::poll_fn, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
 
 use h2::client::Builder;
 use http::uri::Authority;
 use socket2::SockRef;
 use tokio::{net::TcpStream, sync::oneshot};
-use tokio_util::{either::Either, sync::CancellationToken, task::AbortOnDropHandle};
+use tokio_util::{either::Either, task::AbortOnDropHandle};
 
 use super::{
     address::host,
@@ -64,27 +64,28 @@ pub(super) async fn begin(stream: Stream) -> Result<Sender, String> {
         .handshake(Transport::new(stream, tell, heard.clone()))
         .await
         .map_err(|error| innermost(&error))?;
-    let (closed, calls) = (CancellationToken::new(), Arc::new(()));
-    let in_flight = Arc::downgrade(&calls);
     let pings = connection.ping_pong().expect("nobody took it before");
-    let is_awaited = move || Arc::strong_count(&calls) > 1;
-    let silence = silence(pings, heard, KEEPALIVE, KEEPALIVE_TIMEOUT, is_awaited);
-    let close = closed.clone().drop_guard();
+    let (sender, upkeep) = Sender::new(requests, STREAMS);
     let task = AbortOnDropHandle::new(tokio::spawn(async move {
-        let mut connection = connection;
+        let is_awaited = || upkeep.is_awaited();
+        let silence = silence(pings, heard, KEEPALIVE, KEEPALIVE_TIMEOUT, is_awaited);
+        let mut end = poll_fn(|cx| {
+            let end = Pin::new(&mut connection).poll(cx);
+            upkeep.look(connection.max_concurrent_send_streams());
+            end
+        });
         // Why it ended is told to the calls that were on it.
         tokio::select! {
             biased;
-            _ = &mut connection => {}
+            _ = &mut end => {}
             // It reads no more, and so ends.
-            () = silence => drop(connection.await),
+            () = silence => drop(end.await),
         }
-        drop(close);
     }));
     match answered.await {
         Ok(Ok(())) => {
             task.detach();
-            Ok(Sender::new(requests, closed, in_flight))
+            Ok(sender)
         }
         Ok(Err(problem)) => Err(problem),
         Err(_gone) => Err("the connection ended before HTTP/2 began".to_owned()),
@@ -122,8 +123,9 @@ mod tests {
         server.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("SETTINGS");
         let sender = begin(Either::Left(tcp)).await.expect("HTTP/2");
         let call = Request::post("http://localhost/").body(()).expect("a request");
-        let call = sender.send(call, Bytes::new()).await.expect("it is open");
-        let _call = in_flight.then_some(call);
+        let place = sender.place().await.expect("it is open");
+        let answer = sender.send(call, Bytes::new(), &place).expect("it is open");
+        let _call = in_flight.then_some((answer, place));
         pause();
         for _ in 0..60 {
             sleep(Duration::from_secs(60)).await;

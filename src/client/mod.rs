@@ -4,7 +4,8 @@
 //! In reading order: [`Target`] is what a command was given; [`Channel`] sends
 //! calls; `retry` says which are tried again, `headers` what each attempt says of
 //! itself; `balancer` keeps the connections, `connection` and `tls` make them,
-//! `sender` sends on them, and `transport` is what they read and write.
+//! `sender` sends on them as many calls at once as there are `places`, and `transport`
+//! is what they read and write.
 
 mod address;
 mod backoff;
@@ -16,6 +17,7 @@ mod connection;
 mod headers;
 pub mod health;
 pub mod load;
+mod places;
 mod retry;
 mod sender;
 mod status;

@@ -1,6 +1,6 @@
 //! What a broken call is called, in gRPC's codes.
 
-use std::{error::Error, iter};
+use std::{error::Error, iter, time::Duration};
 
 use h2::Reason;
 use http::StatusCode;
@@ -25,6 +25,12 @@ pub(super) fn broken(error: &h2::Error) -> Status {
 /// Streams that GOAWAY leaves alone end otherwise, when the connection does.
 pub(super) fn is_unseen(error: &h2::Error) -> bool {
     error.is_remote() && (error.is_go_away() || error.reason() == Some(Reason::REFUSED_STREAM))
+}
+
+/// The status of a call whose deadline has passed: it had so long.
+pub(super) fn too_late(timeout: Duration) -> Status {
+    let timeout = humantime::format_duration(timeout);
+    Status::deadline_exceeded(format!("no answer within {timeout}"))
 }
 
 /// The status of an answer that is not gRPC's, such as a proxy's.

@@ -345,6 +345,8 @@ fn wrong_arguments_are_exit_code_1() {
         (&["--message", "x", "--size", "5"], "cannot be used with"),
         (&["--concurrency", "0"], "0 is not in 1.."),
         (&["--connections", "0"], "0 is not in 1.."),
+        (&["--connections", "11"], "--connections 11 is more than --concurrency 10:"),
+        (&["--connections", "3", "--concurrency", "2"], "Pass --concurrency 3 or more, or --rate"),
         (&["--calls", "0"], "0 is not in 1.."),
         (&["--duration", "5"], "expected a duration above 0"),
         (&["--size", "2GiB"], "expected a size up to 1GiB"),

@@ -102,14 +102,9 @@ pub async fn run(
     }
 }
 
-/// One for each processor that there are connections and calls for.
+/// One for each processor that there are connections for.
 fn workers(plan: &Plan) -> usize {
-    let processors = available_parallelism().map_or(1, NonZero::get);
-    let calls = match plan.pace {
-        Pace::Open { .. } => usize::MAX,
-        Pace::Closed { concurrency } => concurrency,
-    };
-    processors.min(plan.connections).min(calls)
+    available_parallelism().map_or(1, NonZero::get).min(plan.connections)
 }
 
 async fn join(workers: Vec<JoinHandle<Result<Tally, Failure>>>) -> Result<Tally, Failure> {

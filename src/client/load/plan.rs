@@ -11,7 +11,8 @@ pub struct Plan {
     pub pace: Pace,
     /// When enough calls were made.
     pub amount: Amount,
-    /// Connections to each address.
+    /// Connections to each address. In a closed loop, those that have no call of their
+    /// own are not used.
     pub connections: usize,
     /// What each call says.
     pub message: String,

@@ -131,7 +131,7 @@ impl Calls<'_> {
                 && calls.is_none_or(|calls| self.shared.begun.fetch_add(1, Relaxed) < calls)
         };
         let (tally, in_flight) = (RefCell::new(tally), Cell::new(0));
-        // Each on one connection: what is answered together is followed together.
+        // Each on one channel: what is answered together is followed together.
         let one_after_another = async |channel| {
             while is_wanted() {
                 in_flight.update(|calls| calls + 1);
