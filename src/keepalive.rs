@@ -46,7 +46,8 @@ impl Heard {
         Ok(())
     }
 
-    fn last(&self) -> Instant {
+    /// When it last said something, to the millisecond.
+    pub(crate) fn last(&self) -> Instant {
         self.since + Duration::from_millis(self.last.load(Relaxed))
     }
 }

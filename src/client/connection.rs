@@ -5,7 +5,7 @@ use std::{future::poll_fn, net::SocketAddr, pin::Pin, sync::Arc, time::Duration}
 use h2::client::Builder;
 use http::uri::Authority;
 use socket2::SockRef;
-use tokio::{net::TcpStream, sync::oneshot};
+use tokio::{net::TcpStream, sync::oneshot, time::timeout};
 use tokio_util::{either::Either, task::AbortOnDropHandle};
 
 use super::{
@@ -78,8 +78,9 @@ pub(super) async fn begin(stream: Stream) -> Result<Sender, String> {
         tokio::select! {
             biased;
             _ = &mut end => {}
-            // It reads no more, and so ends.
-            () = silence => drop(end.await),
+            // Reading fails from now on, which tells the calls. What cannot be written must
+            // not keep it from that.
+            () = silence => drop(timeout(Duration::ZERO, end).await),
         }
     }));
     match answered.await {

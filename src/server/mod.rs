@@ -1,8 +1,9 @@
 //! Listening, connections, health, the end.
 //!
-//! This is tonic's transport no more than it must be: its own server can bound
-//! neither a drain nor a handshake nor the number of connections. All that
-//! touches the server types of tonic and hyper is in this module.
+//! HTTP/2 is h2's; connections and streams are served here. tonic's own server can bound
+//! neither a drain nor a handshake nor the number of connections, and hyper's does for
+//! each call what only other kinds of HTTP need. All that touches the server types of
+//! tonic and hyper is in this module.
 
 mod accept;
 mod call_threads;

@@ -155,6 +155,19 @@ mod tests {
 
     use super::*;
 
+    #[tokio::test(start_paused = true)]
+    async fn what_the_peer_says_is_noted() {
+        let (mut io, mut peer) = begun().await;
+        let mut bytes = *PREFACE;
+        io.read_exact(&mut bytes).await.expect("it is given back");
+        sleep(LONGEST_LINGER).await;
+        let before = Instant::now();
+        assert!(io.heard.last() < before);
+        peer.write_all(b"more").await.expect("there is room");
+        io.read_exact(&mut bytes[..4]).await.expect("it is there");
+        assert_eq!(io.heard.last(), before);
+    }
+
     /// A connection that has begun, and its peer.
     async fn begun() -> (AfterPreface<DuplexStream>, DuplexStream) {
         let (io, mut peer) = duplex(PREFACE.len());

@@ -119,3 +119,82 @@ impl<B: Body<Data = Bytes>> Answer<B> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::{future::ready, time::Duration};
+
+    use futures_util::stream::{self, Stream as Frames, StreamExt};
+    use h2::client::ResponseFuture;
+    use http::{Request, header::CONNECTION};
+    use http_body::Frame;
+    use http_body_util::{BodyExt, StreamBody};
+    use tokio::{io::duplex, task::JoinHandle, time::timeout};
+
+    use super::*;
+    use crate::incoming::Incoming;
+
+    const DATA: Bytes = Bytes::from_static(b"data");
+
+    fn data() -> Result<Frame<Bytes>, &'static str> {
+        Ok(Frame::data(DATA))
+    }
+
+    /// A call that is answered with these frames: what its caller has, and the stream.
+    async fn answered(
+        head: Response<()>,
+        frames: impl Frames<Item = Result<Frame<Bytes>, &'static str>> + Send + 'static,
+    ) -> (ResponseFuture, JoinHandle<()>) {
+        let (near, far) = duplex(1 << 16);
+        let (client, server) =
+            tokio::join!(h2::client::handshake(near), h2::server::handshake(far));
+        let (mut requests, connection) = client.expect("a client");
+        tokio::spawn(connection);
+        let mut server = server.expect("a server");
+        let request = Request::post("http://test/").body(()).expect("a request");
+        let (answer, _) = requests.send_request(request, true).expect("it is open");
+        let (_request, respond) = server.accept().await.expect("one").expect("whole");
+        tokio::spawn(async move { server.accept().await.is_none() });
+        let call = ready(Ok(head.map(|()| StreamBody::new(frames))));
+        (answer, tokio::spawn(Stream::new(respond, call)))
+    }
+
+    async fn reset_with(answer: ResponseFuture) -> Option<Reason> {
+        let body = match answer.await {
+            Ok(answer) => Incoming(answer.into_body()),
+            Err(error) => return error.reason(),
+        };
+        body.collect().await.err().and_then(|error| error.reason())
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_without_trailers_ends() {
+        let (answer, _stream) = answered(Response::new(()), stream::iter([data()])).await;
+        let body = Incoming(answer.await.expect("an answer").into_body());
+        let body = timeout(Duration::from_secs(1), body.collect()).await.expect("it ends");
+        assert_eq!(body.expect("it is whole").to_bytes(), DATA);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_breaks_or_cannot_be_sent_is_an_error() {
+        let broken = stream::iter([data(), Err("broken")]);
+        let (answer, _stream) = answered(Response::new(()), broken).await;
+        assert_eq!(reset_with(answer).await, Some(Reason::INTERNAL_ERROR));
+
+        // HTTP/2 has no such header.
+        let head = Response::builder().header(CONNECTION, "close").body(()).expect("a head");
+        let (answer, _stream) = answered(head, stream::iter([data()])).await;
+        assert_eq!(reset_with(answer).await, Some(Reason::INTERNAL_ERROR));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_answer_that_goes_on_ends_when_its_caller_leaves() {
+        let goes_on = stream::iter([data()]).chain(stream::pending());
+        let (answer, mut stream) = answered(Response::new(()), goes_on).await;
+        let answer = answer.await.expect("an answer");
+        let minute = Duration::from_secs(60);
+        assert!(timeout(minute, &mut stream).await.is_err(), "its caller is there");
+        drop(answer);
+        timeout(minute, stream).await.expect("it ends").expect("no panic");
+    }
+}
