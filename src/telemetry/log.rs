@@ -46,7 +46,10 @@ pub fn filter(settings: &Log) -> Result<Targets, BadOverride> {
         None => {
             let libraries = settings.level.min(LevelFilter::INFO);
             let own = env!("CARGO_CRATE_NAME");
-            Ok(Targets::new().with_default(libraries).with_target(own, settings.level))
+            // h2 warns of what a peer does wrong, as often as that does it.
+            let http2 = settings.level.min(LevelFilter::ERROR);
+            let targets = Targets::new().with_default(libraries).with_target("h2", http2);
+            Ok(targets.with_target(own, settings.level))
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use std::{fs, iter};
 
+use rustix::process::Signal;
 use tonic::{Code, Status};
 
 use crate::support::{
@@ -11,7 +12,7 @@ use crate::support::{
         self, ACK, CONTINUATION, END_HEADERS, END_STREAM, ENHANCE_YOUR_CALM, GOAWAY, HEADERS, PING,
         Peer, RST_STREAM, SETTINGS, frame, grpc_headers,
     },
-    process::{ServerProcess, command, memory},
+    process::{ServerProcess, command, event, memory},
     request,
 };
 
@@ -159,6 +160,18 @@ async fn floods_of_pings_and_settings_from_a_peer_that_never_reads_stay_in_memor
     let grown = memory(server.process.id()).saturating_sub(before);
     // 200,000 frames would be several times that as objects.
     assert!(grown < 16 * 1024, "{grown} KiB more");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_a_peer_does_wrong_fills_no_log() {
+    let server = ServerProcess::start(&[]);
+    let mut peer = Peer::handshake(&server.address).await;
+    peer.send(&frame(PING, ACK, 0, &[0; 8]).repeat(1000)).await;
+    peer.send(&frame(PING, 0, 0, &[0; 8])).await;
+    peer.next(PING).await.expect("all before it is read");
+    server.process.signal(Signal::TERM);
+    let (_, lines) = server.process.wait();
+    assert!(lines.iter().all(|line| event(line)["level"] == "INFO"), "{lines:#?}");
 }
 
 #[tokio::test]
