@@ -101,14 +101,45 @@ impl Drain {
         let cut = calls.cut + calls.in_flight();
         self.connections.stop.cancel();
         let _ = timeout(DROP_GRACE, self.idle()).await;
+        let mut endings = self.connections.endings().since(self.endings);
+        // Those that took no notice end with the process.
+        endings.cut += self.connections.tasks.len();
 
         DrainReport {
             in_flight: self.calls.in_flight(),
             finished: calls.started.saturating_sub(self.calls.finished + cut),
             cut,
             connections: self.open,
-            endings: self.connections.endings().since(self.endings),
+            endings,
             took: self.start.elapsed(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::pending;
+
+    use tower::Layer;
+
+    use super::*;
+    use crate::{
+        config::{self, Layers},
+        middleware::RecordLayer,
+        server::{State, health::LifeHealth, lifecycle::Lifecycle, routes::Routes},
+        telemetry::Telemetry,
+    };
+
+    #[tokio::test(start_paused = true)]
+    async fn a_connection_that_takes_no_notice_is_cut() {
+        let settings = config::load(&Layers::default()).expect("valid").settings;
+        let lifecycle = Lifecycle::new();
+        let routes = Routes::health_alone(LifeHealth::new(lifecycle.watch()));
+        let routes = RecordLayer::new(Telemetry::default()).layer(routes);
+        let connections = Connections::new(routes, &settings, None, lifecycle, State::Draining);
+        connections.tasks.spawn(pending::<()>());
+        let report = Drain::begin(connections, InFlight::default()).end().await;
+        assert_eq!((report.connections, report.endings.cut), (1, 1));
+        assert!(!report.is_clean());
     }
 }
