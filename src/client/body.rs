@@ -12,7 +12,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 
 use super::{
-    places::InFlight,
+    places::Place,
     status::{broken, too_late},
 };
 use crate::{incoming::Incoming, telemetry::ClientSpan};
@@ -21,7 +21,7 @@ use crate::{incoming::Incoming, telemetry::ClientSpan};
 #[derive(Debug)]
 pub struct AnswerBody {
     incoming: Incoming,
-    _in_flight: InFlight,
+    _in_flight: Place,
     /// With the time that the call had until then.
     deadline: Option<(Instant, Duration)>,
     /// Most answers are there as a whole, and need none.
@@ -33,7 +33,7 @@ impl AnswerBody {
     /// It ends at that time: the call had so long.
     pub(super) fn new(
         incoming: Incoming,
-        in_flight: InFlight,
+        in_flight: Place,
         deadline: Option<(Instant, Duration)>,
     ) -> Self {
         Self { incoming, _in_flight: in_flight, deadline, timer: None, span: None }

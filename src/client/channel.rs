@@ -28,7 +28,7 @@ use super::{
     balancer::{Ready, State, balance},
     body::AnswerBody,
     headers, innermost,
-    places::InFlight,
+    places::Place,
     retry::{Pushback, Retries, Throttle, Verdict},
     sender::Unsent,
     status::{broken, is_unseen, of_http, too_late},
@@ -232,7 +232,7 @@ impl Channel {
     fn judge(
         &self,
         answer: Response<RecvStream>,
-        in_flight: InFlight,
+        in_flight: Place,
         deadline: Option<Instant>,
     ) -> (Result<Response<AnswerBody>, Status>, Verdict) {
         let verdict = match answer.headers().get("grpc-status") {

@@ -23,7 +23,7 @@ pub(super) struct Places {
 
 /// Held by each call on a connection, to its end.
 #[derive(Debug)]
-pub(super) struct InFlight {
+pub(super) struct Place {
     places: Arc<Places>,
 }
 
@@ -38,9 +38,9 @@ impl Places {
     }
 
     /// Waits for a place. There is none where these are closed.
-    pub(super) async fn take(self: &Arc<Self>) -> Option<InFlight> {
+    pub(super) async fn take(self: &Arc<Self>) -> Option<Place> {
         self.free.acquire().await.ok()?.forget();
-        Some(InFlight { places: Arc::clone(self) })
+        Some(Place { places: Arc::clone(self) })
     }
 
     /// So many are allowed from now on. For the task of the connection alone.
@@ -48,16 +48,22 @@ impl Places {
         let allowed = allowed.min(MOST);
         let before = self.allowed.swap(allowed, Relaxed);
         if allowed < before {
-            let forgotten = self.free.forget_permits(before - allowed);
-            self.surplus.fetch_add(before - allowed - forgotten, Relaxed);
+            // First: what comes back meanwhile is not for whoever waits.
+            self.surplus.fetch_add(before - allowed, Relaxed);
+            self.give_back(self.free.forget_permits(before - allowed));
         } else if allowed > before {
-            let more = allowed - before;
-            let less = |surplus: usize| Some(surplus.saturating_sub(more));
-            let (Ok(surplus) | Err(surplus)) = self.surplus.fetch_update(Relaxed, Relaxed, less);
-            self.free.add_permits(more.saturating_sub(surplus));
+            self.give_back(allowed - before);
         }
     }
 
+    /// To whoever waits, but for those that are one too many.
+    fn give_back(&self, places: usize) {
+        let less = |surplus: usize| Some(surplus.saturating_sub(places));
+        let (Ok(surplus) | Err(surplus)) = self.surplus.fetch_update(Relaxed, Relaxed, less);
+        self.free.add_permits(places.saturating_sub(surplus));
+    }
+
+    /// Where none is allowed none is, whoever waits.
     pub(super) fn are_in_use(&self) -> bool {
         let all = self.allowed.load(Relaxed) + self.surplus.load(Relaxed);
         self.free.available_permits() < all
@@ -78,13 +84,9 @@ impl Places {
     }
 }
 
-impl Drop for InFlight {
+impl Drop for Place {
     fn drop(&mut self) {
-        // A place that comes back goes to whoever waits, though it were one too many.
-        let less = |surplus: usize| surplus.checked_sub(1);
-        if self.places.surplus.fetch_update(Relaxed, Relaxed, less).is_err() {
-            self.places.free.add_permits(1);
-        }
+        self.places.give_back(1);
     }
 }
 
@@ -95,7 +97,7 @@ mod tests {
     use super::*;
 
     /// How many there are to take; takes and keeps them.
-    fn take_all(places: &Arc<Places>) -> Vec<InFlight> {
+    fn take_all(places: &Arc<Places>) -> Vec<Place> {
         let next = || match spawn(places.take()).poll() {
             std::task::Poll::Ready(place) => place,
             std::task::Poll::Pending => None,

@@ -12,7 +12,7 @@ use h2::{
 };
 use http::Request;
 
-use super::places::{InFlight, Places};
+use super::places::{Place, Places};
 
 /// Sends requests on a connection. Its clones share the connection, which lasts until
 /// they are gone and the calls on it have ended.
@@ -50,7 +50,7 @@ impl Sender {
     }
 
     /// Waits until the server allows one more call.
-    pub(super) async fn place(&self) -> Result<InFlight, Unsent> {
+    pub(super) async fn place(&self) -> Result<Place, Unsent> {
         self.places.take().await.ok_or(Unsent::Closed)
     }
 
@@ -59,7 +59,7 @@ impl Sender {
         &self,
         request: Request<()>,
         message: Bytes,
-        _in_flight: &InFlight,
+        _in_flight: &Place,
     ) -> Result<ResponseFuture, Unsent> {
         let sent = SendRequest::clone(&self.requests).send_request(request, false);
         let (answer, mut body) = sent.map_err(|error| self.unsent(error))?;
@@ -186,7 +186,7 @@ mod tests {
         sender: &Sender,
         request: Request<()>,
         message: Bytes,
-    ) -> Result<(ResponseFuture, InFlight), Unsent> {
+    ) -> Result<(ResponseFuture, Place), Unsent> {
         let in_flight = sender.place().await?;
         Ok((sender.send(request, message, &in_flight)?, in_flight))
     }
