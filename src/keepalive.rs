@@ -37,7 +37,7 @@ impl Heard {
     ///
     /// # Errors
     ///
-    /// Once the peer has been given up: HTTP/2 tells what it reads to all streams.
+    /// Once the peer has been given up: h2 tells all streams why a read failed.
     pub(crate) fn check(&self) -> io::Result<()> {
         if self.given_up.load(Relaxed) {
             let silent = "the peer did not answer a PING in time";
@@ -53,7 +53,7 @@ impl Heard {
 }
 
 /// Ends once the peer is given up: it said nothing for the interval while somebody
-/// waited for it, was asked, and said nothing for the timeout.
+/// waited for it, was asked, and did not answer in time.
 pub(crate) async fn silence(
     mut pings: PingPong,
     heard: Arc<Heard>,

@@ -1,7 +1,7 @@
 //! One connection, from its first byte to its last.
 
 use std::{
-    error::Error,
+    io,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -15,13 +15,8 @@ use tokio_rustls::server::TlsStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
 use super::{
-    State,
-    lifecycle::Lifecycle,
-    preface::{self, AfterPreface},
-    request::answer,
-    routes::Routes,
-    stream::Stream,
-    tls::Tls,
+    State, lifecycle::Lifecycle, preface, request::answer, routes::Routes, stream::Stream,
+    tls::Tls, transport::Transport,
 };
 use crate::{
     config,
@@ -94,7 +89,7 @@ impl Endings {
 }
 
 /// A connection that has begun HTTP/2.
-type Begun = Connection<AfterPreface<Either<TcpStream, TlsStream<TcpStream>>>, Bytes>;
+type Begun = Connection<Transport<Either<TcpStream, TlsStream<TcpStream>>>, Bytes>;
 
 /// What a connection that serves calls is told.
 enum Signal {
@@ -184,13 +179,14 @@ impl Connections {
     }
 
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Ended {
+        let heard = Arc::new(Heard::new());
         let begun = tokio::select! {
-            begun = self.begin(stream) => begun.map_err(|error| error.to_string()),
+            begun = self.begin(stream, &heard) => begun.map_err(|error| error.to_string()),
             () = sleep(self.limits.handshake.get()) => Err("no preface in time".to_owned()),
             () = self.draining_for(PREFACE_GRACE) => Err("no preface in the drain".to_owned()),
             () = self.stop.cancelled() => return Ended::Cut,
         };
-        let (mut connection, heard, subject) = match begun {
+        let (mut connection, subject) = match begun {
             Ok(begun) => begun,
             Err(problem) => return Ended::Failed(problem),
         };
@@ -244,20 +240,21 @@ impl Connections {
     async fn begin(
         &self,
         stream: TcpStream,
-    ) -> Result<(Begun, Arc<Heard>, Option<Arc<str>>), Box<dyn Error + Send + Sync>> {
+        heard: &Arc<Heard>,
+    ) -> io::Result<(Begun, Option<Arc<str>>)> {
         // Small answers must not wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true)?;
-        let (stream, subject) = match &self.tls {
+        let (mut stream, subject) = match &self.tls {
             None => (Either::Left(stream), None),
             Some(tls) => {
                 let (stream, subject) = tls.handshake(stream).await?;
                 (Either::Right(stream), subject)
             }
         };
-        let heard = Arc::new(Heard::new());
-        let stream = preface::read(stream, Arc::clone(&heard)).await?;
-        let connection = self.http2().handshake(stream).await?;
-        Ok((connection, heard, subject))
+        preface::read(&mut stream).await?;
+        let transport = Transport::new(stream, Arc::clone(heard));
+        let connection = self.http2().handshake(transport).await.map_err(io::Error::other)?;
+        Ok((connection, subject))
     }
 
     fn http2(&self) -> Builder {

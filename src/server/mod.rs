@@ -3,7 +3,7 @@
 //! HTTP/2 is h2's; connections and streams are served here. tonic's own server can bound
 //! neither a drain nor a handshake nor the number of connections, and hyper's does for
 //! each call what only other kinds of HTTP need. All that touches the server types of
-//! tonic and hyper is in this module.
+//! tonic, h2 and hyper is in this module.
 
 mod accept;
 mod call_threads;
@@ -24,6 +24,7 @@ mod routes;
 mod signal;
 mod stream;
 mod tls;
+mod transport;
 
 use std::{future::pending, io, net::SocketAddr, sync::Arc, time::Duration};
 

@@ -25,7 +25,7 @@ pin_project! {
     #[project = StateProjection]
     enum State<F, B> {
         Called { #[pin] call: F },
-        Answering { #[pin] answer: Answer<B> },
+        Answering { #[pin] answer: Answering<B> },
     }
 }
 
@@ -64,7 +64,7 @@ where
             if is_end {
                 return Poll::Ready(());
             }
-            let answer = Answer { stream, body, waiting: None };
+            let answer = Answering { stream, body, waiting: None };
             this.state.set(State::Answering { answer });
         }
     }
@@ -72,7 +72,7 @@ where
 
 pin_project! {
     /// An answer whose head is sent.
-    struct Answer<B> {
+    struct Answering<B> {
         stream: SendStream<Bytes>,
         #[pin]
         body: B,
@@ -80,17 +80,15 @@ pin_project! {
     }
 }
 
-impl<B: Body<Data = Bytes>> Answer<B> {
+impl<B: Body<Data = Bytes>> Answering<B> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
         let mut this = self.project();
         let stream = this.stream;
         loop {
-            if this.waiting.is_some() {
-                while stream.capacity() == 0 {
-                    let Some(Ok(_)) = ready!(stream.poll_capacity(cx)) else {
-                        return Poll::Ready(());
-                    };
-                }
+            while this.waiting.is_some() && stream.capacity() == 0 {
+                let Some(Ok(_)) = ready!(stream.poll_capacity(cx)) else {
+                    return Poll::Ready(());
+                };
             }
             if let Some(data) = this.waiting.take()
                 && stream.send_data(data, false).is_err()
@@ -100,17 +98,18 @@ impl<B: Body<Data = Bytes>> Answer<B> {
             let Poll::Ready(frame) = this.body.as_mut().poll_frame(cx) else {
                 return stream.poll_reset(cx).map(drop);
             };
-            // Where the rest cannot be sent, nobody waits for it.
             match frame.map(|frame| frame.map(|frame| frame.into_data())) {
                 Some(Ok(Ok(data))) => {
-                    // What cannot go out yet is not to be out of hand, as if it were sent.
+                    // Until some of it can go out, the call is in flight.
                     stream.reserve_capacity(1);
                     *this.waiting = Some(data);
                     continue;
                 }
                 Some(Ok(Err(frame))) => {
                     let Ok(trailers) = frame.into_trailers() else { continue };
-                    let _ = stream.send_trailers(trailers);
+                    if stream.send_trailers(trailers).is_err() {
+                        stream.send_reset(Reason::INTERNAL_ERROR);
+                    }
                 }
                 Some(Err(_broken)) => stream.send_reset(Reason::INTERNAL_ERROR),
                 None => drop(stream.send_data(Bytes::new(), true)),
