@@ -169,6 +169,7 @@ async fn what_a_peer_does_wrong_fills_no_log() {
     peer.send(&frame(PING, ACK, 0, &[0; 8]).repeat(1000)).await;
     peer.send(&frame(PING, 0, 0, &[0; 8])).await;
     peer.next(PING).await.expect("all before it is read");
+    drop(peer);
     server.process.signal(Signal::TERM);
     let (_, lines) = server.process.wait();
     assert!(lines.iter().all(|line| event(line)["level"] == "INFO"), "{lines:#?}");
