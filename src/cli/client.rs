@@ -156,6 +156,12 @@ impl TlsArgs {
 /// What a client command was given does not fit.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum WrongArguments {
+    #[error(
+        "--connections {connections} is more than --concurrency {concurrency}: each call in flight \
+         has one connection, and the rest would not be used. Pass --concurrency {connections} or \
+         more, or --rate"
+    )]
+    Connections { connections: usize, concurrency: usize },
     #[error("--address is not given, and {0}")]
     Environment(#[from] Faults),
     #[error("whether to trace is not known, for {0}")]

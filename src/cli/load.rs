@@ -13,7 +13,7 @@ use tokio::runtime;
 use tonic::metadata::MetadataMap;
 
 use super::{
-    client::{TlsArgs, metadata, timeout},
+    client::{TlsArgs, WrongArguments, metadata, timeout},
     probe,
 };
 use crate::{
@@ -79,14 +79,7 @@ impl LoadArgs {
         let concurrency = self.concurrency.unwrap_or(CONCURRENCY);
         if self.rate.is_none() && self.connections > concurrency {
             let connections = self.connections;
-            // Nothing is left to be told where the terminal is gone.
-            let _ = writeln!(
-                io::stderr(),
-                "error: --connections {connections} is more than --concurrency {concurrency}: each \
-                 call in flight has one connection, and the rest would not be used. Pass \
-                 --concurrency {connections} or more, or --rate"
-            );
-            return Ok(ExitCode::from(probe::ARGUMENTS));
+            return Err(WrongArguments::Connections { connections, concurrency }.into());
         }
         let target = Target {
             tls: self.tls.load()?,
