@@ -17,7 +17,7 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     if [ -s /run/secrets/ca-bundle ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca-bundle; fi; \
     cargo install --quiet --locked --version 0.7.7 cargo-auditable
 ARG TARGETARCH
-# The other processor's compiler and libraries, where the image is for another. Those
+# The compiler and libraries of the other processor, if the image is for another. Those
 # of Debian's release in force are the right ones, so without their versions.
 # hadolint ignore=DL3008
 RUN case "$TARGETARCH" in \
@@ -33,22 +33,25 @@ RUN case "$TARGETARCH" in \
         && rustup target add "$machine-unknown-linux-gnu"; \
     fi
 WORKDIR /src
-# By name: a change of anything else must not compile again.
+# By name, so that a change of any other file does not compile again.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
-COPY deploy/static-binary deploy/cold-code.ld deploy/
+COPY deploy/static-binary deploy/
+COPY crates crates
 COPY config config
 COPY proto proto
 COPY src src
-# Not compiled, but the manifest names them.
+# Not compiled, but cargo reads the manifests of all members of the workspace, and looks for
+# the benchmarks that they name.
 COPY benches benches
-# touch: the cache may hold newer results of another checkout's older sources, and
-# cargo compares times.
+COPY examples examples
+# touch, because cargo compares times: the cache can hold results of another checkout that are
+# newer than the sources of this one.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target,sharing=locked \
     --mount=type=secret,id=ca-bundle \
     if [ -s /run/secrets/ca-bundle ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca-bundle; fi; \
-    find src proto config build.rs deploy/cold-code.ld -type f -exec touch {} + \
+    find crates src proto config build.rs -type f -exec touch {} + \
     && binary="$(deploy/static-binary "$(cat /target)")" \
     && cp "$binary" /sample-service
 

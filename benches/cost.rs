@@ -1,28 +1,34 @@
-//! What the server and each part of its telemetry cost: CPU time per call, as a
-//! ratio to tonic's own server around the bare handler.
+//! What the server and each part of its telemetry cost: CPU time per call, as a ratio to tonic's
+//! own server with the bare handler.
 //!
 //!     cargo bench --bench cost
 //!
-//! Every server is a process of its own, on the first processor; `sample-service load`
-//! is on the last, and calls in each of three ways. The rows take turns, round by round,
-//! and the least of each counts: what disturbs a run only ever adds to it.
+//! Every server is a process of its own on the first processor. `sample-service load` is on the
+//! last, and calls in each of three ways. The rows take turns, round by round, and the minimum
+//! of each counts, because disturbances only add time.
+//!
+//! tonic's server has the allocator and the runtime that the service has on one processor:
+//! mimalloc, and a single thread. One more row has what tonic's examples have: the default
+//! allocator, and a multi-thread runtime. It is the program `cost_default_allocator`, because an
+//! allocator is that of a whole program.
 
 use std::{
     env,
     ffi::OsStr,
     fs::{self, File},
     io::{BufRead, BufReader},
+    path::{Path, PathBuf},
     process::{Child, Command, Stdio},
     thread::{available_parallelism, sleep},
     time::Duration,
 };
 
+use mimalloc::MiMalloc;
 use opentelemetry_proto::tonic::collector::trace::v1::{
     ExportTraceServiceRequest, ExportTraceServiceResponse,
     trace_service_server::{TraceService, TraceServiceServer},
 };
-use sample_service::{proto::sample_service_server::SampleServiceServer, service::Sample};
-use tokio::net::TcpListener;
+use tokio::{net::TcpListener, runtime::Builder};
 use tonic::{
     Request, Response, Status,
     transport::{Server, server::TcpIncoming},
@@ -31,27 +37,33 @@ use tower::limit::GlobalConcurrencyLimitLayer;
 use tower_http::trace::{DefaultMakeSpan, DefaultOnResponse, TraceLayer};
 use tracing::Level;
 
-/// Many and short: some of them are undisturbed.
+/// Rounds are short and many, so that some of them are undisturbed.
 const ROUNDS: usize = 10;
 
-/// Each way to call (connections, and calls at once on each), how many calls there
-/// are, and the arguments of `load`.
+/// Each way to call (connections, and calls at once on each), the number of calls, and the
+/// arguments of `load`.
 const PATTERNS: [(&str, usize, &[&str]); 3] = [
     ("10 x 20", 30_000, &["--connections", "10", "--concurrency", "200"]),
     ("100 x 10", 30_000, &["--connections", "100", "--concurrency", "1000"]),
     ("1 x 1", 5_000, &["--connections", "1", "--concurrency", "1"]),
 ];
 
-/// Set to the name of a row where this very program is to be its server.
+/// As in the program itself.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
+
+/// Set to the name of a row in the process that is its server.
 const SERVE: &str = "SERVE";
 const KILLED: &str = "it serves until it is killed";
-const BASELINE: &str = "bare handler, tonic's server";
-/// With a limit of tower's and a span a call, whose line `tracing_subscriber` writes.
+const BASELINE: &str = "tonic's server, bare handler";
+const DEFAULT: &str = "default allocator, threads";
+/// With tower's concurrency limit, and a span for each call, which `tracing_subscriber` logs.
 const USUAL: &str = "with the usual layers";
 
-/// Each row, and its settings beside those of all.
-const ROWS: [(&str, &[(&str, &str)]); 9] = [
+/// Each row, and the settings that differ from those of all rows.
+const ROWS: [(&str, &[(&str, &str)]); 10] = [
     (BASELINE, &[]),
+    (DEFAULT, &[]),
     (USUAL, &[]),
     ("log off", &[]),
     ("log errors", &[("SAMPLE__LOG__ACCESS", "errors")]),
@@ -65,27 +77,31 @@ const ROWS: [(&str, &[(&str, &str)]); 9] = [
     ("traces of all", &[("SAMPLE__TRACING__SAMPLE", "1.0")]),
 ];
 
-#[tokio::main]
-async fn main() {
+fn main() {
+    let runtime = Builder::new_current_thread().enable_all().build().expect("a runtime");
     match env::var(SERVE).as_deref() {
-        Ok(USUAL) => return serve_with_the_usual_layers().await,
-        Ok(_) => {
-            let server = Server::builder().add_service(bare_handler());
-            return server.serve_with_incoming(listen().await).await.expect(KILLED);
+        Ok(USUAL) => runtime.block_on(serve_with_the_usual_layers()),
+        Ok(_) => runtime.block_on(baseline::serve()),
+        Err(_) => {
+            let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
+            let collector = runtime.block_on(start_collector());
+            compare(&collector);
         }
-        Err(_) => {}
     }
-    let collector = start_collector().await;
+}
+
+fn compare(collector: &str) {
+    let with_default_allocator = program_with_default_allocator();
     let test = env::args().any(|argument| argument == "--test");
     let (rounds, fewer) = if test { (1, 10) } else { (ROUNDS, 1) };
     let mut least = [[f64::INFINITY; PATTERNS.len()]; ROWS.len()];
     for round in 1..=rounds {
         for (row, (name, settings)) in ROWS.iter().enumerate() {
             eprintln!("round {round} of {rounds}: {name}");
-            let (mut server, address) = start(name, settings, &collector);
+            let (mut server, address) = start(name, settings, collector, &with_default_allocator);
             for (pattern, (_, calls, arguments)) in PATTERNS.iter().enumerate() {
                 let calls = calls / fewer;
-                // Connections, caches and lazy parts are no part of a call's cost.
+                // These calls open connections and fill caches.
                 load(&address, calls / 10, arguments);
                 let before = cpu_time(&server);
                 load(&address, calls, arguments);
@@ -96,7 +112,7 @@ async fn main() {
             server.wait().expect("it ran");
         }
     }
-    println!("microseconds of CPU time a call, and their ratio to the first row");
+    println!("microseconds of CPU time per call, and their ratio to the first row");
     let names = PATTERNS.map(|(name, ..)| format!("{name:>18}"));
     println!("{:<30}{}", "", names.concat());
     for ((name, _), costs) in ROWS.iter().zip(least) {
@@ -108,17 +124,46 @@ async fn main() {
     }
 }
 
-/// A command that runs on one processor alone.
+/// Returns a command that runs on one processor.
 fn on_processor(number: usize, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new("taskset");
     command.args(["--cpu-list", &number.to_string()]).arg(program);
     command
 }
 
-fn start(name: &str, settings: &[(&str, &str)], collector: &str) -> (Child, String) {
+/// Compiles the server with the default allocator as this program was compiled. Returns its path.
+fn program_with_default_allocator() -> PathBuf {
+    let mut cargo = Command::new(env::var_os("CARGO").expect("cargo runs benchmarks"));
+    cargo.args(["bench", "--bench", "cost_default_allocator", "--no-run"]);
+    cargo.args(["--message-format", "json", "--manifest-path"]);
+    cargo.arg(concat!(env!("CARGO_MANIFEST_DIR"), "/Cargo.toml"));
+    if cfg!(debug_assertions) {
+        cargo.args(["--profile", "dev"]);
+    }
+    let output = cargo.stderr(Stdio::inherit()).output().expect("cargo runs");
+    assert!(output.status.success(), "it compiles");
+    let messages = String::from_utf8(output.stdout).expect("UTF-8");
+    let messages = messages.lines().map_while(|line| serde_json::from_str(line).ok());
+    let mut programs = messages.filter_map(|message: serde_json::Value| {
+        let is_it = message["target"]["name"] == "cost_default_allocator";
+        is_it.then(|| message["executable"].as_str().map(PathBuf::from))?
+    });
+    programs.next().expect("cargo names the program")
+}
+
+fn start(
+    name: &str,
+    settings: &[(&str, &str)],
+    collector: &str,
+    with_default_allocator: &Path,
+) -> (Child, String) {
     let log = env::temp_dir().join(format!("sample-service-cost-{}.log", std::process::id()));
-    let mut command = if [BASELINE, USUAL].contains(&name) {
-        let mut command = on_processor(0, env::current_exe().expect("this program"));
+    let mut command = if [BASELINE, DEFAULT, USUAL].contains(&name) {
+        let program = match name {
+            DEFAULT => with_default_allocator.to_owned(),
+            _ => env::current_exe().expect("this program has a file"),
+        };
+        let mut command = on_processor(0, program);
         command.env(SERVE, name);
         command
     } else {
@@ -144,7 +189,7 @@ fn start(name: &str, settings: &[(&str, &str)], collector: &str) -> (Child, Stri
             None => sleep(Duration::from_millis(5)),
         }
     };
-    // It writes on, and nobody else sees it.
+    // The server keeps the file open.
     fs::remove_file(&log).expect("it is there");
     (child, address)
 }
@@ -156,20 +201,8 @@ async fn serve_with_the_usual_layers() {
         .on_response(DefaultOnResponse::new().level(Level::INFO));
     let limit = GlobalConcurrencyLimitLayer::new(1000);
     let mut server = Server::builder().layer(trace).layer(limit);
-    let served = server.add_service(bare_handler()).serve_with_incoming(listen().await).await;
-    served.expect(KILLED);
-}
-
-/// Says where, and takes what comes there.
-async fn listen() -> TcpIncoming {
-    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-    let address = listener.local_addr().expect("it is bound").to_string();
-    println!("{}", serde_json::json!({ "address": address }));
-    TcpIncoming::from(listener).with_nodelay(Some(true))
-}
-
-fn bare_handler() -> SampleServiceServer<Sample> {
-    SampleServiceServer::new(Sample::new(Duration::ZERO))
+    let server = server.add_service(baseline::service());
+    server.serve_with_incoming(baseline::listen().await).await.expect(KILLED);
 }
 
 fn load(address: &str, calls: usize, arguments: &[&str]) {
@@ -177,15 +210,15 @@ fn load(address: &str, calls: usize, arguments: &[&str]) {
     let mut command = on_processor(last, env!("CARGO_BIN_EXE_sample-service"));
     command.args(["load", "--json", "--address", address, "--calls", &calls.to_string()]);
     let output = command.args(arguments).output().expect("the program runs");
-    // Each call was served, or it says so.
+    // load fails if a call fails.
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// User and system time of all threads so far.
+/// Returns the user and system time of all threads.
 fn cpu_time(process: &Child) -> Duration {
     let process = i32::try_from(process.id()).expect("process ids are positive");
     let process = procfs::process::Process::new(process).expect("it runs");
-    // In nanoseconds, where `stat` has hundredths of a second.
+    // It has nanoseconds. `stat` has hundredths of a second.
     let threads = process.tasks().expect("it runs").map_while(Result::ok);
     threads
         .filter_map(|thread| thread.schedstat().ok())

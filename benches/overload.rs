@@ -1,11 +1,11 @@
-//! Ten times the load that can be served, against this service and against
-//! tower's plain concurrency limit:
+//! Ten times the load that can be served, for this service and for tonic's server with tower's
+//! concurrency limit:
 //!
 //!     cargo bench --bench overload
 //!
-//! Five workers of 20 ms each serve 250 calls a second. 500 callers together
-//! begin 2,500 a second, each with a deadline of a second. With `-- --test` only a
-//! few calls are made, to see that all of it works.
+//! Five workers with 20 ms for each call serve 250 calls per second. 500 callers together make
+//! 2,500 per second, each with a deadline of one second. With `-- --test` only a few calls are
+//! made, to see that it works.
 
 use std::{
     collections::BTreeMap,
@@ -15,19 +15,14 @@ use std::{
     time::Duration,
 };
 
-use sample_service::{
-    proto::{
-        SampleRequest, sample_service_client::SampleServiceClient,
-        sample_service_server::SampleServiceServer,
-    },
-    service::Sample,
-};
+use baseline::sample_service_server::{SampleService, SampleServiceServer};
+use sample_service::proto::{SampleRequest, sample_service_client::SampleServiceClient};
 use tokio::{
     task::JoinSet,
     time::{Instant, interval, sleep},
 };
 use tonic::{
-    Code, Request,
+    Code, Request, Response, Status,
     transport::{Channel, Endpoint, Server, server::TcpIncoming},
 };
 use tower::limit::GlobalConcurrencyLimitLayer;
@@ -69,16 +64,30 @@ fn start_this_service() -> (Child, String) {
     (child, address.expect("it listens"))
 }
 
+/// A handler that takes 20 ms.
+struct Works;
+
+#[tonic::async_trait]
+impl SampleService for Works {
+    async fn call(
+        &self,
+        request: Request<baseline::SampleRequest>,
+    ) -> Result<Response<baseline::SampleResponse>, Status> {
+        sleep(Duration::from_millis(20)).await;
+        baseline::Sample.call(request).await
+    }
+}
+
 async fn start_plain_limit() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();
-    let service = SampleServiceServer::new(Sample::new(Duration::from_millis(20)));
+    let service = SampleServiceServer::new(Works);
     let mut server = Server::builder().layer(GlobalConcurrencyLimitLayer::new(5));
     tokio::spawn(server.add_service(service).serve_with_incoming(TcpIncoming::from(listener)));
     address
 }
 
-/// What became of the calls of one run.
+/// The outcomes of the calls of one run.
 #[derive(Default)]
 struct Outcome {
     in_time: u64,
@@ -99,7 +108,7 @@ async fn load(name: &str, address: &str, seconds: u64) {
     for caller in 0..CALLERS {
         let channel = channels[usize::try_from(caller).expect("small") % channels.len()].clone();
         callers.spawn(async move {
-            // Callers do not begin all at once.
+            // The first calls are spread over the period.
             sleep(PERIOD.mul_f64(caller as f64 / CALLERS as f64)).await;
             let mut calls = JoinSet::new();
             let mut ticks = interval(PERIOD);
@@ -149,9 +158,9 @@ async fn call(channel: Channel) -> (Code, Duration, bool) {
     let mut request = Request::new(SampleRequest { message: "hello".to_owned() });
     request.set_timeout(DEADLINE);
     let start = Instant::now();
-    let answer = SampleServiceClient::new(channel).call(request).await;
+    let response = SampleServiceClient::new(channel).call(request).await;
     let took = start.elapsed();
-    match answer {
+    match response {
         Ok(_) => (Code::Ok, took, false),
         Err(status) => {
             let hint = status.metadata().contains_key("grpc-retry-pushback-ms");
@@ -160,7 +169,7 @@ async fn call(channel: Channel) -> (Code, Duration, bool) {
     }
 }
 
-/// The resident memory of the server, in KiB.
+/// Returns the resident memory of the server, in KiB.
 fn memory(server: &Child) -> u64 {
     let status = fs::read_to_string(format!("/proc/{}/status", server.id())).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");

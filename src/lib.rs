@@ -1,29 +1,31 @@
 //! A small gRPC microservice that behaves in production.
 //!
-//! In reading order:
-//!
-//! - [`service`]: what the service does, and nothing of how it is reached.
-//! - [`middleware`]: what every call passes through on its way there.
-//! - [`server`]: listening, connections, health, the end.
-//! - [`telemetry`]: what it says of itself.
+//! - [`mod@service`]: what the service does.
+//! - [`settings`]: its own settings.
+//! - [`call`]: the `call` command.
 //! - [`proto`]: the messages, as generated.
-//! - [`config`]: the settings, and where each came from.
-//! - [`client`]: the other side: a call, a health probe, a load generator, and the
-//!   channel of all.
-//! - [`cli`]: the commands, which put the rest together.
 //!
-//! The arrows run one way: cli -> (server | client) -> (middleware, service,
-//! telemetry) -> config.
+//! Everything else is the chassis's: serving, limits, graceful shutdown, logging, metrics,
+//! tracing and configuration.
 
-pub mod cli;
-pub mod client;
-pub mod config;
-mod framing;
-mod incoming;
-mod keepalive;
-pub mod middleware;
-mod pem;
+pub mod call;
 pub mod proto;
-pub mod server;
 pub mod service;
-pub mod telemetry;
+pub mod settings;
+
+use chassis::Service;
+
+use proto::{SampleRequest, sample_service_server::SampleServiceServer};
+use service::Sample;
+use settings::Settings;
+
+/// Returns the description of the whole service: settings, gRPC services, commands.
+pub fn service() -> Service<Settings> {
+    chassis::service!()
+        .settings::<Settings>(settings::DEFAULTS)
+        .flags(settings::FLAGS)
+        .grpc(|app| SampleServiceServer::new(Sample::new(app.settings().work)))
+        .command(call::command())
+        .command(channel::health_command())
+        .command(load::command("/SampleService/Call", |message| SampleRequest { message }))
+}

@@ -1,14 +1,13 @@
-//! See the library: `lib.rs` lists its modules in reading order.
+//! The program. `lib.rs` describes the service.
 
 use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// A call allocates some dozens of times, and musl's own allocator, of which the
-/// image would be, is made for size.
+/// A call allocates several dozen times, and the C library's allocator takes longer for it.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
 fn main() -> ExitCode {
-    sample_service::cli::run(std::env::args_os())
+    sample_service::service().run()
 }

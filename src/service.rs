@@ -1,12 +1,13 @@
-//! The business logic and nothing else: no transport, no status, no limit.
+//! What the service does.
 //!
-//! To make this service your own, start here.
+//! To make the service your own, start here.
 
 use std::time::Duration;
 
 use tokio::time::sleep;
+use tonic::{Request, Response, Status};
 
-use crate::proto::{SampleRequest, SampleResponse};
+use crate::proto::{SampleRequest, SampleResponse, sample_service_server::SampleService};
 
 /// The service of the tutorial.
 #[derive(Debug, Clone)]
@@ -15,22 +16,28 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// A service whose calls each take `work` before they answer.
+    /// Returns the service. Each call simulates work for `work`.
     pub fn new(work: Duration) -> Self {
         Self { work }
     }
+}
 
-    /// Replies `reply for {message}`, for any message, the empty one included.
-    pub async fn call(&self, request: SampleRequest) -> SampleResponse {
-        let SampleRequest { message } = request;
-        // As the tutorial prints it; below info, for a message can be private.
-        // One line a request, whatever is in it.
+#[tonic::async_trait]
+impl SampleService for Sample {
+    /// Replies `reply for {message}` to any message, the empty one included.
+    async fn call(
+        &self,
+        request: Request<SampleRequest>,
+    ) -> Result<Response<SampleResponse>, Status> {
+        let SampleRequest { message } = request.into_inner();
+        // As the tutorial prints it, and at debug, because a message can be private. A line
+        // break in the message does not begin another line.
         tracing::debug!("request : {}", message.replace('\n', "\\n"));
         if !self.work.is_zero() {
-            // tokio's timers end on the next whole millisecond: half of one less
-            // is right on average.
+            // A timer of tokio ends on the next whole millisecond, half a millisecond late on
+            // average.
             sleep(self.work.saturating_sub(Duration::from_micros(500))).await;
         }
-        SampleResponse { reply: format!("reply for {message}") }
+        Ok(Response::new(SampleResponse { reply: format!("reply for {message}") }))
     }
 }

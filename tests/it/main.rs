@@ -1,31 +1,49 @@
-//! The whole service from outside: in process on port 0, and as the real
-//! binary with real signals, exit codes and grpcio peers.
+//! The whole service from outside: in process on port 0, and as the real binary with real
+//! signals, exit codes and grpcio peers.
 
+mod structure;
 mod support;
 
-mod access_log;
-mod balancing;
-mod call;
-mod client_tls;
-mod configuration;
-mod health;
-mod interop;
-mod kubernetes;
-mod kubernetes_objects;
-mod limit;
-mod load;
-mod log;
-mod metrics;
-mod monitoring;
-mod output;
-mod overload;
-mod prometheus;
-mod reflection;
-mod retry;
-mod shutdown;
-mod tls;
-mod tls_files;
-mod tls_reload;
-mod traces;
-mod transport;
-mod watch;
+mod server {
+    mod health;
+    mod limit;
+    mod overload;
+    mod panic;
+    mod reflection;
+    mod shutdown;
+    mod tls;
+    mod tls_reload;
+    mod tonic_server;
+    mod transport;
+}
+
+mod client {
+    mod balancing;
+    mod interop;
+    mod retry;
+    mod tls;
+}
+
+mod cli {
+    mod call;
+    mod configuration;
+    mod health;
+    mod load;
+    mod output;
+    mod tls_files;
+    mod watch;
+}
+
+mod telemetry {
+    mod access_log;
+    mod log;
+    mod metrics;
+    mod prometheus;
+    mod traces;
+}
+
+mod deploy {
+    mod kubernetes;
+    mod kubernetes_objects;
+    mod monitoring;
+}

@@ -19,7 +19,7 @@ with grpc.insecure_channel(sys.argv[1]) as channel:
 
     health = health_pb2_grpc.HealthStub(channel)
     for name in ["", "SampleService"]:
-        answer = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=60)
-        assert answer.status == health_pb2.HealthCheckResponse.SERVING, name
+        response = health.Check(health_pb2.HealthCheckRequest(service=name), timeout=60)
+        assert response.status == health_pb2.HealthCheckResponse.SERVING, name
 
 print("all replies are right")

@@ -28,13 +28,13 @@ endless, panics = sys.argv[1:]
 
 error, took = failure(endless, timeout=1)
 assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED, error
-# It is the server's own answer or grpcio's, whichever came first.
+# Either the server or grpcio notices it first.
 assert 1 <= took < 10, took
 print(f"a deadline of 1 s ended a call after {took * 1000:.0f} ms")
 
 occupied = None
 while True:
-    # It is refused itself where it comes while the one before is still being asked.
+    # This call is refused if the worker is still occupied by the one before.
     if occupied is None or occupied.done():
         request = tutorial_pb2.SampleRequest(message="hello")
         occupied = stub(endless).Call.future(request, timeout=600)

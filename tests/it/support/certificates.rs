@@ -1,4 +1,4 @@
-//! Certificates as they are needed, by an authority of the test's own.
+//! Certificates that an authority of the test issues.
 
 use std::{fs, path::Path};
 
@@ -17,29 +17,29 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, key()).expect("a certificate"))
     }
 
-    /// Its own certificate, in PEM.
+    /// Returns the certificate of the authority, in PEM.
     pub(crate) fn pem(&self) -> String {
         self.0.pem()
     }
 
-    /// Writes its own certificate as `name`; gives the path.
+    /// Writes the certificate of the authority as `name`. Returns the path.
     pub(crate) fn write(&self, folder: &Path, name: &str) -> String {
         write(folder, name, &self.pem())
     }
 
-    /// A certificate for a server on this machine.
+    /// Requests a certificate for a server on this machine.
     pub(crate) fn server(&self) -> Request<'_> {
         self.server_of(&["localhost", "127.0.0.1", "::1"])
     }
 
-    /// A certificate for a server with these DNS names and IP addresses.
+    /// Requests a certificate for a server with these DNS names and IP addresses.
     pub(crate) fn server_of(&self, names: &[&str]) -> Request<'_> {
         let mut params = params("server", names);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         Request { authority: self, params }
     }
 
-    /// A certificate for a client with this common name (CN).
+    /// Requests a certificate for a client with this common name (CN).
     pub(crate) fn client(&self, name: &str) -> Request<'_> {
         let mut params = params(name, &[]);
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
@@ -47,8 +47,7 @@ impl Authority {
     }
 }
 
-/// A certificate that is to be issued, with the serial number 1 and for a thousand
-/// years unless it says otherwise.
+/// A certificate that can be issued. The defaults are the serial number 1, and a thousand years.
 pub(crate) struct Request<'a> {
     authority: &'a Authority,
     params: CertificateParams,
@@ -60,14 +59,14 @@ impl Request<'_> {
         self
     }
 
-    /// From the first day of one year to the first day of another.
+    /// Sets the validity, from the first day of one year to the first day of another.
     pub(crate) fn years(mut self, first: i32, last: i32) -> Self {
         self.params.not_before = date_time_ymd(first, 1, 1);
         self.params.not_after = date_time_ymd(last, 1, 1);
         self
     }
 
-    /// Issues it, with a key of its own.
+    /// Issues the certificate with a new key.
     pub(crate) fn issue(self) -> Issued {
         let key = key();
         let certificate = self.params.signed_by(&key, &self.authority.0).expect("a certificate");
@@ -82,7 +81,7 @@ pub(crate) struct Issued {
 }
 
 impl Issued {
-    /// Writes `tls.crt` and `tls.key`; gives their paths.
+    /// Writes `tls.crt` and `tls.key`. Returns their paths.
     pub(crate) fn write(&self, folder: &Path) -> (String, String) {
         (write(folder, "tls.crt", &self.certificate), write(folder, "tls.key", &self.key))
     }

@@ -1,4 +1,4 @@
-//! A collector of spans: OTLP over gRPC, as any collector speaks it.
+//! A collector of spans: OTLP over gRPC.
 
 use std::sync::{Arc, Mutex};
 
@@ -18,7 +18,7 @@ use tonic::{
 
 use super::process::NEVER;
 
-/// What came in so far.
+/// The spans that have arrived.
 #[derive(Clone, Default)]
 pub(crate) struct Collector(Arc<Inner>);
 
@@ -28,7 +28,7 @@ struct Inner {
     came: Notify,
 }
 
-/// A span, and the name of the service that it is of.
+/// A span, and the name of its service.
 #[derive(Debug, Clone)]
 pub(crate) struct Collected {
     pub(crate) service: String,
@@ -64,7 +64,7 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
 }
 
 impl Collector {
-    /// Listens on loopback; gives its URL too.
+    /// Listens on the loopback interface. Returns the URL too.
     pub(crate) async fn start() -> (Self, String) {
         let collector = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -75,7 +75,7 @@ impl Collector {
         (collector, url)
     }
 
-    /// Waits until there is such a span.
+    /// Waits for a span that `is` accepts.
     pub(crate) async fn span(&self, is: impl Fn(&Collected) -> bool) -> Collected {
         let find = async {
             loop {

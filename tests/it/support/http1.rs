@@ -1,4 +1,4 @@
-//! Plain HTTP/1.0, a connection for each request.
+//! HTTP/1.0 requests, each on a new connection.
 
 use std::{
     io::{self, Read, Write},
@@ -7,7 +7,7 @@ use std::{
 
 use super::process::NEVER;
 
-/// What came back.
+/// A response.
 #[derive(Debug)]
 pub(crate) struct Reply {
     pub(crate) status: u16,
@@ -17,7 +17,7 @@ pub(crate) struct Reply {
 }
 
 impl Reply {
-    /// The value of a header; its name in small letters.
+    /// Returns the value of a header.
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let fields = self.head.lines().filter_map(|line| line.split_once(": "));
         let mut values = fields.filter(|(field, _)| field.eq_ignore_ascii_case(name));
@@ -26,10 +26,10 @@ impl Reply {
 }
 
 pub(crate) fn get(address: &str, target: &str) -> Reply {
-    request(address, "GET", target, "").expect("an answer")
+    request(address, "GET", target, "").expect("a response")
 }
 
-/// `headers` are whole lines, each with its end.
+/// Makes a request. Each line of `headers` ends with CRLF.
 pub(crate) fn request(
     address: &str,
     method: &str,

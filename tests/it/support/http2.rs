@@ -1,4 +1,4 @@
-//! An HTTP/2 peer that does only what it is told, byte by byte (RFC 9113).
+//! An HTTP/2 peer that sends only the frames of the test (RFC 9113).
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -33,13 +33,13 @@ pub(crate) struct Frame {
 }
 
 impl Frame {
-    /// GOAWAY's last stream and its error code.
+    /// Returns the last stream and the error code of GOAWAY.
     pub(crate) fn goaway(&self) -> (u32, u32) {
         assert_eq!(self.kind, GOAWAY);
         (number(&self.payload[..4]), number(&self.payload[4..8]))
     }
 
-    /// SETTINGS as pairs of identifier and value.
+    /// Returns SETTINGS as pairs of identifier and value.
     pub(crate) fn settings(&self) -> Vec<(u16, u32)> {
         assert_eq!(self.kind, SETTINGS);
         let pair = |pair: &[u8]| (u16::from_be_bytes([pair[0], pair[1]]), number(&pair[2..]));
@@ -60,7 +60,7 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
     bytes
 }
 
-/// The headers of a call of `path`, in HPACK without its tables' dynamic part.
+/// Returns the headers of a call of `path`, in HPACK without the dynamic table.
 pub(crate) fn headers(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
     // :method POST, :scheme http, and literals for the rest.
     let mut block = vec![0x83, 0x86];
@@ -68,7 +68,7 @@ pub(crate) fn headers(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
         block.push(0);
         for text in [name, value] {
             let length = text.len();
-            // HPACK's integers: 7 bits, then the rest in sevens.
+            // An integer of HPACK: a prefix of 7 bits, then 7 bits per byte.
             if length < 127 {
                 block.push(u8::try_from(length).expect("below 127"));
             } else {
@@ -109,7 +109,7 @@ impl Peer {
         self.0.write_all(bytes).await.expect("the server reads");
     }
 
-    /// The next frame, or nothing at the end of the connection.
+    /// Returns the next frame, or `None` at the end of the connection.
     pub(crate) async fn frame(&mut self) -> Option<Frame> {
         timeout(NEVER, self.read_frame()).await.expect("neither a frame nor the end")
     }
@@ -123,7 +123,7 @@ impl Peer {
         Some(Frame { kind: head[3], flags: head[4], stream: number(&head[5..]), payload })
     }
 
-    /// The next frame of that kind; those before it are gone.
+    /// Returns the next frame of this kind, and drops those before it.
     pub(crate) async fn next(&mut self, kind: u8) -> Option<Frame> {
         loop {
             let frame = self.frame().await?;
@@ -133,7 +133,7 @@ impl Peer {
         }
     }
 
-    /// All that comes until the end of the connection, or its reset.
+    /// Returns all bytes until the end or the reset of the connection.
     pub(crate) async fn rest(&mut self) -> Vec<u8> {
         let mut bytes = Vec::new();
         let _ = timeout(NEVER, self.0.read_to_end(&mut bytes)).await.expect("it never ended");

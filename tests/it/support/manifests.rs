@@ -1,4 +1,4 @@
-//! The manifests for Kubernetes, as they are shipped.
+//! The shipped manifests for Kubernetes.
 
 use std::{
     collections::BTreeMap,
@@ -8,7 +8,7 @@ use std::{
     process::Command,
 };
 
-use sample_service::config::{self, Layers, Settings};
+use chassis::config::{self, Layers};
 use tempfile::TempDir;
 use yaml_rust2::{Yaml, YamlLoader};
 
@@ -16,17 +16,17 @@ use super::process::{stderr, stdout};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
 
-/// What one folder gives to `kubectl apply -k`.
+/// The manifests of one folder for `kubectl apply -k`.
 pub(crate) struct Manifests {
     pub(crate) folder: &'static str,
     pub(crate) text: String,
     documents: Vec<Yaml>,
-    /// The environment of the server; empty where there is none.
+    /// The environment of the server; empty if the folder has no server.
     pub(crate) environment: BTreeMap<String, String>,
 }
 
-/// Those of the base as they are, and those of every folder as `kubectl kustomize`
-/// renders them where there is a kubectl, as there must be in CI.
+/// Returns the manifests of the base as they are, and those of every folder as `kubectl
+/// kustomize` renders them. In CI there must be a kubectl.
 pub(crate) fn shipped() -> Vec<Manifests> {
     let mut all = vec![base()];
     if Command::new("kubectl").args(["version", "--client"]).output().is_ok() {
@@ -35,14 +35,17 @@ pub(crate) fn shipped() -> Vec<Manifests> {
         all.push(monitoring_over_tls());
     } else {
         assert!(env::var_os("CI").is_none(), "no kubectl: .ci/kubectl installs it");
-        // Past the test's captured output: nobody is to think that it ran.
-        let _ = writeln!(io::stderr(), "NOT TESTED: overlays for Kubernetes, for want of kubectl");
+        // Not captured, so that a skipped test is seen.
+        let _ = writeln!(
+            io::stderr(),
+            "NOT TESTED: overlays for Kubernetes, because there is no kubectl"
+        );
     }
     all
 }
 
-/// Those with a server, each with its settings.
-pub(crate) fn servers() -> Vec<(Manifests, Settings)> {
+/// Returns the manifests that have a server, each with its settings.
+pub(crate) fn servers() -> Vec<(Manifests, config::Settings)> {
     let with_server = shipped().into_iter().filter(|manifests| manifests.pod().is_some());
     let with_settings = with_server.map(|manifests| {
         let settings = manifests.settings();
@@ -68,7 +71,7 @@ fn base() -> Manifests {
     Manifests::new("base, as it is", texts.join("\n---\n"), environment)
 }
 
-/// As the kustomization of monitoring says that it is done.
+/// Returns monitoring over TLS, by the change that its kustomization describes.
 fn monitoring_over_tls() -> Manifests {
     let copy = TempDir::new().expect("a folder");
     let copied = Command::new("cp").arg("-r").arg(DEPLOY).arg(copy.path()).status();
@@ -102,7 +105,7 @@ impl Manifests {
         self.documents.iter().filter(move |document| document["kind"].as_str() == Some(kind))
     }
 
-    /// The one of its kind.
+    /// Returns the only document of a kind.
     pub(crate) fn the(&self, kind: &str) -> &Yaml {
         let mut all = self.of_kind(kind);
         let one = all.next().unwrap_or_else(|| panic!("{}: no {kind}", self.folder));
@@ -110,7 +113,7 @@ impl Manifests {
         one
     }
 
-    /// The server's pod, where there is one.
+    /// Returns the server's pod, or `None` if there is no server.
     pub(crate) fn pod(&self) -> Option<&Yaml> {
         self.of_kind("Deployment").next().map(|deployment| &deployment["spec"]["template"])
     }
@@ -124,11 +127,13 @@ impl Manifests {
         data.iter().map(|(name, value)| (text(name), text(value))).collect()
     }
 
-    /// What the server goes by: the defaults, and what is changed of them.
-    pub(crate) fn settings(&self) -> Settings {
+    /// Returns the settings of the server: the defaults with the changes of the manifests.
+    pub(crate) fn settings(&self) -> config::Settings {
         let pairs = self.environment.iter();
         let environment = pairs.map(|(name, value)| (name.into(), value.into())).collect();
         let layers = Layers { environment, ..Layers::default() };
-        config::load(&layers).expect("valid settings").settings
+        let schema = sample_service::service().schema();
+        let loaded = config::load::<sample_service::settings::Settings>(&schema, &layers);
+        loaded.expect("valid settings").chassis
     }
 }

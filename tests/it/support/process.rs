@@ -1,4 +1,4 @@
-//! The real binary.
+//! The real binary as a process.
 
 use std::{
     env, fs,
@@ -12,11 +12,10 @@ use std::{
 
 use rustix::process::{Pid, Signal, kill_process};
 
-/// Long after what any test waits for has happened, on any machine. Only a
-/// test that fails waits this long.
+/// The timeout of every wait. Only a test that fails waits this long, on any machine.
 pub(crate) const NEVER: Duration = Duration::from_secs(60);
 
-/// The binary without a variable that could configure it.
+/// Returns the binary without variables that could configure it.
 pub(crate) fn command(arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_sample-service"));
     command.args(arguments).env_remove("RUST_LOG");
@@ -52,7 +51,7 @@ pub(crate) fn stderr(output: &Output) -> String {
     String::from_utf8(output.stderr.clone()).expect("UTF-8")
 }
 
-/// A process whose standard output is read line by line; killed when dropped.
+/// A process whose standard output is read line by line. Dropping it kills the process.
 pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
@@ -60,16 +59,22 @@ pub(crate) struct Process {
 
 impl Process {
     pub(crate) fn spawn(command: &mut Command) -> Self {
+        Self::spawn_with(command, Some)
+    }
+
+    /// Spawns a program that prints other text too. Only what `keep` returns of a line is kept.
+    fn spawn_with(command: &mut Command, keep: fn(String) -> Option<String>) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program runs");
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
         let (sender, lines) = channel();
         thread::spawn(move || {
-            stdout.lines().map_while(Result::ok).try_for_each(|line| sender.send(line))
+            let mut lines = stdout.lines().map_while(Result::ok).filter_map(keep);
+            lines.try_for_each(|line| sender.send(line))
         });
         Self { child, lines }
     }
 
-    /// The next line that `find` finds something in; those before it are gone.
+    /// Waits for a line for which `find` returns a value, and drops those before it.
     pub(crate) fn wait_for<T>(&self, find: impl Fn(&str) -> Option<T>) -> T {
         let deadline = Instant::now() + NEVER;
         let mut seen = String::new();
@@ -85,7 +90,7 @@ impl Process {
         }
     }
 
-    /// Writes a line to its standard input, which must be piped.
+    /// Writes a line to standard input, which must be piped.
     pub(crate) fn say(&mut self, line: &str) {
         let stdin = self.child.stdin.as_mut().expect("piped");
         writeln!(stdin, "{line}").expect("it reads");
@@ -103,10 +108,10 @@ impl Process {
         send_signal(&self.child, signal);
     }
 
-    /// Waits for the end; returns how it ended and the lines not yet waited for.
+    /// Waits for the end. Returns the status and the lines that were not waited for.
     pub(crate) fn wait(mut self) -> (ExitStatus, Vec<String>) {
         let deadline = Instant::now() + NEVER;
-        // The reader ends with the output, and the output with the process.
+        // The lines end when the output of the process ends.
         let mut lines = Vec::new();
         while let Ok(line) =
             self.lines.recv_timeout(deadline.saturating_duration_since(Instant::now()))
@@ -124,17 +129,17 @@ pub(crate) fn send_signal(child: &Child, signal: Signal) {
 
 impl Drop for Process {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// `serve` on a free port of loopback, with a log in JSON.
+/// `serve` on a free port of the loopback interface, with a log in JSON.
 pub(crate) struct ServerProcess {
     pub(crate) process: Process,
     pub(crate) address: String,
-    /// Where metrics are; empty where they are off.
+    /// The address of the metrics; empty if they are off.
     pub(crate) metrics_address: String,
 }
 
@@ -143,21 +148,32 @@ impl ServerProcess {
         Self::start_command(&mut command(&["serve", "--log-format", "json"]), arguments)
     }
 
-    /// With these settings in its environment.
+    /// Starts the server with these settings in its environment.
     pub(crate) fn with(settings: &[(&str, &str)], arguments: &[&str]) -> Self {
         let mut serve = command(&["serve", "--log-format", "json"]);
         Self::start_command(serve.envs(settings.iter().copied()), arguments)
     }
 
     pub(crate) fn start_command(command: &mut Command, arguments: &[&str]) -> Self {
-        // Nobody waits for a load balancer here.
+        // Tests need no time for load balancers.
         if command.get_envs().all(|(name, _)| name != "SAMPLE__SHUTDOWN__LAME_DUCK") {
             command.env("SAMPLE__SHUTDOWN__LAME_DUCK", "0s");
         }
         if !arguments.contains(&"--address") {
             command.args(["--address", "127.0.0.1:0"]);
         }
-        let process = Process::spawn(command.args(arguments));
+        Self::start_process(Process::spawn(command.args(arguments)))
+    }
+
+    /// Starts this test program as a server. The test harness prints lines too, which are not
+    /// JSON.
+    pub(crate) fn start_test_program(command: &mut Command) -> Self {
+        command.env("SAMPLE__SHUTDOWN__LAME_DUCK", "0s");
+        let json = |line: String| line.find('{').map(|start| line[start..].to_owned());
+        Self::start_process(Process::spawn_with(command, json))
+    }
+
+    fn start_process(process: Process) -> Self {
         let listening = process.wait_for(|line| {
             let event = event(line);
             (event["message"] == "listening").then_some(event)
@@ -183,14 +199,14 @@ pub(crate) fn event(line: &str) -> serde_json::Value {
     serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))
 }
 
-/// The resident memory of a process, in KiB.
+/// Returns the resident memory of a process, in KiB.
 pub(crate) fn memory(process: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{process}/status")).expect("it runs");
     let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("it has memory");
     line.trim().trim_end_matches(" kB").parse().expect("a number")
 }
 
-/// An address at which nothing listens.
+/// Returns an address at which no process listens.
 pub(crate) fn unused_address() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
     listener.local_addr().expect("it is bound").to_string()

@@ -1,4 +1,4 @@
-//! A real Prometheus, as Debian's package `prometheus` has it.
+//! A real Prometheus, from Debian's package `prometheus`.
 
 use std::{
     env, fs,
@@ -16,14 +16,14 @@ use super::{
     process::{NEVER, unused_address},
 };
 
-/// What is shipped for it.
+/// The folder with the shipped files.
 pub(crate) const SHIPPED: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/observability");
 
-/// How long between two looks at what is not there yet.
+/// The time between two queries while a test waits for a result.
 const PAUSE: Duration = Duration::from_millis(100);
 
-/// The command of `prometheus` or `promtool`, or nothing where this machine has
-/// none. In CI that is a failure.
+/// Returns the command of `prometheus` or `promtool`, or `None` if this machine does not have it.
+/// In CI that is a failure.
 pub(crate) fn program(name: &str) -> Option<Command> {
     let version = Command::new(name).arg("--version").output();
     if version.is_ok_and(|output| output.status.success()) {
@@ -31,13 +31,13 @@ pub(crate) fn program(name: &str) -> Option<Command> {
     }
     let problem = format!("there is no {name}; Debian's package prometheus has it");
     assert!(env::var_os("CI").is_none(), "{problem}");
-    // Past the test's captured output: nobody is to think that it ran.
+    // Not captured, so that a skipped test is seen.
     let _ = writeln!(io::stderr(), "NOT TESTED against Prometheus: {problem}");
     None
 }
 
-/// Scrapes by the shipped configuration, but several times a second; killed when
-/// dropped.
+/// A Prometheus with the shipped configuration, but a shorter interval. Dropping it kills the
+/// process.
 pub(crate) struct Prometheus {
     child: Child,
     address: String,
@@ -45,7 +45,7 @@ pub(crate) struct Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes those addresses.
+    /// Starts to scrape these addresses.
     pub(crate) fn start(targets: &[&str]) -> Option<Self> {
         let mut prometheus = program("prometheus")?;
         let folder = tempfile::tempdir().expect("a folder");
@@ -72,15 +72,15 @@ impl Prometheus {
         Some(Self { child, address, folder })
     }
 
-    /// What its API has at that path; nothing where it is not (yet) there.
+    /// Returns the data of the API at this path, or `None` if there is none (yet).
     pub(crate) fn api(&self, path: &str) -> Option<Value> {
         let reply = http1::request(&self.address, "GET", &format!("/api/v1/{path}"), "").ok()?;
-        let mut answer: Value = serde_json::from_str(&reply.body).ok()?;
-        assert_eq!(answer["status"], "success", "{path}: {answer}");
-        Some(answer["data"].take())
+        let mut response: Value = serde_json::from_str(&reply.body).ok()?;
+        assert_eq!(response["status"], "success", "{path}: {response}");
+        Some(response["data"].take())
     }
 
-    /// The series that a query gives, each with its value.
+    /// Returns the series of a query, each with its value.
     pub(crate) fn query(&self, query: &str) -> Vec<(Value, f64)> {
         let encoded: String = query.bytes().map(|byte| format!("%{byte:02X}")).collect();
         let Some(data) = self.api(&format!("query?query={encoded}")) else { return Vec::new() };
@@ -89,7 +89,7 @@ impl Prometheus {
         series.map(|one| (one["metric"].clone(), value(one).expect("a number"))).collect()
     }
 
-    /// Waits until `found` finds what it looks for; says `what` was not there.
+    /// Waits until `found` returns a value. `what` completes the error "never …".
     pub(crate) fn wait_for<T>(&self, what: &str, found: impl Fn(&Self) -> Option<T>) -> T {
         let deadline = Instant::now() + NEVER;
         loop {
@@ -102,7 +102,7 @@ impl Prometheus {
         }
     }
 
-    /// Waits until the query, which gives one series, has that value.
+    /// Waits until the query returns one series with this value.
     pub(crate) fn wait_for_value(&self, query: &str, expected: f64) {
         let deadline = Instant::now() + NEVER;
         loop {
@@ -118,13 +118,13 @@ impl Prometheus {
 
 impl Drop for Prometheus {
     fn drop(&mut self) {
-        // It may have ended by itself.
+        // The process may have ended by itself.
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
 }
 
-/// The text of a file that is shipped.
+/// Returns the text of a shipped file.
 pub(crate) fn shipped(name: &str) -> String {
     fs::read_to_string(format!("{SHIPPED}/{name}")).expect("it is shipped")
 }

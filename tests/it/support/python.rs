@@ -1,5 +1,5 @@
-//! Python with the newest grpcio and the schemas of Kubernetes, in a virtual
-//! environment that is set up once for each build folder.
+//! Python with the newest grpcio and the schemas of Kubernetes, in a virtual environment that is
+//! set up once for each build folder.
 
 use std::{
     env,
@@ -13,8 +13,8 @@ const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/python");
 const PACKAGES: [&str; 5] =
     ["grpcio", "grpcio-tools", "grpcio-health-checking", "grpcio-status", "kubernetes-validate"];
 
-/// Python's command with a script of ours, or nothing where this machine has
-/// no Python that can set up an environment. In CI that is a failure.
+/// Returns Python's command with a script of this folder, or `None` if this machine has no Python
+/// that can set up an environment. In CI that is a failure.
 pub(crate) fn script(name: &str) -> Option<Command> {
     match environment() {
         Ok(environment) => {
@@ -25,7 +25,7 @@ pub(crate) fn script(name: &str) -> Option<Command> {
         }
         Err(problem) => {
             assert!(env::var_os("CI").is_none(), "{problem}");
-            // Past the test's captured output: nobody is to think that it ran.
+            // Not captured, so that a skipped test is seen.
             let _ = writeln!(io::stderr(), "NOT TESTED with Python: {problem}");
             None
         }
@@ -35,11 +35,11 @@ pub(crate) fn script(name: &str) -> Option<Command> {
 fn environment() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grpcio");
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    // Tests run side by side, in nextest even as processes of their own.
+    // Tests run at the same time, and with nextest in processes of their own.
     let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
 
-    // Another list of packages makes it incomplete.
+    // The name changes with the list of packages.
     let complete = folder.join(PACKAGES.join("+"));
     if !complete.exists() {
         let python = folder.join("bin/python");

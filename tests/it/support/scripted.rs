@@ -1,4 +1,4 @@
-//! A server that answers each call as it is told, and remembers what it was asked.
+//! A server that responds to each call as its script says, and records the calls.
 
 use std::{
     collections::VecDeque,
@@ -14,25 +14,25 @@ use tonic::Code;
 use super::wire::{message, text};
 
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Answer {
+pub(crate) enum Reaction {
     Reply,
-    /// Trailers alone, with this pushback.
+    /// Only trailers, with this pushback.
     Status(Code, Option<&'static str>),
     /// RST_STREAM.
     Reset(Reason),
     /// The end of the whole connection.
     Break,
-    /// The same, with GOAWAY before it, whose last stream is this call's.
+    /// GOAWAY, whose last stream is this call's, and then the end of the connection.
     GoAway(Reason),
-    /// The head of an answer, and then the end of the connection.
+    /// The head of a response, and then the end of the connection.
     BreakAfterHead,
-    /// The head of an answer, and nothing after it.
+    /// The head of a response, and nothing after it.
     HeadAlone,
-    /// What a proxy says.
+    /// A status of HTTP, as from a proxy.
     Http(u16),
 }
 
-/// A call as it arrived.
+/// A call that has arrived.
 pub(crate) struct Seen {
     pub(crate) at: Instant,
     pub(crate) headers: HeaderMap,
@@ -40,7 +40,7 @@ pub(crate) struct Seen {
 
 #[derive(Clone, Default)]
 struct Shared {
-    script: Arc<Mutex<VecDeque<Answer>>>,
+    script: Arc<Mutex<VecDeque<Reaction>>>,
     seen: Arc<Mutex<Vec<Seen>>>,
 }
 
@@ -50,8 +50,8 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    /// Answers with each of the script in turn, and with replies after that.
-    pub(crate) async fn start(script: &[Answer]) -> Self {
+    /// Responds with the script in its order, and with replies after that.
+    pub(crate) async fn start(script: &[Reaction]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
         let shared = Shared::default();
@@ -67,62 +67,62 @@ impl Scripted {
         Self { address, shared }
     }
 
-    /// What has been asked since it was last looked at.
+    /// Takes the calls since the last time.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.shared.seen.lock().expect("no panic"))
     }
 }
 
 impl Shared {
-    fn record<T>(&self, request: &Request<T>) -> Answer {
+    fn record<T>(&self, request: &Request<T>) -> Reaction {
         let seen = Seen { at: Instant::now(), headers: request.headers().clone() };
         self.seen.lock().expect("no panic").push(seen);
-        self.script.lock().expect("no panic").pop_front().unwrap_or(Answer::Reply)
+        self.script.lock().expect("no panic").pop_front().unwrap_or(Reaction::Reply)
     }
 }
 
 async fn serve(tcp: TcpStream, shared: Shared) {
     let Ok(mut connection) = h2::server::handshake(tcp).await else { return };
-    let mut ping = connection.ping_pong().expect("the first to ask");
+    let mut ping = connection.ping_pong().expect("it was not taken before");
     let mut open = Vec::new();
     while let Some(Ok((request, mut respond))) = connection.accept().await {
-        let answer = shared.record(&request);
-        // Dropped, it would be reset.
-        let body = match answer {
-            Answer::Break => return,
-            Answer::GoAway(reason) => {
+        let response = shared.record(&request);
+        // Dropping it would reset the stream.
+        let body = match response {
+            Reaction::Break => return,
+            Reaction::GoAway(reason) => {
                 connection.abrupt_shutdown(reason);
                 None
             }
-            Answer::Reset(reason) => {
+            Reaction::Reset(reason) => {
                 respond.send_reset(reason);
                 None
             }
-            Answer::Reply => {
+            Reaction::Reply => {
                 let mut body = respond.send_response(head(200, &[]), false).expect("sent");
                 body.send_data(message(false, &text("scripted")), false).expect("sent");
                 let trailers = head(200, &[("grpc-status", "0")]).headers().clone();
                 body.send_trailers(trailers).expect("sent");
                 None
             }
-            Answer::Status(code, pushback) => {
+            Reaction::Status(code, pushback) => {
                 let code = (code as i32).to_string();
                 let mut headers = vec![("grpc-status", code.as_str())];
                 headers.extend(pushback.map(|pushback| ("grpc-retry-pushback-ms", pushback)));
                 respond.send_response(head(200, &headers), true).expect("sent");
                 None
             }
-            Answer::Http(status) => {
+            Reaction::Http(status) => {
                 respond.send_response(head(status, &[]), true).expect("sent");
                 None
             }
-            Answer::HeadAlone | Answer::BreakAfterHead => {
+            Reaction::HeadAlone | Reaction::BreakAfterHead => {
                 Some(respond.send_response(head(200, &[]), false).expect("sent"))
             }
         };
         open.push((request, body));
-        if matches!(answer, Answer::BreakAfterHead) {
-            // Once the second PING is answered, what was sent before the first is there.
+        if matches!(response, Reaction::BreakAfterHead) {
+            // The second acknowledged PING shows that everything before the first has arrived.
             for _ in 0..2 {
                 tokio::select! {
                     pong = ping.ping(Ping::opaque()) => { pong.expect("a pong"); }

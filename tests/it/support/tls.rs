@@ -1,4 +1,4 @@
-//! A TLS client that shows what it was shown.
+//! A TLS client that returns the serial number of the server's certificate.
 
 use std::{io, sync::Arc};
 
@@ -24,7 +24,7 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Trusts this authority, which is in PEM.
+    /// Returns a client that trusts this authority, which is in PEM.
     pub(crate) fn new(authority: String) -> Self {
         let protocols = vec![b"h2".to_vec()];
         Self { authority, identity: None, versions: vec![&TLS12, &TLS13], protocols }
@@ -40,13 +40,13 @@ impl Client {
         self
     }
 
-    /// What it offers in ALPN.
+    /// Sets the protocols for ALPN.
     pub(crate) fn protocols(mut self, protocols: &[&str]) -> Self {
         self.protocols = protocols.iter().map(|name| name.as_bytes().to_vec()).collect();
         self
     }
 
-    /// What its connections share: with it, a session can be resumed.
+    /// Returns a connector, whose connections can resume a session.
     pub(crate) fn connector(&self) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         for authority in CertificateDer::pem_slice_iter(self.authority.as_bytes()) {
@@ -73,8 +73,7 @@ impl Client {
         connect(&self.connector(), address).await
     }
 
-    /// A new connection that speaks HTTP/2, and the serial number of the
-    /// certificate that it was shown.
+    /// Returns a new connection with HTTP/2, and the serial number of the server's certificate.
     pub(crate) async fn caller(&self, address: &str) -> (Caller, u64) {
         let tls = self.connect(address).await.expect("a connection");
         let chain = tls.get_ref().1.peer_certificates().expect("the server showed one");
@@ -92,7 +91,7 @@ pub(crate) async fn connect(
     connector.connect(name, TcpStream::connect(address).await?).await
 }
 
-/// The number that is written as in `01:e2:40`.
+/// Parses a number such as `01:e2:40`.
 pub(crate) fn serial(text: &str) -> u64 {
     u64::from_str_radix(&text.replace(':', ""), 16).expect("a number")
 }

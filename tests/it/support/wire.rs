@@ -1,4 +1,4 @@
-//! A caller that shows what is on the wire, and has no deadline of its own.
+//! A caller that shows headers, body and trailers, and sets no deadline.
 
 use bytes::Bytes;
 use h2::client::SendRequest;
@@ -11,16 +11,16 @@ use tonic::{Code, Status};
 
 pub(crate) struct Caller(SendRequest<Bytes>);
 
-/// What came back of a call.
+/// The response of a call.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct Response {
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
-    /// The trailers, or the headers where there was nothing else.
+    /// The trailers, or the headers if there are no trailers.
     pub(crate) trailers: HeaderMap,
 }
 
-impl Answer {
+impl Response {
     pub(crate) fn status(&self) -> Status {
         Status::from_header_map(&self.trailers).expect("a status")
     }
@@ -30,15 +30,15 @@ impl Answer {
     }
 }
 
-/// A message with its prefix.
+/// Returns a message with its prefix.
 pub(crate) fn message(compressed: bool, message: &[u8]) -> Bytes {
     let length = u32::try_from(message.len()).expect("it is small");
     [&[u8::from(compressed)][..], &length.to_be_bytes(), message].concat().into()
 }
 
-/// The field 1 that is text, of both messages of the service.
+/// Encodes a message with a text in field 1, such as both messages of the service.
 pub(crate) fn text(text: &str) -> Vec<u8> {
-    prost::Message::encode_to_vec(&crate::support::request(text))
+    prost::Message::encode_to_vec(&super::in_process::request(text))
 }
 
 impl Caller {
@@ -55,7 +55,7 @@ impl Caller {
         Self(sender)
     }
 
-    /// Sends the head of a call and no more of it.
+    /// Sends only the headers of a call.
     pub(crate) async fn begin(
         &mut self,
         headers: &[(&str, &str)],
@@ -63,7 +63,7 @@ impl Caller {
         self.begin_at("/SampleService/Call", headers).await
     }
 
-    /// The same, of the method at another path.
+    /// Sends only the headers of a call of another path.
     pub(crate) async fn begin_at(
         &mut self,
         path: &str,
@@ -79,7 +79,7 @@ impl Caller {
         self.0.clone().ready().await.expect("a stream").send_request(request, false).expect("sent")
     }
 
-    pub(crate) async fn call(&mut self, headers: &[(&str, &str)], body: Bytes) -> Answer {
+    pub(crate) async fn call(&mut self, headers: &[(&str, &str)], body: Bytes) -> Response {
         self.call_at("/SampleService/Call", headers, body).await
     }
 
@@ -88,16 +88,16 @@ impl Caller {
         path: &str,
         headers: &[(&str, &str)],
         body: Bytes,
-    ) -> Answer {
-        let (answer, mut stream) = self.begin_at(path, headers).await;
-        // The answer may be there before all is sent.
+    ) -> Response {
+        let (response, mut stream) = self.begin_at(path, headers).await;
+        // The response may arrive before everything is sent.
         let _ = stream.send_data(body, true);
-        read(answer).await
+        read(response).await
     }
 }
 
-pub(crate) async fn read(answer: h2::client::ResponseFuture) -> Answer {
-    let (head, mut stream) = answer.await.expect("an answer").into_parts();
+pub(crate) async fn read(response: h2::client::ResponseFuture) -> Response {
+    let (head, mut stream) = response.await.expect("a response").into_parts();
     let mut body = Vec::new();
     while let Some(data) = stream.data().await {
         let data = data.expect("no error");
@@ -105,7 +105,7 @@ pub(crate) async fn read(answer: h2::client::ResponseFuture) -> Answer {
         body.extend(data);
     }
     let trailers = stream.trailers().await.expect("no error");
-    Answer {
+    Response {
         trailers: trailers.unwrap_or_else(|| head.headers.clone()),
         headers: head.headers,
         body,

@@ -1,0 +1,13 @@
+//! What client commands share: their arguments, and how they run.
+//!
+//! The commands `health` and `load` use it, and a service's own `call` command can.
+
+mod connection;
+mod metadata;
+mod run;
+
+pub use connection::{ConnectionArgs, TlsArgs};
+pub use metadata::parse_metadata;
+pub use run::{Outcome, flush_spans, start_tracing, until_interrupted};
+
+pub use crate::wrong_arguments::WrongArguments;

@@ -1,0 +1,206 @@
+//! The channel: round robin over the connections to its servers.
+
+use std::{
+    pin::Pin,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering::Relaxed},
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use http::{HeaderValue, Request, Response, uri::Scheme};
+use tokio::{sync::watch, time::timeout};
+use tonic::{Status, body::Body};
+use tower::Service;
+use wire::trace::Tracing;
+
+use crate::{
+    address::Address,
+    balancer::{Snapshot, Subchannel, balance},
+    deadline::timeout_exceeded,
+    failure::Failure,
+    response_body::ResponseBody,
+    retry::MAX_ATTEMPTS,
+    settings::Settings,
+    target::Target,
+    throttle::Throttle,
+    tls::TlsError,
+};
+
+/// Sends calls to the servers of a [`Target`]. Clones share the connections.
+///
+/// It is a service for tonic's generated clients, for methods of all four kinds. Calls are
+/// balanced (round robin) over all IP addresses. A call ends at its deadline, which follows
+/// from the target's timeout or from a shorter `grpc-timeout` of the request. For streams
+/// that last longer, use [`without_deadline`](Self::without_deadline).
+///
+/// - A request that is complete at once, as of a unary or server streaming method, is
+///   retried as gRFC A6 defines. The response then has `grpc-previous-rpc-attempts`.
+/// - A request that is a stream is sent while it is produced, as fast as the server reads it.
+///   It is sent at most once. The stream is dropped when the call ends.
+///
+/// If the extensions of a request contain a [`ParentCall`](wire::parent::ParentCall), the
+/// call ends at the parent's deadline at the latest, and passes on its trace and its
+/// `x-request-id`.
+#[derive(Debug, Clone)]
+pub struct Channel {
+    snapshot: watch::Receiver<Snapshot>,
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) timeout: Option<Duration>,
+    wait_for_ready: bool,
+}
+
+/// What the clones of a channel share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    address: Address,
+    pub(crate) scheme: Scheme,
+    pub(crate) throttle: Throttle,
+    pub(crate) max_attempts: u32,
+    pub(crate) user_agent: HeaderValue,
+    pub(crate) tracing: Option<Tracing>,
+    /// The position of the round robin.
+    next: AtomicUsize,
+}
+
+impl Channel {
+    /// Returns a channel, and starts to connect in the background.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is called outside of a tokio runtime.
+    pub fn new(target: &Target) -> Self {
+        let (sender, snapshot) = watch::channel(Snapshot::default());
+        let scheme = if target.tls.is_some() { Scheme::HTTPS } else { Scheme::HTTP };
+        let shared = Shared {
+            address: target.address.clone(),
+            scheme,
+            throttle: Throttle::new(),
+            max_attempts: target.max_attempts,
+            user_agent: target.user_agent.clone(),
+            tracing: target.tracing.clone(),
+            // Random, so that clients that make one call each do not all call the first server.
+            next: AtomicUsize::new(usize::from(fastrand::u16(..))),
+        };
+        tokio::spawn(balance(target.clone(), sender));
+        Self {
+            snapshot,
+            shared: Arc::new(shared),
+            timeout: Some(target.timeout),
+            wait_for_ready: target.wait_for_ready,
+        }
+    }
+
+    /// Returns the channel that a service's settings describe, and starts to connect in the
+    /// background.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the TLS settings are incomplete, or if a file cannot be read.
+    ///
+    /// # Panics
+    ///
+    /// Panics if it is called outside of a tokio runtime.
+    pub fn from_settings(
+        settings: &Settings,
+        user_agent: HeaderValue,
+        tracing: Option<Tracing>,
+    ) -> Result<Self, TlsError> {
+        Ok(Self::new(&Target {
+            address: settings.address.clone(),
+            tls: settings.tls()?,
+            timeout: settings.timeout,
+            wait_for_ready: false,
+            max_attempts: MAX_ATTEMPTS,
+            user_agent,
+            tracing,
+        }))
+    }
+
+    /// Returns a channel with the same connections, whose calls have no timeout of the
+    /// channel and wait for a connection. It is for streams that last.
+    #[must_use]
+    pub fn without_deadline(&self) -> Self {
+        Self { timeout: None, wait_for_ready: true, ..self.clone() }
+    }
+
+    /// Waits for the first connection, until the timeout.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the connection to every address fails, or with `wait_for_ready`
+    /// if there is none until the timeout.
+    pub async fn connected(&self) -> Result<(), Failure> {
+        let mut snapshot = self.snapshot.clone();
+        let wait = snapshot.wait_for(|snapshot| {
+            !snapshot.ready.is_empty() || (!self.wait_for_ready && snapshot.failure.is_some())
+        });
+        let _ = timeout(self.timeout.unwrap_or(Duration::MAX), wait).await;
+        let snapshot = self.snapshot.borrow();
+        if !snapshot.ready.is_empty() {
+            return Ok(());
+        }
+        let exceeded = || timeout_exceeded(self.timeout.unwrap_or_default());
+        match &snapshot.failure {
+            None if snapshot.is_silent => Err(Failure::Call(exceeded())),
+            cause => Err(Failure::Connect {
+                address: self.shared.address.clone(),
+                cause: cause.clone().unwrap_or_else(|| exceeded().message().to_owned()),
+            }),
+        }
+    }
+
+    /// Returns whether there is a connection that accepts calls.
+    pub fn is_connected(&self) -> bool {
+        self.snapshot.borrow().ready.iter().any(|ready| !ready.sender.is_closed())
+    }
+
+    /// Waits for a connection, and returns the next one of the round robin.
+    ///
+    /// # Errors
+    ///
+    /// Returns UNAVAILABLE if every address has failed, unless calls wait for a connection.
+    pub(crate) async fn next_subchannel(&self) -> Result<Subchannel, Status> {
+        if let Some(subchannel) = self.try_next(&self.snapshot.borrow()) {
+            return subchannel;
+        }
+        let mut snapshot = self.snapshot.clone();
+        loop {
+            if let Some(subchannel) = self.try_next(&snapshot.borrow_and_update()) {
+                return subchannel;
+            }
+            let changed = snapshot.changed().await;
+            changed.map_err(|_closed| Status::cancelled("the runtime has shut down"))?;
+        }
+    }
+
+    fn try_next(&self, snapshot: &Snapshot) -> Option<Result<Subchannel, Status>> {
+        let count = snapshot.ready.len();
+        let start = self.shared.next.fetch_add(1, Relaxed);
+        let mut all = (0..count).map(|offset| &snapshot.ready[start.wrapping_add(offset) % count]);
+        // The balancer learns that a connection is lost only when its task runs. On a single
+        // thread, a call could be sent on the same closed connection again and again.
+        if let Some(subchannel) = all.find(|subchannel| !subchannel.sender.is_closed()) {
+            return Some(Ok(subchannel.clone()));
+        }
+        let failure = snapshot.failure.as_ref().filter(|_| !self.wait_for_ready)?;
+        let address = &self.shared.address;
+        Some(Err(Status::unavailable(format!("cannot connect to {address}: {failure}"))))
+    }
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<ResponseBody>;
+    type Error = Status;
+    type Future = Pin<Box<dyn Future<Output = Result<Response<ResponseBody>, Status>> + Send>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Status>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.clone().send(request))
+    }
+}

@@ -1,0 +1,46 @@
+//! The headers that the channel adds to each attempt.
+
+use http::{HeaderMap, HeaderValue, header::USER_AGENT};
+
+use crate::deadline::{Deadline, GRPC_TIMEOUT};
+
+/// The header with the number of earlier attempts of the same call (gRFC A6). The channel
+/// adds it to requests, and to the response or the status of a call that was retried.
+pub const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+
+/// Returns the value of `user-agent` for a program, such as `sample-service/1.2.3`.
+/// Characters that a header cannot contain are left out.
+pub fn user_agent(name: &str, version: &str) -> HeaderValue {
+    let text: String = format!("{name}/{version}").chars().filter(char::is_ascii_graphic).collect();
+    HeaderValue::try_from(text).expect("graphic ASCII is allowed in a header")
+}
+
+/// Returns the headers of an attempt: the headers of the call, and those that differ
+/// between attempts.
+pub(crate) fn of_attempt(
+    call: &HeaderMap,
+    user_agent: &HeaderValue,
+    previous: u32,
+    deadline: Option<Deadline>,
+) -> HeaderMap {
+    let mut headers = call.clone();
+    headers.insert(USER_AGENT, user_agent.clone());
+    if let Some(deadline) = deadline {
+        headers.insert(GRPC_TIMEOUT, deadline.header());
+    }
+    if previous > 0 {
+        headers.insert(PREVIOUS_ATTEMPTS, previous.into());
+    }
+    headers
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_user_agent_contains_only_what_a_header_can() {
+        assert_eq!(user_agent("sample-service", "1.2.3"), "sample-service/1.2.3");
+        assert_eq!(user_agent("bücher laden", "1\n"), "bcherladen/1");
+    }
+}

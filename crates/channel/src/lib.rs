@@ -1,0 +1,58 @@
+//! The client side of gRPC: a channel for tonic's generated clients, and what client commands
+//! share.
+//!
+//! A [`Channel`] resolves the address of its [`Target`], keeps a connection to each IP
+//! address, and spreads calls over them (round robin). It retries calls as gRFC A6 defines.
+//! A service describes the channels to other services with [`Settings`].
+//!
+//! In reading order:
+//!
+//! - `channel`, `call`: what a call passes through. `deadline` says when it ends, `retry` and
+//!   `throttle` whether it is retried, `headers` what each attempt adds.
+//! - `request_body`, `upload`, `response_body`: requests that are complete and requests that
+//!   are streams.
+//! - `balancer`, `address`, `backoff`: resolution, subchannels and reconnection.
+//! - `connection`, `tls`, `transport`, `sender`, `stream_limit`: one connection.
+//! - [`arguments`], [`output`], `health`: the client commands.
+
+#![warn(missing_docs)]
+
+mod address;
+pub mod arguments;
+mod backoff;
+mod balancer;
+mod call;
+mod channel;
+mod connection;
+mod deadline;
+mod failure;
+mod headers;
+mod health;
+pub mod output;
+mod request_body;
+mod response_body;
+mod retry;
+mod sender;
+mod settings;
+mod status;
+mod stream_limit;
+mod target;
+mod throttle;
+mod tls;
+mod tls_problem;
+mod transport;
+mod unverified;
+mod upload;
+mod wrong_arguments;
+
+pub use address::Address;
+pub use balancer::MIN_RECONNECT_BACKOFF;
+pub use channel::Channel;
+pub use failure::Failure;
+pub use headers::{PREVIOUS_ATTEMPTS, user_agent};
+pub use health::health_command;
+pub use response_body::ResponseBody;
+pub use retry::MAX_ATTEMPTS;
+pub use settings::Settings;
+pub use target::Target;
+pub use tls::{Tls, TlsError, TlsFiles};

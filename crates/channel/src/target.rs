@@ -1,0 +1,29 @@
+//! What a channel is made from.
+
+use std::time::Duration;
+
+use http::HeaderValue;
+use wire::trace::Tracing;
+
+use crate::{address::Address, tls::Tls};
+
+/// The servers of a channel, and how it calls them.
+#[derive(Debug, Clone)]
+pub struct Target {
+    /// The address of the servers.
+    pub address: Address,
+    /// How connections are secured; `None` for plaintext.
+    pub tls: Option<Tls>,
+    /// The timeout of [`Channel::connected`](crate::Channel::connected), and of each call
+    /// with its retries.
+    pub timeout: Duration,
+    /// Whether calls wait for a connection until their deadline, even if every address has
+    /// failed.
+    pub wait_for_ready: bool,
+    /// The maximum number of attempts per call; 1 for no retries.
+    pub max_attempts: u32,
+    /// The `user-agent` of each call. See [`user_agent`](crate::user_agent).
+    pub user_agent: HeaderValue,
+    /// Where the span of each call is sent, if anywhere.
+    pub tracing: Option<Tracing>,
+}

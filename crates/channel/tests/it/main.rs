@@ -1,0 +1,8 @@
+//! The channel against a tonic server, and against a scripted HTTP/2 server.
+
+mod call;
+mod cancel;
+mod flow_control;
+mod kinds;
+mod parent;
+mod support;

@@ -1,0 +1,8 @@
+//! Which calls may run: the queue and the workers of unary calls, and the slots of streams.
+
+mod queue;
+mod service_time;
+mod streams;
+
+pub(crate) use queue::Queue;
+pub(crate) use streams::{StreamPermit, Streams};

@@ -1,0 +1,303 @@
+//! The body of every request and every response.
+
+use std::{
+    fmt, mem,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, HeaderValue};
+use http_body::{Body as HttpBody, Frame};
+use http_body_util::BodyExt;
+use tokio::time::{Instant, Sleep, sleep_until};
+use tokio_util::sync::WaitForCancellationFutureOwned;
+use tonic::Status;
+
+use crate::{
+    admission::StreamPermit,
+    cause::Cause,
+    http2::{RequestBody, ResponseBody},
+    in_flight::InFlightGuard,
+    telemetry::CallRecord,
+};
+
+/// What can end a stream before its frames do.
+#[derive(Default)]
+struct EarlyEnd {
+    deadline: Option<Pin<Box<Sleep>>>,
+    cutting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+}
+
+/// The frames of a streaming body.
+pub(crate) type BoxFrames = Pin<Box<dyn HttpBody<Data = Bytes, Error = Status> + Send>>;
+
+/// The body of a request or a response.
+///
+/// The one message of a unary call is held as it is, and costs no allocation of its own.
+/// A layer may replace the body of a request; [`Body::stream`] takes any frames.
+#[derive(Default)]
+pub struct Body {
+    frames: Frames,
+    // The fields below end, in this order, after the frames have been dropped: a call is
+    // recorded once all of it is over.
+    early_end: Option<Box<EarlyEnd>>,
+    _permit: Option<Box<StreamPermit>>,
+    in_flight: Option<InFlightGuard>,
+    record: Option<CallRecord>,
+}
+
+#[derive(Default)]
+enum Frames {
+    #[default]
+    Empty,
+    /// What the peer sends.
+    Received(RequestBody),
+    /// The one framed message of a unary call, and the trailers of a response.
+    Message {
+        data: Bytes,
+        trailers: Trailers,
+    },
+    Stream(BoxFrames),
+}
+
+/// The trailers of a complete response. Small, because a body is moved several times.
+#[derive(Default)]
+enum Trailers {
+    #[default]
+    None,
+    /// The status OK alone.
+    Ok,
+    Other(Box<HeaderMap>),
+}
+
+impl Trailers {
+    fn take(&mut self) -> Option<HeaderMap> {
+        match mem::take(self) {
+            Self::None => None,
+            Self::Ok => {
+                let mut trailers = HeaderMap::with_capacity(1);
+                trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
+                Some(trailers)
+            }
+            Self::Other(trailers) => Some(*trailers),
+        }
+    }
+}
+
+impl Body {
+    /// Returns a body without frames.
+    pub fn empty() -> Self {
+        Self::default()
+    }
+
+    /// Returns a body with these frames.
+    pub fn stream<B>(frames: B) -> Self
+    where
+        B: HttpBody<Data = Bytes, Error = Status> + Send + 'static,
+    {
+        Self { frames: Frames::Stream(Box::pin(frames)), ..Self::default() }
+    }
+
+    /// Returns whether the body is one message with the status OK.
+    pub(crate) fn is_ok_message(&self) -> bool {
+        matches!(self.frames, Frames::Message { trailers: Trailers::Ok, .. })
+    }
+
+    /// Replaces the frames by one framed message.
+    pub(crate) fn set_message(&mut self, data: Bytes) {
+        self.frames = Frames::Message { data, trailers: Trailers::None };
+    }
+
+    /// Returns the body of a response with one framed message and the status OK.
+    pub(crate) fn response(data: Bytes) -> Self {
+        Self { frames: Frames::Message { data, trailers: Trailers::Ok }, ..Self::default() }
+    }
+
+    pub(crate) fn received(body: RequestBody) -> Self {
+        Self { frames: Frames::Received(body), ..Self::default() }
+    }
+
+    /// Returns the framed message if the body is one message.
+    pub(crate) fn as_message(&self) -> Option<&Bytes> {
+        match &self.frames {
+            Frames::Message { data, .. } => Some(data),
+            _ => None,
+        }
+    }
+
+    /// Wraps the frames of a streaming body. A body that is complete stays as it is.
+    pub(crate) fn wrap_stream<B>(&mut self, wrap: impl FnOnce(BoxFrames) -> B)
+    where
+        B: HttpBody<Data = Bytes, Error = Status> + Send + 'static,
+    {
+        self.frames = match mem::take(&mut self.frames) {
+            Frames::Stream(frames) => Frames::Stream(Box::pin(wrap(frames))),
+            complete => complete,
+        };
+    }
+
+    /// Holds the slot of a stream until the body is dropped, or not at all if the response is
+    /// complete: then only the client's reading is left.
+    pub(crate) fn hold(&mut self, permit: StreamPermit) {
+        if !self.is_complete() {
+            self._permit = Some(Box::new(permit));
+        }
+    }
+
+    /// Keeps the call in flight until the body is dropped. A stream is ended with UNAVAILABLE
+    /// when the drain cuts it.
+    pub(crate) fn keep_in_flight(&mut self, guard: InFlightGuard) {
+        if !self.is_complete() {
+            self.early_end.get_or_insert_default().cutting = Some(Box::pin(guard.cutting()));
+        }
+        self.in_flight = Some(guard);
+    }
+
+    /// Ends a stream with DEADLINE_EXCEEDED at this time.
+    pub(crate) fn end_at(&mut self, deadline: Instant) {
+        if !self.is_complete() {
+            self.early_end.get_or_insert_default().deadline = Some(Box::pin(sleep_until(deadline)));
+        }
+    }
+
+    /// Records the call when the body is dropped.
+    pub(crate) fn record(&mut self, record: CallRecord) {
+        self.record = Some(record);
+    }
+
+    /// Reads a streaming body to its end.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Cause::BrokenResponse`] if the body fails.
+    pub(crate) async fn complete(&mut self) -> Result<(), Cause> {
+        let Frames::Stream(frames) = &mut self.frames else { return Ok(()) };
+        let (mut data, mut trailers) = (Bytes::new(), Trailers::None);
+        while let Some(frame) = frames.frame().await {
+            match frame.map_err(|_| Cause::BrokenResponse)?.into_data() {
+                Ok(more) => data = joined(data, more),
+                Err(frame) => {
+                    let read = frame.into_trailers().ok();
+                    trailers = read.map_or(Trailers::None, |read| Trailers::Other(Box::new(read)));
+                }
+            }
+        }
+        self.frames = Frames::Message { data, trailers };
+        Ok(())
+    }
+}
+
+impl Body {
+    fn poll_cause(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
+        let Some(early_end) = &mut self.early_end else { return Poll::Pending };
+        if let Some(cutting) = &mut early_end.cutting
+            && cutting.as_mut().poll(cx).is_ready()
+        {
+            if let Some(guard) = &mut self.in_flight {
+                guard.set_cut();
+            }
+            return Poll::Ready(Cause::ShuttingDown);
+        }
+        match &mut early_end.deadline {
+            Some(deadline) => deadline.as_mut().poll(cx).map(|()| Cause::DeadlineExceeded),
+            None => Poll::Pending,
+        }
+    }
+}
+
+impl ResponseBody for Body {
+    fn is_complete(&self) -> bool {
+        !matches!(self.frames, Frames::Stream(_) | Frames::Received(_))
+    }
+
+    fn poll_early_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HeaderMap> {
+        let trailers = ready!(self.poll_cause(cx)).trailers();
+        // The handler's stream is dropped now, not when the client reads again.
+        self.frames = Frames::Empty;
+        self.early_end = None;
+        if let Some(record) = &self.record {
+            record.call().read_status(&trailers);
+        }
+        Poll::Ready(trailers)
+    }
+}
+
+/// Returns both, one after the other. The usual case, one piece, is not copied.
+pub(crate) fn joined(first: Bytes, second: Bytes) -> Bytes {
+    if first.is_empty() {
+        return second;
+    }
+    let mut both = first.try_into_mut().unwrap_or_else(|shared: Bytes| BytesMut::from(&shared[..]));
+    both.extend_from_slice(&second);
+    both.freeze()
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.early_end.is_some()
+            && let Poll::Ready(trailers) = self.as_mut().poll_early_end(cx)
+        {
+            return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
+        }
+        let is_ok = matches!(&self.frames,
+            Frames::Message { data, trailers: Trailers::Ok } if data.is_empty());
+        let frame = match &mut self.frames {
+            Frames::Empty => None,
+            Frames::Message { data, trailers } if data.is_empty() => {
+                trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))
+            }
+            Frames::Message { data, .. } => Some(Ok(Frame::data(mem::take(data)))),
+            Frames::Stream(frames) => ready!(frames.as_mut().poll_frame(cx)),
+            Frames::Received(body) => ready!(Pin::new(body).poll_frame(cx))
+                .map(|frame| frame.map_err(|_| Cause::BrokenRequest.status())),
+        };
+        match (&self.record, &frame) {
+            // Not read from the trailers, because it is known.
+            (Some(record), _) if is_ok => record.call().set_ok(),
+            (Some(record), Some(Ok(frame))) => record.observe(frame),
+            _ => {}
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.frames {
+            Frames::Empty => true,
+            Frames::Received(body) => body.is_end_stream(),
+            Frames::Message { data, trailers } => {
+                data.is_empty() && matches!(trailers, Trailers::None)
+            }
+            Frames::Stream(frames) => frames.is_end_stream(),
+        }
+    }
+
+    // No size hint, because a content-length would be one more header to send.
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self.frames {
+            Frames::Empty => "Body::Empty",
+            Frames::Received(_) => "Body::Received",
+            Frames::Message { .. } => "Body::Message",
+            Frames::Stream(_) => "Body::Stream",
+        })
+    }
+}
+
+#[cfg(test)]
+impl Body {
+    /// Returns the body of a request with one framed message.
+    pub(crate) fn message(data: Bytes) -> Self {
+        let mut body = Self::empty();
+        body.set_message(data);
+        body
+    }
+}

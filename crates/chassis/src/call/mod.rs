@@ -1,0 +1,17 @@
+//! One call: what is known of it while it passes through the server.
+//!
+//! There is one [`Call`] for each call, shared by the layers, the telemetry and the handler. A
+//! handler reads it through [`Context`].
+
+mod context;
+mod headers;
+mod peer;
+mod request_id;
+mod state;
+mod timing;
+mod traceparent;
+
+pub use context::Context;
+pub(crate) use headers::KnownHeaders;
+pub(crate) use peer::Peer;
+pub(crate) use state::{Call, Shared};

@@ -1,0 +1,296 @@
+//! The state of one call.
+
+use std::{
+    sync::{
+        Arc, OnceLock,
+        atomic::{
+            AtomicBool, AtomicI32, AtomicU64,
+            Ordering::{Acquire, Relaxed, Release},
+        },
+    },
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use futures_util::task::AtomicWaker;
+use http::{HeaderMap, HeaderValue};
+use tokio::time::Instant;
+use tonic::{Code, Status};
+use wire::trace::ServerSpan;
+
+use super::{
+    headers::KnownHeaders, peer::Peer, request_id::RequestId, timing::OnceDuration, traceparent,
+};
+use crate::{
+    config::Responses, encoding::Encoding, lifecycle::Lifecycle, method::Method, text::cut,
+};
+
+/// What all calls of a server share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) lifecycle: Lifecycle,
+    /// The size limit of a request message in bytes.
+    pub(crate) message_limit: usize,
+    /// How long the one message of a streaming request may take to arrive.
+    pub(crate) message_timeout: Duration,
+    /// When responses are compressed.
+    pub(crate) responses: Responses,
+}
+
+/// A call that has begun.
+///
+/// Every value is valid at any time, because a call may be dropped at any point.
+#[derive(Debug)]
+pub(crate) struct Call {
+    shared: Arc<Shared>,
+    method: Arc<Method>,
+    /// The path, if the method is unknown.
+    unknown_path: Option<Box<str>>,
+    peer: Option<Arc<Peer>>,
+    request_id: RequestId,
+    traceparent: Option<HeaderValue>,
+    /// Boxed, because most calls have none and it is large.
+    span: Option<Box<ServerSpan>>,
+    start: Instant,
+    /// Counted from the start.
+    deadline: OnceDuration,
+    response_encoding: OnceLock<Encoding>,
+    given_timeout: Option<Duration>,
+    has_encoding: bool,
+    wait_began: OnceDuration,
+    waited: OnceDuration,
+    worked: OnceDuration,
+    bytes_in: AtomicU64,
+    bytes_out: AtomicU64,
+    messages_in: AtomicU64,
+    messages_out: AtomicU64,
+    code: AtomicI32,
+    request_broken: AtomicBool,
+    response_ended: AtomicBool,
+    /// Woken when the response has ended.
+    reader: AtomicWaker,
+}
+
+impl Call {
+    pub(crate) fn begin(
+        shared: Arc<Shared>,
+        method: Arc<Method>,
+        path: &str,
+        headers: KnownHeaders,
+        peer: Option<Arc<Peer>>,
+        span: Option<ServerSpan>,
+    ) -> Self {
+        let is_known = method.path() == path;
+        Self {
+            shared,
+            unknown_path: (!is_known).then(|| cut(path).into()),
+            method,
+            peer,
+            request_id: RequestId::new(headers.request_id),
+            traceparent: headers.traceparent,
+            given_timeout: headers.timeout,
+            has_encoding: headers.has_encoding,
+            span: span.map(Box::new),
+            start: Instant::now(),
+            deadline: OnceDuration::default(),
+            response_encoding: OnceLock::new(),
+            wait_began: OnceDuration::default(),
+            waited: OnceDuration::default(),
+            worked: OnceDuration::default(),
+            bytes_in: AtomicU64::new(0),
+            bytes_out: AtomicU64::new(0),
+            messages_in: AtomicU64::new(0),
+            messages_out: AtomicU64::new(0),
+            // The code of a call that is dropped before it has a status.
+            code: AtomicI32::new(Code::Cancelled as i32),
+            request_broken: AtomicBool::new(false),
+            response_ended: AtomicBool::new(false),
+            reader: AtomicWaker::new(),
+        }
+    }
+
+    pub(crate) fn shared(&self) -> &Arc<Shared> {
+        &self.shared
+    }
+
+    pub(crate) fn method(&self) -> &Arc<Method> {
+        &self.method
+    }
+
+    /// Returns the path of the request, cut if the method is unknown.
+    pub(crate) fn path(&self) -> &str {
+        self.unknown_path.as_deref().unwrap_or_else(|| self.method.path())
+    }
+
+    pub(crate) fn peer(&self) -> Option<&Peer> {
+        self.peer.as_deref()
+    }
+
+    pub(crate) fn request_id(&self) -> &RequestId {
+        &self.request_id
+    }
+
+    /// Returns the `traceparent` that the caller sent.
+    pub(super) fn traceparent(&self) -> Option<&HeaderValue> {
+        self.traceparent.as_ref()
+    }
+
+    pub(crate) fn span(&self) -> Option<&ServerSpan> {
+        self.span.as_deref()
+    }
+
+    pub(crate) fn start(&self) -> Instant {
+        self.start
+    }
+
+    /// Records when the call ends at the latest, counted from its start.
+    pub(crate) fn set_deadline(&self, time: Duration) {
+        self.deadline.set(time);
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Instant> {
+        self.deadline.get().map(|time| self.start + time)
+    }
+
+    /// Returns the timeout that the caller gave.
+    pub(crate) fn given_timeout(&self) -> Option<Duration> {
+        self.given_timeout
+    }
+
+    /// Returns whether the request has a `grpc-encoding`.
+    pub(crate) fn has_encoding(&self) -> bool {
+        self.has_encoding
+    }
+
+    /// Records that the messages of the response are to be compressed.
+    pub(crate) fn set_response_encoding(&self, encoding: Encoding) {
+        // Only admission sets it.
+        let _ = self.response_encoding.set(encoding);
+    }
+
+    /// Returns the encoding for the messages of the response, or `None` for identity.
+    pub(crate) fn response_encoding(&self) -> Option<Encoding> {
+        self.response_encoding.get().copied()
+    }
+
+    /// Records when the wait in the queue began and how long it took.
+    pub(crate) fn record_wait(&self, began: Instant, waited: Duration) {
+        self.wait_began.set(began.saturating_duration_since(self.start));
+        self.waited.set(waited);
+    }
+
+    /// Returns when the wait in the queue began, counted from the start of the call.
+    pub(crate) fn wait_began(&self) -> Duration {
+        self.wait_began.get().unwrap_or_default()
+    }
+
+    /// Returns the time in the queue, or `None` if the call never came to it.
+    pub(crate) fn waited(&self) -> Option<Duration> {
+        self.waited.get()
+    }
+
+    /// Records for how long the call held a worker.
+    pub(crate) fn record_work(&self, time: Duration) {
+        self.worked.set(time);
+    }
+
+    /// Returns how long the call held a worker, or `None` if it never did.
+    pub(crate) fn worked(&self) -> Option<Duration> {
+        self.worked.get()
+    }
+
+    pub(crate) fn add_bytes_in(&self, bytes: usize) {
+        add(&self.bytes_in, bytes as u64);
+    }
+
+    pub(crate) fn bytes_in(&self) -> u64 {
+        self.bytes_in.load(Relaxed)
+    }
+
+    pub(crate) fn add_bytes_out(&self, bytes: usize) {
+        add(&self.bytes_out, bytes as u64);
+    }
+
+    pub(crate) fn bytes_out(&self) -> u64 {
+        self.bytes_out.load(Relaxed)
+    }
+
+    pub(crate) fn add_message_in(&self) {
+        add(&self.messages_in, 1);
+    }
+
+    pub(crate) fn messages_in(&self) -> u64 {
+        self.messages_in.load(Relaxed)
+    }
+
+    pub(crate) fn add_message_out(&self) {
+        add(&self.messages_out, 1);
+    }
+
+    /// Raises the number of messages out to at least `count`.
+    pub(crate) fn set_min_messages_out(&self, count: u64) {
+        self.messages_out.store(self.messages_out().max(count), Relaxed);
+    }
+
+    pub(crate) fn messages_out(&self) -> u64 {
+        self.messages_out.load(Relaxed)
+    }
+
+    /// Reads the status from trailers, or from the headers of a response that has nothing
+    /// else ("Trailers-Only" in the gRPC HTTP/2 protocol).
+    pub(crate) fn read_status(&self, headers: &HeaderMap) {
+        if let Some(code) = headers.get(Status::GRPC_STATUS) {
+            self.code.store(Code::from_bytes(code.as_bytes()) as i32, Relaxed);
+        }
+    }
+
+    /// Records the status OK.
+    pub(crate) fn set_ok(&self) {
+        self.code.store(Code::Ok as i32, Relaxed);
+    }
+
+    /// Records that the client went away before its request was complete.
+    pub(crate) fn set_request_broken(&self) {
+        self.request_broken.store(true, Relaxed);
+    }
+
+    /// Returns the status of the call. It is CANCELLED if the client went away before its request
+    /// was complete, because the handler's status never reached it.
+    pub(crate) fn code(&self) -> Code {
+        match Code::from_i32(self.code.load(Relaxed)) {
+            Code::Ok => Code::Ok,
+            _ if self.request_broken.load(Relaxed) => Code::Cancelled,
+            code => code,
+        }
+    }
+
+    /// Records that the response has ended, and with it the request.
+    pub(crate) fn end_response(&self) {
+        self.response_ended.store(true, Release);
+        self.reader.wake();
+    }
+
+    /// Resolves when the response has ended.
+    pub(crate) fn poll_response_ended(&self, cx: &mut Context<'_>) -> Poll<()> {
+        self.reader.register(cx.waker());
+        if self.response_ended.load(Acquire) { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Returns the id of the trace that the call is part of: the caller's, or the one that
+    /// began here.
+    pub(crate) fn trace_id(&self) -> Option<String> {
+        match &self.span {
+            Some(span) => Some(span.trace_id()),
+            None => {
+                let header = self.traceparent.as_ref()?;
+                traceparent::trace_id(header.as_bytes()).map(ToOwned::to_owned)
+            }
+        }
+    }
+}
+
+/// Adds without a read-modify-write instruction: each counter has one writer at a time, and
+/// those who read it meanwhile need no exact value.
+fn add(counter: &AtomicU64, amount: u64) {
+    counter.store(counter.load(Relaxed) + amount, Relaxed);
+}

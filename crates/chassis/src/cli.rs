@@ -1,0 +1,334 @@
+//! The commands of the program, and the exit code of each outcome.
+
+use std::{
+    env,
+    ffi::OsString,
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use clap::{ArgMatches, Command as ClapCommand};
+use tokio::{runtime, task::spawn_blocking, time::Instant};
+use wire::{
+    command::{Command, CommandError, LocalServer, Program, exit_code},
+    signal::shutdown_signals,
+    trace::Tracing,
+};
+
+use crate::{
+    config::{ConfigErrors, Effective, Layers, Schema, Settings, clap_flags, default_toml},
+    server::{CallThreads, StartError},
+    service::Service,
+    telemetry::{AccessLog, LogWriter, Metrics, Telemetry, log},
+    tls,
+};
+
+/// Exit codes of `serve` and `config`, most of them of `sysexits.h`.
+mod sysexits {
+    /// The drain cut calls, connections or background tasks.
+    pub(super) const CUT: u8 = 1;
+    pub(super) const USAGE: u8 = 64;
+    pub(super) const UNAVAILABLE: u8 = 69;
+    pub(super) const SOFTWARE: u8 = 70;
+    pub(super) const OS: u8 = 71;
+    pub(super) const CONFIG: u8 = 78;
+}
+
+const EXIT_CODES: &str = "\
+Exit codes of serve and config: 0 success, 1 the graceful shutdown cut calls,
+connections or background tasks, 64 wrong usage, 69 a dependency is not there, 70 internal error,
+71 refused by the system (such as a port in use), 78 configuration errors.
+Exit codes of client commands: 0 success, 1 wrong arguments, 2 no connection, 3 a call
+failed, 4 not healthy, 74 input or output failed, 130 and 143 ended by SIGINT and
+SIGTERM.";
+
+impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
+    /// Runs the command that the program's arguments name, and returns its exit code.
+    pub fn run(self) -> ExitCode {
+        self.run_from(env::args_os())
+    }
+
+    /// Runs the command that `arguments` name, the first of which is the program itself, and
+    /// returns its exit code.
+    pub fn run_from(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
+        run(self, arguments)
+    }
+}
+
+/// Runs the command that `arguments` name, the first of which is the program itself.
+fn run<S, D>(mut service: Service<S, D>, arguments: impl IntoIterator<Item = OsString>) -> ExitCode
+where
+    S: Send + Sync + 'static,
+    D: Send + Sync + 'static,
+{
+    let arguments: Vec<_> = arguments.into_iter().collect();
+    let (schema, commands) = (service.schema(), service.take_commands());
+    let matches = match clap_command(&schema, &commands).try_get_matches_from(&arguments) {
+        Ok(matches) => matches,
+        Err(error) => return usage(&error, &arguments, &commands),
+    };
+    let outcome = match matches.subcommand() {
+        None => serve(service, &matches),
+        Some(("serve", matches)) => serve(service, matches),
+        Some(("config", matches)) => run_config(&service, matches).map(|()| ExitCode::SUCCESS),
+        Some((name, matches)) => {
+            let command = commands.iter().find(|command| command.clap.get_name() == name);
+            let command = command.expect("clap knows the same commands");
+            return run_command(&service, command, matches);
+        }
+    };
+    outcome.unwrap_or_else(|error| fail(&error, exit_code_of(&error)))
+}
+
+fn clap_command(schema: &Schema, commands: &[Command]) -> ClapCommand {
+    let flags = || clap_flags(schema);
+    let config = ClapCommand::new("config")
+        .about("Show or check the configuration of the server")
+        .subcommand_required(true)
+        .arg_required_else_help(true)
+        .disable_help_subcommand(true)
+        .subcommand(
+            ClapCommand::new("show")
+                .about("Print the effective settings, each with its source")
+                .args(flags())
+                .arg(
+                    clap::Arg::new("json")
+                        .long("json")
+                        .action(clap::ArgAction::SetTrue)
+                        .help("Print JSON"),
+                ),
+        )
+        .subcommand(
+            ClapCommand::new("check")
+                .about("Check the settings without starting anything")
+                .args(flags()),
+        )
+        .subcommand(
+            ClapCommand::new("default")
+                .about("Print the default settings: a commented file to start from"),
+        );
+    let serve =
+        ClapCommand::new("serve").about("Run the server (the default command)").args(flags());
+    ClapCommand::new(schema.package.name)
+        .version(schema.package.version)
+        .about(schema.package.description)
+        .after_help(EXIT_CODES)
+        .args_conflicts_with_subcommands(true)
+        .disable_help_subcommand(true)
+        .args(flags())
+        .subcommand(serve)
+        .subcommands(commands.iter().map(|command| command.clap.clone()))
+        .subcommand(config)
+}
+
+/// Help goes to standard output and is a success; everything else is wrong usage.
+fn usage(error: &clap::Error, arguments: &[OsString], commands: &[Command]) -> ExitCode {
+    // If the terminal is gone, there is nobody left to tell.
+    let _ = error.print();
+    if !error.use_stderr() {
+        return ExitCode::SUCCESS;
+    }
+    let name = arguments.get(1).and_then(|name| name.to_str());
+    let is_client = commands.iter().any(|command| Some(command.clap.get_name()) == name);
+    ExitCode::from(if is_client { exit_code::ARGUMENTS } else { sysexits::USAGE })
+}
+
+fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
+    let io_error = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    if io_error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
+        // The reader of the output has seen enough of it.
+        return ExitCode::SUCCESS;
+    }
+    let _ = writeln!(io::stderr(), "error: {error:#}");
+    ExitCode::from(code)
+}
+
+fn exit_code_of(error: &anyhow::Error) -> u8 {
+    match error.downcast_ref::<StartError>() {
+        Some(error) => error.exit_code(),
+        None if error.is::<ConfigErrors>() || error.is::<log::BadOverride>() => sysexits::CONFIG,
+        None if error.is::<io::Error>() => sysexits::OS,
+        None => sysexits::SOFTWARE,
+    }
+}
+
+impl StartError {
+    /// Returns the exit code of a program that ends with this error.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => sysexits::CONFIG,
+            Self::Bind(_) | Self::Thread(_) => sysexits::OS,
+            Self::Service(_) => sysexits::UNAVAILABLE,
+            Self::Tracing(_) => sysexits::SOFTWARE,
+        }
+    }
+}
+
+fn run_command<S, D>(service: &Service<S, D>, command: &Command, matches: &ArgMatches) -> ExitCode
+where
+    S: Send + Sync + 'static,
+    D: Send + Sync + 'static,
+{
+    let package = service.schema().package;
+    let local_server = || {
+        let layers = Layers { environment: env::vars_os().collect(), ..Layers::default() };
+        let settings = service.load(&layers).map_err(|errors| errors.to_string())?.chassis;
+        Ok(LocalServer {
+            address: settings.server.address,
+            health_address: settings.server.health_address,
+            tls: settings.tls.is_some(),
+            client_certificate: settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
+            tracing: settings.tracing.trace_settings(),
+        })
+    };
+    let program =
+        Program { name: package.name, version: package.version, local_server: &local_server };
+    match command.run(matches, program) {
+        Ok(code) => code,
+        Err(CommandError { exit_code, error }) => fail(&error, exit_code),
+    }
+}
+
+/// How long the notice of lost lines may take.
+const NOTICE: Duration = Duration::from_millis(100);
+
+fn serve<S, D>(service: Service<S, D>, matches: &ArgMatches) -> anyhow::Result<ExitCode>
+where
+    S: Send + Sync + 'static,
+    D: Send + Sync + 'static,
+{
+    let package = service.schema().package;
+    let loaded = service.load(&Layers::from_matches(&service.schema(), matches))?;
+    let settings = loaded.chassis.clone();
+    let own = own_settings(&loaded.effective);
+    let log = log::start(log::filter(&settings.log, &package.crate_name())?, settings.log.format)?;
+    let calls = CallThreads::start()?;
+    // The life cycle has a thread of its own: handlers that do not yield can occupy every thread
+    // that serves calls, and must not keep the process alive. Metrics are served and spans are
+    // sent from there too.
+    let life = runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = life.block_on(async {
+        // Before the service's own start, which can take long: as process 1 of a container, a
+        // program that does not handle SIGTERM is not ended by it.
+        let shutdown = shutdown_signals()?;
+        let mut started = Telemetry::default();
+        let server = service.bind_with(loaded, calls.handle(), |methods| {
+            let access_log = AccessLog::new(&settings.log, log.clone(), log::colour());
+            let metrics = settings.metrics.address.map(|_| Metrics::new(methods, package.version));
+            let tracing = settings
+                .tracing
+                .trace_settings()
+                .map(|tracing| Tracing::start(&tracing, package.name, package.version))
+                .transpose()
+                .map_err(|error| StartError::Tracing(error.to_string()))?;
+            started = Telemetry::new(Some(access_log), metrics, tracing);
+            Ok(started.clone())
+        });
+        let outcome = async {
+            let server = server?;
+            log_limits(&settings, calls.handle());
+            tracing::info!(
+                version = package.version,
+                address = %server.address(),
+                health_address = server.health_address().map(tracing::field::display),
+                metrics_address = server.metrics_address().map(tracing::field::display),
+                reflection = settings.reflection.enabled,
+                service = own,
+                "listening"
+            );
+            let report = server.run(shutdown).await?;
+            report.log();
+            let code = if report.is_clean() { ExitCode::SUCCESS } else { sysexits::CUT.into() };
+            Ok(code)
+        }
+        .await;
+        drop(calls);
+        flush(&settings, started, &log).await;
+        outcome
+    });
+    life.shutdown_background();
+    outcome
+}
+
+/// Sends the last spans and writes the last lines, all within `shutdown.flush`.
+async fn flush(settings: &Settings, telemetry: Telemetry, log: &LogWriter) {
+    let end = Instant::now() + settings.shutdown.flush;
+    let left = || end.saturating_duration_since(Instant::now());
+    // A collector that does not respond must leave time for the line that says so.
+    let for_spans = left().mul_f64(0.9);
+    // Spans are sent from this thread, so it must not block.
+    let _ = spawn_blocking(move || telemetry.flush_spans(for_spans)).await;
+    // Metrics are served meanwhile: a last scrape sees what was lost.
+    let (log, for_lines) = (log.clone(), left());
+    let lost = spawn_blocking(move || log.flush(for_lines)).await.unwrap_or_default();
+    // By a writer as well, because standard error may be the same pipe that is not read. The
+    // outcome of the command does not depend on it.
+    if lost > 0
+        && let Ok(notice) = LogWriter::start(io::stderr())
+    {
+        let _ = writeln!(&notice, "{lost} lines of the log were lost: they were not read in time");
+        notice.flush(NOTICE);
+    }
+}
+
+/// Returns the service's own settings as text such as `work="0s"`; secrets are hidden.
+fn own_settings(effective: &[Effective]) -> String {
+    let own = effective.iter().filter_map(|setting| {
+        let section = setting.section.strip_prefix("service")?;
+        let section = section.strip_prefix('.').map(|name| format!("{name}.")).unwrap_or_default();
+        Some(format!("{section}{}={}", setting.name, setting.value))
+    });
+    own.collect::<Vec<_>>().join(" ")
+}
+
+fn log_limits(settings: &Settings, calls: &runtime::Handle) {
+    tracing::info!(
+        threads = calls.metrics().num_workers(),
+        max_workers = settings.server.max_workers.get(),
+        queue = settings.queue.length,
+        queue_timeout = ?settings.queue.timeout,
+        streams_in_process = settings.streaming.limit.get(),
+        deadline = ?settings.deadline.default.get(),
+        max_deadline = ?settings.deadline.max.get(),
+        message_bytes = settings.limits.message.get(),
+        header_bytes = settings.limits.header_list.get(),
+        streams = settings.limits.streams,
+        connections = settings.limits.connections.get(),
+        handshake = ?settings.limits.handshake.get(),
+        connection_age = ?settings.limits.connection_age,
+        lame_duck = ?settings.shutdown.lame_duck,
+        drain = ?settings.shutdown.drain,
+        "limits"
+    );
+}
+
+fn run_config<S, D>(service: &Service<S, D>, matches: &ArgMatches) -> anyhow::Result<()>
+where
+    S: Send + Sync + 'static,
+    D: Send + Sync + 'static,
+{
+    let schema = service.schema();
+    let mut out = io::stdout().lock();
+    match matches.subcommand() {
+        Some(("check", matches)) => {
+            let settings = service.load(&Layers::from_matches(&schema, matches))?.chassis;
+            log::filter(&settings.log, &schema.package.crate_name())?;
+            tls::check(settings.tls.as_ref())?;
+            writeln!(out, "the configuration is valid")?;
+        }
+        Some(("show", matches)) => {
+            let loaded = service.load(&Layers::from_matches(&schema, matches))?;
+            if matches.get_flag("json") {
+                loaded.write_json(&mut out)?;
+            } else {
+                loaded.write_toml(&mut out)?;
+                if let Some(directives) = log::level_override() {
+                    writeln!(out, "\n# {}={directives:?} wins over log.level", log::OVERRIDE)?;
+                }
+            }
+        }
+        _ => write!(out, "{}", default_toml(&schema))?,
+    }
+    Ok(())
+}

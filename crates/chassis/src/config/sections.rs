@@ -1,0 +1,195 @@
+//! The settings of the chassis, each declared once: type, default, flag and meaning.
+
+use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
+
+use tracing::level_filters::LevelFilter;
+
+use super::{
+    check::{check_deadline, check_limits, check_tls},
+    declare::{Declaration, FlagDeclaration, Section, settings},
+    reader::Reader,
+    types::{Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Size},
+};
+
+settings! {
+    /// Where the server listens, and how many calls it handles at once.
+    [server] pub Server {
+        /// Where calls are served: an IP address and a port. `[::]` is every address
+        /// of the machine, IPv4 included. If the port is 0, the system chooses a free
+        /// one, and the log names it.
+        address: SocketAddr = "[::]:9999",
+            flag "--address" "IP:PORT" "Where to serve, such as [::]:9999";
+        /// The concurrency limit: calls handled at once in the whole process. More
+        /// calls wait in the queue. Health checks do not count and never wait.
+        max_workers: Permits = 5,
+            flag "--max-workers" "N" "The concurrency limit: calls handled at once";
+        /// Where only health checks are served, without TLS, for probes: an IP address
+        /// and a port. This listener closes last. If it is "", there is no such
+        /// listener. Health checks are served at `address` in any case.
+        health_address: Option<SocketAddr> = "";
+    }
+
+    /// The queue of the calls that wait for a worker.
+    [queue] pub Queue {
+        /// Calls that may wait for a worker, or 0 for no queue. If the queue is full, a
+        /// call is refused at once with RESOURCE_EXHAUSTED and a retry hint.
+        length: usize = 100;
+        /// The longest time that a call waits in the queue.
+        timeout: Duration = "5s";
+    }
+
+    /// Calls of streaming methods.
+    [streaming] pub Streaming {
+        /// Streaming calls in progress at once in the whole process. A stream never
+        /// occupies a worker. Over the limit, a stream is refused at once with
+        /// RESOURCE_EXHAUSTED and a retry hint.
+        limit: Permits = 1000;
+    }
+
+    /// Deadlines of calls. A deadline includes the time in which the request arrives
+    /// and the time in the queue.
+    [deadline] pub Deadline, check check_deadline {
+        /// The deadline of a unary call if its caller sets none (grpc-timeout). A
+        /// streaming call then has no deadline.
+        default: NonZeroDuration = "30s";
+        /// The longest deadline that a caller can set. A longer one is shortened to it.
+        /// The deadlines of streaming calls are not limited.
+        max: NonZeroDuration = "5m";
+    }
+
+    /// Limits on what one peer or one request can use.
+    [limits] pub Limits, check check_limits {
+        /// The largest request message, both compressed and decompressed.
+        message: Size = "4MiB";
+        /// Calls at once on one connection (MAX_CONCURRENT_STREAMS of HTTP/2).
+        streams: NonZeroU32 = 200;
+        /// The largest total size of the headers of one request.
+        header_list: Size = "16KiB";
+        /// Connections at once. Over the limit, a connection is closed as soon as it
+        /// is accepted.
+        connections: Permits = 10000;
+        /// The longest time from accepting a connection to its first bytes of HTTP/2,
+        /// including the TLS handshake.
+        handshake: NonZeroDuration = "10s";
+        /// The age at which the server asks the client to close a connection (GOAWAY),
+        /// plus or minus 10 percent, or "0s" for none. The client then connects again and
+        /// can find new servers. Calls in flight finish first.
+        connection_age: Duration = "0s";
+    }
+
+    /// Compression of messages with gzip or zstd.
+    [compression] pub Compression {
+        /// When responses are compressed: "mirror" if the request was compressed,
+        /// "always" if the client accepts it, or "never".
+        responses: Responses = "mirror";
+    }
+
+    /// Detection of peers that are gone.
+    [keepalive] pub Keepalive {
+        /// The time without any data from a peer after which the server sends it a
+        /// keepalive PING of HTTP/2, or "0s" for none.
+        interval: Duration = "30s";
+        /// The time to wait for the answer to a PING before the connection is closed.
+        timeout: NonZeroDuration = "10s";
+    }
+
+    /// Certificates and keys: PEM files, which are read again when they change. ""
+    /// means no file.
+    [tls] pub(super) TlsFiles as Option<Tls>, check check_tls {
+        /// The file with the server's certificate and the intermediate certificates, or
+        /// "" for plaintext. If it is set, server.address serves only TLS.
+        certificate: Option<PathBuf> = "";
+        /// The file with the private key of the certificate.
+        key: Option<PathBuf> = "";
+        /// The file with the authorities that issue client certificates (mutual TLS).
+        /// A client must then present a certificate from one of them. "" accepts every
+        /// client.
+        client_ca: Option<PathBuf> = "";
+    }
+
+    /// The graceful shutdown, which SIGTERM or SIGINT starts. Kubernetes'
+    /// terminationGracePeriodSeconds must be longer than the sum of these times.
+    [shutdown] pub Shutdown {
+        /// Lame duck: how long calls are still served after readiness has become
+        /// NOT_SERVING, so that load balancers can notice.
+        lame_duck: Duration = "5s";
+        /// The longest time after the lame duck time for calls in flight to finish.
+        /// Calls that take longer end with UNAVAILABLE.
+        drain: Duration = "20s";
+        /// The longest time after the drain to send the last spans and to write the
+        /// last log lines.
+        flush: Duration = "2s";
+    }
+
+    /// gRPC server reflection.
+    [reflection] pub Reflection {
+        /// Whether tools such as grpcurl can list services and methods.
+        enabled: bool = true;
+    }
+
+    /// The log, which is written to standard output.
+    [log] pub Log {
+        /// The least severe level that is logged: "off", "error", "warn", "info",
+        /// "debug" or "trace"; the variable RUST_LOG wins. At "debug" the log contains the
+        /// text of requests, which can be private. Libraries log at "info" or a more
+        /// severe level, unless RUST_LOG names them.
+        level: LevelFilter = "info",
+            flag "--log-level" "LEVEL" "off, error, warn, info, debug or trace";
+        /// The format of log lines: "text" for people, or "json", one object per line,
+        /// for machines.
+        format: LogFormat = "text", flag "--log-format" "FORMAT" "text or json";
+        /// The calls that are logged: "all", "errors" (those that do not end with OK)
+        /// or "off". Calls of health and reflection are logged only if they fail, or at
+        /// level "debug".
+        access: Access = "all";
+        /// The duration above which a call is logged at level "warn", even if `access`
+        /// leaves it out.
+        slow: Duration = "1s";
+    }
+
+    /// Metrics for Prometheus.
+    [metrics] pub Metrics {
+        /// Where /metrics, /livez and /readyz are served over plain HTTP: an IP address
+        /// and a port. This listener closes when the process exits. If it is "", there
+        /// is no such listener.
+        address: Option<SocketAddr> = "";
+    }
+
+    /// Traces in OpenTelemetry's format.
+    [tracing] pub Tracing {
+        /// Where spans are sent (OTLP over gRPC): a URL such as `http://localhost:4317`, or
+        /// "" for no tracing. OTEL_EXPORTER_OTLP_ENDPOINT has the same effect if the
+        /// variable of this setting is not set. docs/operations.md lists the other
+        /// variables of OpenTelemetry.
+        endpoint: Option<Endpoint> = "";
+        /// The share of the traces starting here that is recorded, from 0.0 to 1.0. If
+        /// a call belongs to its caller's trace, the caller has decided.
+        sample: Ratio = 1.0;
+    }
+}
+
+/// The files for TLS, if TLS is enabled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The server's certificate and the intermediate certificates.
+    pub certificate: PathBuf,
+    /// The private key of the certificate.
+    pub key: PathBuf,
+    /// The authorities that issue client certificates. Without it, every client is accepted.
+    pub client_ca: Option<PathBuf>,
+}
+
+impl From<TlsFiles> for Option<Tls> {
+    fn from(files: TlsFiles) -> Self {
+        let TlsFiles { certificate, key, client_ca } = files;
+        Some(Tls { certificate: certificate?, key: key?, client_ca })
+    }
+}
+
+impl Tracing {
+    /// Returns the settings of the export of spans, or `None` if tracing is disabled.
+    pub fn trace_settings(&self) -> Option<wire::trace::TraceSettings> {
+        let endpoint = self.endpoint.as_ref()?.get().to_string();
+        Some(wire::trace::TraceSettings { endpoint, sample: self.sample.get() })
+    }
+}

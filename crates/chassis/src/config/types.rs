@@ -1,0 +1,170 @@
+//! The types that only settings have.
+
+use std::time::Duration;
+
+use bytesize::ByteSize;
+use http::{Uri, uri::Scheme};
+use tokio::sync::Semaphore;
+use toml::Value;
+
+use super::value::{Setting, one_of, parse, whole_number};
+
+/// A limit: from 1 to the number of permits that a semaphore can have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Permits(usize);
+
+impl Permits {
+    /// Returns the limit, never 0 and never above [`Semaphore::MAX_PERMITS`].
+    pub fn get(self) -> usize {
+        self.0
+    }
+}
+
+impl Setting for Permits {
+    fn read(value: &Value) -> Result<Self, String> {
+        // With 0, everything would wait forever.
+        whole_number(value, 1, Semaphore::MAX_PERMITS).map(Self)
+    }
+}
+
+/// A number of bytes, written as `"16KiB"` or `"4MiB"`: from 1 to what HTTP/2 can express.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Size(u32);
+
+impl Size {
+    /// Returns the number of bytes, never 0.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Setting for Size {
+    fn read(value: &Value) -> Result<Self, String> {
+        parse(value, |text| u32::try_from(text.parse::<ByteSize>().ok()?.as_u64()).ok())
+            .filter(|&bytes| bytes > 0)
+            .map(Self)
+            .ok_or_else(|| "a size below 4GiB, such as \"16KiB\" or \"4MiB\"".to_owned())
+    }
+}
+
+/// A duration that is not zero.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct NonZeroDuration(Duration);
+
+impl NonZeroDuration {
+    /// Returns the duration, never zero.
+    pub fn get(self) -> Duration {
+        self.0
+    }
+}
+
+impl Setting for NonZeroDuration {
+    fn read(value: &Value) -> Result<Self, String> {
+        Duration::read(value).ok().filter(|duration| !duration.is_zero()).map(Self).ok_or_else(
+            || "a duration above 0, up to a year, such as \"250ms\" or \"5s\"".to_owned(),
+        )
+    }
+}
+
+/// A share of a whole: from 0 to 1.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Ratio(f64);
+
+impl Ratio {
+    /// Returns the share, never below 0 and never above 1.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl Setting for Ratio {
+    fn read(value: &Value) -> Result<Self, String> {
+        let number = match value {
+            Value::Float(number) => Some(*number),
+            Value::Integer(number @ (0 | 1)) => Some(*number as f64),
+            _ => None,
+        };
+        number
+            .filter(|number| (0.0..=1.0).contains(number))
+            .map(Self)
+            .ok_or_else(|| "a number from 0.0 to 1.0".to_owned())
+    }
+}
+
+/// The URL of a collector: plain HTTP.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint(Uri);
+
+impl Endpoint {
+    /// Returns the URL.
+    pub fn get(&self) -> &Uri {
+        &self.0
+    }
+}
+
+/// Empty text means no endpoint.
+impl Setting for Option<Endpoint> {
+    fn read(value: &Value) -> Result<Self, String> {
+        if value.as_str() == Some("") {
+            return Ok(None);
+        }
+        parse(value, |text| text.parse::<Uri>().ok())
+            .filter(|url| url.scheme() == Some(&Scheme::HTTP) && url.host().is_some())
+            .map(|url| Some(Endpoint(url)))
+            .ok_or_else(|| {
+                "a URL of plain HTTP, such as \"http://localhost:4317\" \
+                 (for https, put a collector beside the server)"
+                    .to_owned()
+            })
+    }
+}
+
+/// The format of log lines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people, with colors on a terminal.
+    Text,
+    /// For machines: one object per line.
+    Json,
+}
+
+impl Setting for LogFormat {
+    fn read(value: &Value) -> Result<Self, String> {
+        one_of(&[("text", Self::Text), ("json", Self::Json)], value)
+    }
+}
+
+/// The calls that are logged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// Every call.
+    All,
+    /// Calls that do not end with OK.
+    Errors,
+    /// No call, except slow ones.
+    Off,
+}
+
+impl Setting for Access {
+    fn read(value: &Value) -> Result<Self, String> {
+        one_of(&[("all", Self::All), ("errors", Self::Errors), ("off", Self::Off)], value)
+    }
+}
+
+/// The responses that are compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Responses {
+    /// Those whose request was compressed.
+    Mirror,
+    /// Those whose client accepts it.
+    Always,
+    /// None.
+    Never,
+}
+
+impl Setting for Responses {
+    fn read(value: &Value) -> Result<Self, String> {
+        let choices = [("mirror", Self::Mirror), ("always", Self::Always), ("never", Self::Never)];
+        one_of(&choices, value)
+    }
+}

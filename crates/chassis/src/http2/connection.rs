@@ -1,0 +1,141 @@
+//! One HTTP/2 connection, from its preface to its end.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use h2::server::Builder;
+use http::{Request, Response};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tower::Service;
+use wire::{
+    keepalive::{self, PeerActivity},
+    receive::ReceiveBody,
+};
+
+use super::{preface, response_body::ResponseBody, stream::Stream, transport::Transport};
+
+/// The receive window of one stream, and of one connection, in bytes.
+const WINDOW: u32 = 1024 * 1024;
+/// Resets of streams that were not accepted yet, after which a connection is closed
+/// (CVE-2023-44487).
+const MAX_PENDING_RESETS: usize = 20;
+/// Resets that this side had to send, after which a connection is closed (CVE-2025-8671).
+const MAX_LOCAL_RESETS: usize = 1024;
+
+/// The limits of a connection.
+#[derive(Debug, Clone)]
+pub(crate) struct Settings {
+    /// SETTINGS_MAX_CONCURRENT_STREAMS.
+    pub(crate) streams: u32,
+    /// SETTINGS_MAX_HEADER_LIST_SIZE in bytes.
+    pub(crate) header_list: u32,
+    /// The time without a byte from the peer after which it is sent a PING; zero for never.
+    pub(crate) keepalive_interval: Duration,
+    /// The time for the acknowledgement of a PING.
+    pub(crate) keepalive_timeout: Duration,
+}
+
+/// How a connection ended.
+#[derive(Debug)]
+pub(crate) enum Ended {
+    /// The peer closed it, or agreed to its end.
+    Closed,
+    /// An error: the peer went away, was silent, or broke the protocol.
+    Failed(String),
+    /// It was still open when it had to stop.
+    Cut,
+}
+
+/// A connection that has begun HTTP/2.
+pub(crate) struct Connection<I> {
+    http2: h2::server::Connection<Transport<I>, Bytes>,
+    activity: Arc<PeerActivity>,
+}
+
+/// What can happen to a connection beside its streams.
+enum Event {
+    KeepaliveTimeout,
+    ShutDown,
+    Stop,
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
+    /// Reads the preface and exchanges SETTINGS.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the peer does not speak HTTP/2, or goes away.
+    pub(crate) async fn handshake(mut io: I, settings: &Settings) -> io::Result<Self> {
+        let activity = Arc::new(PeerActivity::new());
+        preface::read(&mut io).await?;
+        let transport = Transport::new(io, Arc::clone(&activity));
+        let mut builder = Builder::new();
+        builder
+            .max_concurrent_streams(settings.streams)
+            .max_header_list_size(settings.header_list)
+            .initial_window_size(WINDOW)
+            .initial_connection_window_size(WINDOW)
+            .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+            .max_local_error_reset_streams(Some(MAX_LOCAL_RESETS));
+        let http2 = builder.handshake(transport).await.map_err(io::Error::other)?;
+        Ok(Self { http2, activity })
+    }
+
+    /// Serves the streams, each in a task of its own, until the connection ends.
+    ///
+    /// After `shut_down` resolves, GOAWAY is sent and no stream is added; streams that are
+    /// open, or on their way, finish. After `stop` resolves, the connection ends at once.
+    pub(crate) async fn serve<S, B>(
+        mut self,
+        service: &mut S,
+        settings: &Settings,
+        shut_down: impl IntoIterator<Item = BoxFuture<'_, ()>>,
+        stop: BoxFuture<'_, ()>,
+    ) -> Ended
+    where
+        S: Service<Request<ReceiveBody>, Response = Response<B>, Error = Infallible>,
+        S::Future: Send + 'static,
+        B: ResponseBody + Send + 'static,
+    {
+        // Polled only when one of them is woken: the connection is polled for every frame.
+        let mut events: FuturesUnordered<BoxFuture<'_, Event>> = shut_down
+            .into_iter()
+            .map(|shut_down| shut_down.map(|()| Event::ShutDown).boxed())
+            .collect();
+        events.push(stop.map(|()| Event::Stop).boxed());
+        if !settings.keepalive_interval.is_zero() {
+            let pings = self.http2.ping_pong().expect("it is taken once, here");
+            let activity = Arc::clone(&self.activity);
+            let (interval, timeout) = (settings.keepalive_interval, settings.keepalive_timeout);
+            // Idle connections are checked as well, because they count for the limit.
+            let timed_out = keepalive::timed_out(pings, activity, interval, timeout, || true);
+            events.push(timed_out.map(|()| Event::KeepaliveTimeout).boxed());
+        }
+        let mut is_shutting_down = false;
+        loop {
+            tokio::select! {
+                biased;
+                accepted = self.http2.accept() => match accepted {
+                    Some(Ok((request, respond))) => {
+                        let call = service.call(request.map(ReceiveBody));
+                        tokio::spawn(Stream::new(respond, call));
+                    }
+                    Some(Err(error)) => return Ended::Failed(error.to_string()),
+                    None => return Ended::Closed,
+                },
+                Some(event) = events.next() => match event {
+                    Event::KeepaliveTimeout => {
+                        return Ended::Failed("it answered no PING".to_owned());
+                    }
+                    Event::Stop => return Ended::Cut,
+                    Event::ShutDown if !is_shutting_down => {
+                        self.http2.graceful_shutdown();
+                        is_shutting_down = true;
+                    }
+                    Event::ShutDown => {}
+                },
+            }
+        }
+    }
+}

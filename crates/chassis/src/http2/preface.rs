@@ -1,0 +1,52 @@
+//! The connection preface, which tells HTTP/2 from other protocols.
+//!
+//! h2 would wait for it without a limit, and sends HTTP/1 clients nothing that they can
+//! read.
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+/// The client connection preface (RFC 9113, section 3.4).
+pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// How much is read of a request that is refused, in bytes.
+const MAX_DISCARDED: u64 = 64 * 1024;
+
+/// The response to an HTTP/1 client (RFC 9110, section 15.6.6).
+const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
+    content-type: text/plain\r\ncontent-length: 36\r\nconnection: close\r\n\r\n\
+    this server speaks gRPC over HTTP/2\n";
+
+/// Reads the preface. A peer that sends something else gets an HTTP/1 response that says that
+/// this server speaks HTTP/2.
+///
+/// # Errors
+///
+/// Returns an error if the peer sends something else, or goes away.
+pub(super) async fn read<I>(io: &mut I) -> io::Result<()>
+where
+    I: AsyncRead + AsyncWrite + Unpin,
+{
+    let mut bytes = [0; PREFACE.len()];
+    let mut length = 0;
+    while length < PREFACE.len() {
+        let read = io.read(&mut bytes[length..]).await?;
+        length += read;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if bytes[..length] != PREFACE[..length] {
+            io.write_all(HTTP1_REFUSAL).await?;
+            io.shutdown().await?;
+            // Closing a socket with unread bytes resets the connection, and the response
+            // could be lost.
+            tokio::io::copy(&mut io.take(MAX_DISCARDED), &mut tokio::io::sink()).await?;
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the peer does not speak HTTP/2",
+            ));
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! What a stream needs to know of the body that it sends.
+
+use std::{
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Body;
+
+/// The body of a response.
+pub(crate) trait ResponseBody: Body<Data = Bytes> {
+    /// Returns whether the body has all of its frames. Then they are passed to the connection at
+    /// once, and the call has ended, however slowly the client reads.
+    fn is_complete(&self) -> bool;
+
+    /// Resolves with trailers if the body must end before its frames do, at a deadline or at
+    /// the bound of the drain. It is polled instead of the frames while the client does not
+    /// read.
+    fn poll_early_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HeaderMap>;
+}

@@ -1,0 +1,61 @@
+//! A server library for gRPC services.
+//!
+//! [`service!`] begins the description of a service; [`Service::run`] runs its program. In
+//! reading order:
+//!
+//! - [`Service`] and [`App`]: what a service author writes.
+//! - [`Context`]: what a handler can learn of a call.
+//! - `middleware`: the layers that every call passes through, the outermost first.
+//! - `admission`: the queue, the concurrency limit and the limit of streams.
+//! - `codegen` and `message`: decoding, calling a handler, encoding.
+//! - `server`: listeners, connections, the life cycle, the drain.
+//! - `http2`: one connection and its streams; the only module that knows h2.
+//! - `telemetry`: the log, metrics, traces.
+//! - `health`, `reflection`, `admin`, `tls`: what stands beside the services.
+//! - [`config`]: the settings, and where each comes from.
+
+#![warn(missing_docs)]
+
+extern crate self as chassis;
+
+mod admin;
+mod admission;
+mod app;
+mod body;
+mod call;
+mod cause;
+mod cli;
+pub mod codegen;
+pub mod config;
+mod descriptors;
+mod encoding;
+mod health;
+mod http2;
+mod in_flight;
+mod inbound;
+mod lifecycle;
+mod message;
+mod method;
+mod middleware;
+mod mount;
+mod package;
+mod proto;
+mod reflection;
+mod server;
+mod service;
+mod telemetry;
+#[cfg(test)]
+mod testing;
+mod text;
+mod tls;
+
+pub use app::App;
+pub use body::Body;
+pub use call::Context;
+pub use lifecycle::Readiness;
+pub use method::{GrpcService, Kind, Method, MethodDescriptor, Origin, ServiceDescriptor};
+pub use mount::Next;
+pub use package::Package;
+pub use server::{BindError, ConnectionCounts, DrainReport, Server, StartError};
+pub use service::Service;
+pub use wire::command::{Command, CommandError, Program};

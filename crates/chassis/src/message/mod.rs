@@ -1,0 +1,12 @@
+//! The messages in a body: read, checked against the limit, decompressed, compressed.
+
+pub(crate) mod compression;
+mod count;
+mod read;
+mod send;
+mod stream;
+
+pub(crate) use count::CountMessages;
+pub(crate) use read::{decompressed, read_one};
+pub(crate) use send::{SendMessages, frame_one};
+pub(crate) use stream::CheckedMessages;

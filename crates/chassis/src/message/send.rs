@@ -1,0 +1,161 @@
+//! The messages of a response.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use bytes::{BufMut, Bytes, BytesMut};
+use futures_util::Stream;
+use http_body::{Body as HttpBody, Frame};
+use pin_project_lite::pin_project;
+use prost::Message;
+use tonic::Status;
+use wire::framing::{COMPRESSED, PREFIX, framed, prefix};
+
+use super::compression;
+use crate::{call::Call, cause::trailers, encoding::Encoding};
+
+/// Messages that are ready together are sent together, up to this many bytes.
+const BATCH: usize = 32 * 1024;
+
+/// Returns a message with its prefix, compressed if there is an encoding.
+pub(crate) fn frame_one(message: &impl Message, encoding: Option<Encoding>) -> Bytes {
+    match encoding {
+        None => framed(message),
+        Some(encoding) => {
+            let mut out = BytesMut::new();
+            append(message, Some(encoding), &mut out);
+            out.freeze()
+        }
+    }
+}
+
+fn append(message: &impl Message, encoding: Option<Encoding>, out: &mut BytesMut) {
+    let Some(encoding) = encoding else {
+        let length = message.encoded_len();
+        out.reserve(PREFIX + length);
+        out.put_slice(&prefix(wire::framing::NOT_COMPRESSED, length));
+        message.encode(out).expect("the buffer grows");
+        return;
+    };
+    let start = out.len();
+    out.put_slice(&[0; PREFIX]);
+    compression::compress(encoding, &message.encode_to_vec(), out);
+    let length = out.len() - start - PREFIX;
+    out[start..start + PREFIX].copy_from_slice(&prefix(COMPRESSED, length));
+}
+
+pin_project! {
+    /// The body of a streaming response: its messages, and the status in its trailers.
+    ///
+    /// A message is sent as soon as the handler has produced it. The handler is polled for
+    /// the next one only when the client has room for it (HTTP/2 flow control).
+    pub(crate) struct SendMessages<S> {
+        #[pin]
+        messages: S,
+        encoding: Option<Encoding>,
+        call: Arc<Call>,
+        buffer: BytesMut,
+        // The status, once the messages have ended and those before it are not sent yet.
+        status: Option<Status>,
+        ended: bool,
+    }
+}
+
+impl<S> SendMessages<S> {
+    pub(crate) fn new(messages: S, encoding: Option<Encoding>, call: Arc<Call>) -> Self {
+        let buffer = BytesMut::new();
+        Self { messages, encoding, call, buffer, status: None, ended: false }
+    }
+}
+
+impl<S, M> HttpBody for SendMessages<S>
+where
+    S: Stream<Item = Result<M, Status>>,
+    M: Message,
+{
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let mut this = self.project();
+        while !*this.ended && this.status.is_none() && this.buffer.len() < BATCH {
+            match this.messages.as_mut().poll_next(cx) {
+                Poll::Ready(Some(Ok(message))) => {
+                    append(&message, *this.encoding, this.buffer);
+                    this.call.add_message_out();
+                }
+                Poll::Ready(Some(Err(status))) => *this.status = Some(status),
+                Poll::Ready(None) => *this.status = Some(Status::ok("")),
+                Poll::Pending if this.buffer.is_empty() => return Poll::Pending,
+                Poll::Pending => break,
+            }
+        }
+        Poll::Ready(if !this.buffer.is_empty() {
+            Some(Ok(Frame::data(this.buffer.split().freeze())))
+        } else if let Some(status) = this.status.take() {
+            *this.ended = true;
+            Some(Ok(Frame::trailers(trailers(&status))))
+        } else {
+            None
+        })
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.ended
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::Poll::{Pending, Ready};
+
+    use futures_util::StreamExt;
+    use futures_util::stream::{iter, pending, poll_fn};
+    use http_body_util::BodyExt;
+    use tokio_test::{assert_pending, assert_ready};
+
+    use super::*;
+    use crate::testing;
+
+    fn body<S>(messages: S) -> SendMessages<S> {
+        SendMessages::new(messages, None, Arc::new(testing::call_with_limit(9)))
+    }
+
+    #[tokio::test]
+    async fn a_message_is_sent_before_the_next_one_is_ready() {
+        let messages = iter([Ok("one".to_owned())]).chain(pending());
+        let mut body = Box::pin(body(messages));
+        let mut frame = tokio_test::task::spawn(body.frame());
+        let sent = assert_ready!(frame.poll()).expect("a frame").expect("no error");
+        assert_eq!(sent.into_data().expect("data"), framed(&"one".to_owned()));
+        drop(frame);
+        assert_pending!(tokio_test::task::spawn(body.frame()).poll());
+    }
+
+    #[tokio::test]
+    async fn an_error_ends_the_stream_with_its_status_after_the_messages_before_it() {
+        let messages = iter([Ok("one".to_owned()), Err(Status::aborted("no more"))]);
+        let sent = body(messages).collect().await.expect("the status is in the trailers");
+        assert_eq!(sent.trailers().expect("trailers")["grpc-status"], "10");
+        assert_eq!(sent.to_bytes(), framed(&"one".to_owned()));
+    }
+
+    #[tokio::test]
+    async fn the_handler_is_not_polled_for_more_than_a_batch() {
+        let mut produced = 0;
+        let messages = poll_fn(move |_| {
+            produced += 1;
+            assert!(produced <= 2, "the batch is full");
+            if produced == 3 { Pending } else { Ready(Some(Ok("x".repeat(BATCH / 2)))) }
+        });
+        let mut body = Box::pin(body(messages));
+        let sent = body.frame().await.expect("a frame").expect("no error");
+        assert!(sent.into_data().expect("data").len() >= BATCH);
+    }
+}

@@ -1,0 +1,127 @@
+//! Reads the request, and lets a limited number of calls run at once.
+
+use std::{convert::Infallible, error::Error, mem, sync::Arc};
+
+use bytes::Bytes;
+use http::{Request, Response};
+use http_body::Body as HttpBody;
+use tokio::time::timeout_at;
+use tonic::codegen::BoxFuture;
+use tower::Service;
+
+use crate::{
+    admission::{Queue, Streams},
+    body::Body,
+    call::Call,
+    cause::Cause,
+    encoding::Encoding,
+    inbound::BoxInbound,
+    message::{CheckedMessages, compression, decompressed, read_one},
+    method::Kind,
+    mount,
+};
+
+/// The limits of all services of a process.
+#[derive(Debug)]
+pub(crate) struct Limits {
+    pub(crate) queue: Queue,
+    pub(crate) streams: Arc<Streams>,
+}
+
+/// A service whose calls are admitted one by one.
+///
+/// A unary call holds a worker from the moment that its whole message has arrived until its
+/// response is complete: a client that sends or reads slowly occupies memory, and never a
+/// worker. A stream holds a slot of its own limit until it ends.
+#[derive(Clone)]
+pub(crate) struct Admission<S> {
+    service: S,
+    /// `None` for health and reflection, which never wait.
+    limits: Option<Arc<Limits>>,
+}
+
+impl<S> Admission<S> {
+    pub(crate) fn new(service: S, limits: Option<Arc<Limits>>) -> Self {
+        Self { service, limits }
+    }
+}
+
+impl<S, R> mount::Call for Admission<S>
+where
+    S: Service<Request<Body>, Response = Response<R>> + Clone + Send + Sync + 'static,
+    S::Error: Into<Box<dyn Error + Send + Sync>>,
+    S::Future: Send,
+    R: HttpBody<Data = Bytes> + Send + 'static,
+    R::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    fn call(&self, mut request: BoxInbound) -> BoxFuture<Response<Body>, Infallible> {
+        let Self { mut service, limits } = self.clone();
+        let call = Arc::clone(&request.call);
+        Box::pin(async move {
+            let admitted = async {
+                let kind = call.method().kind();
+                let encoding = negotiate(&mut request.request, &call)?;
+                let message = match kind {
+                    Kind::Unary => read_one(request.request.body_mut(), &call).await?,
+                    // It has no slot yet, and perhaps no deadline.
+                    Kind::ServerStreaming => {
+                        let at = call.start() + call.shared().message_timeout;
+                        let read = timeout_at(at, read_one(request.request.body_mut(), &call));
+                        // Boxed, so that other calls do not have its timer in their future.
+                        let read = Box::pin(read).await;
+                        read.map_err(|_late| Cause::DeadlineExceeded)??
+                    }
+                    Kind::ClientStreaming | Kind::BidiStreaming => Bytes::new(),
+                };
+                let (mut worker, mut stream) = (None, None);
+                match &limits {
+                    Some(limits) if kind == Kind::Unary => {
+                        worker = Some(limits.queue.admit(&call).await?);
+                    }
+                    Some(limits) => stream = Some(limits.streams.admit()?),
+                    None => {}
+                }
+                // Decompressed here: a call in the queue holds no more than it has sent.
+                if kind.has_one_request() {
+                    request.request.body_mut().set_message(decompressed(message, encoding, &call)?);
+                } else {
+                    // Checked and decompressed as they arrive.
+                    let received = mem::take(request.request.body_mut());
+                    let messages = CheckedMessages::new(received, encoding, Arc::clone(&call));
+                    *request.request.body_mut() = Body::stream(messages);
+                }
+                if let Err(response) = mount::ready(&mut service).await {
+                    return Ok(response);
+                }
+                let called = service.call(request.request).await;
+                let mut response = mount::response(called, &call);
+                if kind == Kind::Unary {
+                    response.body_mut().complete().await?;
+                }
+                if let Some(permit) = stream {
+                    response.body_mut().hold(permit);
+                }
+                drop(worker);
+                Ok(response)
+            };
+            Ok(admitted.await.unwrap_or_else(|cause: Cause| cause.response()))
+        })
+    }
+}
+
+/// Returns the encoding of the request's messages, and decides on that of the response's.
+///
+/// The messages are decompressed here, so the header is removed: the services of other
+/// libraries must not decompress them again.
+fn negotiate(request: &mut Request<Body>, call: &Call) -> Result<Option<Encoding>, Cause> {
+    let encoding =
+        if call.has_encoding() { compression::request_encoding(request.headers())? } else { None };
+    let responses = call.shared().responses;
+    if let Some(response) = compression::response_encoding(request.headers(), encoding, responses) {
+        call.set_response_encoding(response);
+    }
+    if encoding.is_some() {
+        request.headers_mut().remove(compression::ENCODING);
+    }
+    Ok(encoding)
+}

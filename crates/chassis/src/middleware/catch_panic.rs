@@ -1,0 +1,143 @@
+//! Makes a panic of a handler a status, not the end of a connection.
+
+use std::{
+    convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
+    pin::Pin,
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use http::Response;
+use http_body::{Body as HttpBody, Frame};
+use pin_project_lite::pin_project;
+use tonic::Status;
+use tower::{Layer, Service};
+
+use crate::{
+    body::{Body, BoxFrames},
+    cause::{Cause, trailers},
+    inbound::BoxInbound,
+    telemetry::Telemetry,
+};
+
+/// Responds INTERNAL to a call whose handler panics, and counts it. The caller does not
+/// learn what happened: the panic hook has logged that.
+///
+/// tower-http's layer of this name boxes each response.
+#[derive(Debug, Clone)]
+pub(crate) struct CatchPanicLayer(Telemetry);
+
+impl CatchPanicLayer {
+    pub(crate) fn new(telemetry: Telemetry) -> Self {
+        Self(telemetry)
+    }
+}
+
+impl<S> Layer<S> for CatchPanicLayer {
+    type Service = CatchPanic<S>;
+
+    fn layer(&self, inner: S) -> CatchPanic<S> {
+        CatchPanic { inner, telemetry: self.0.clone() }
+    }
+}
+
+/// See [`CatchPanicLayer`].
+#[derive(Debug, Clone)]
+pub(crate) struct CatchPanic<S> {
+    inner: S,
+    telemetry: Telemetry,
+}
+
+impl<S> Service<BoxInbound> for CatchPanic<S>
+where
+    S: Service<BoxInbound, Response = Response<Body>, Error = Infallible>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = CaughtCall<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: BoxInbound) -> Self::Future {
+        // Unwind safe, because what has panicked is dropped, and what it shares with other
+        // calls is made of locks and atomics.
+        let call = catch_unwind(AssertUnwindSafe(|| self.inner.call(request))).ok();
+        CaughtCall { call, telemetry: self.telemetry.clone() }
+    }
+}
+
+pin_project! {
+    /// A call that may panic.
+    pub(crate) struct CaughtCall<F> {
+        // `None` if it has panicked.
+        #[pin]
+        call: Option<F>,
+        telemetry: Telemetry,
+    }
+}
+
+impl<F> Future for CaughtCall<F>
+where
+    F: Future<Output = Result<Response<Body>, Infallible>>,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let polled =
+            this.call.as_pin_mut().map(|call| catch_unwind(AssertUnwindSafe(|| call.poll(cx))));
+        let mut response = match polled {
+            Some(Ok(Poll::Pending)) => return Poll::Pending,
+            Some(Ok(Poll::Ready(Ok(response)))) => response,
+            Some(Err(_)) | None => {
+                this.telemetry.count_panic();
+                Cause::Panicked.response()
+            }
+        };
+        response.body_mut().wrap_stream(|frames| CaughtFrames {
+            frames: Some(frames),
+            telemetry: this.telemetry.clone(),
+        });
+        Poll::Ready(Ok(response))
+    }
+}
+
+/// The frames of a stream that may panic.
+struct CaughtFrames {
+    // `None` if it has panicked.
+    frames: Option<BoxFrames>,
+    telemetry: Telemetry,
+}
+
+impl HttpBody for CaughtFrames {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        let Some(frames) = &mut self.frames else { return Poll::Ready(None) };
+        match catch_unwind(AssertUnwindSafe(|| frames.as_mut().poll_frame(cx))) {
+            // An error of another library's body. gRPC has trailers for it; a reset stream would
+            // have no status.
+            Ok(Poll::Ready(Some(Err(status)))) => {
+                self.frames = None;
+                Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))))
+            }
+            Ok(polled) => polled,
+            Err(_) => {
+                self.frames = None;
+                self.telemetry.count_panic();
+                Poll::Ready(Some(Ok(Frame::trailers(Cause::Panicked.trailers()))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.frames.as_ref().is_none_or(|frames| frames.is_end_stream())
+    }
+}

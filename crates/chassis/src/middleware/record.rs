@@ -1,0 +1,135 @@
+//! Records each call with the status that its caller gets. What is not a gRPC request is no
+//! call: it is refused.
+
+use std::{
+    convert::Infallible,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll, ready},
+};
+
+use http::{Request, Response};
+use pin_project_lite::pin_project;
+use tower::{Layer, Service};
+
+use super::refuse::refuse;
+use crate::{
+    body::Body,
+    call::{self, KnownHeaders, Peer, Shared},
+    inbound::{BoxInbound, Inbound},
+    method::MethodTable,
+    telemetry::{CallRecord, Telemetry},
+};
+
+/// Begins the record of each call, finds its method, and adds the call's context to the
+/// request.
+#[derive(Debug, Clone)]
+pub(crate) struct RecordLayer {
+    telemetry: Telemetry,
+    methods: Arc<MethodTable>,
+    shared: Arc<Shared>,
+}
+
+impl RecordLayer {
+    pub(crate) fn new(
+        telemetry: Telemetry,
+        methods: Arc<MethodTable>,
+        shared: Arc<Shared>,
+    ) -> Self {
+        Self { telemetry, methods, shared }
+    }
+}
+
+impl<S> Layer<S> for RecordLayer {
+    type Service = Record<S>;
+
+    fn layer(&self, inner: S) -> Record<S> {
+        Record { inner, layer: self.clone(), peer: None }
+    }
+}
+
+/// See [`RecordLayer`].
+#[derive(Debug, Clone)]
+pub(crate) struct Record<S> {
+    inner: S,
+    layer: RecordLayer,
+    peer: Option<Arc<Peer>>,
+}
+
+impl<S: Clone> Record<S> {
+    /// Returns the service for the calls of one connection.
+    #[must_use]
+    pub(crate) fn for_peer(&self, peer: Peer) -> Self {
+        Self { peer: Some(Arc::new(peer)), ..self.clone() }
+    }
+}
+
+impl<S> Service<Request<Body>> for Record<S>
+where
+    S: Service<BoxInbound, Response = Response<Body>, Error = Infallible>,
+{
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = RecordedCall<S::Future>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+        let headers = KnownHeaders::of(request.headers());
+        if let Some(refusal) = refuse(request.method(), headers.is_grpc) {
+            return RecordedCall { future: None, record: None, refusal: Some(Box::new(refusal)) };
+        }
+        let RecordLayer { telemetry, methods, shared } = &self.layer;
+        let path = request.uri().path();
+        let method = Arc::clone(methods.find(path));
+        let (shared, peer) = (Arc::clone(shared), self.peer.clone());
+        let record = telemetry.begin(shared, method, path, request.headers(), headers, peer);
+        let call = Arc::clone(record.call());
+        request.extensions_mut().insert(call::Context(Arc::clone(&call)));
+        let future = Some(self.inner.call(Box::new(Inbound { request, call })));
+        RecordedCall { future, record: Some(record), refusal: None }
+    }
+}
+
+pin_project! {
+    /// A call that is recorded when its response has ended, or when it is dropped.
+    pub(crate) struct RecordedCall<F> {
+        // Dropped before the record, so that the call is over when it is recorded.
+        #[pin]
+        future: Option<F>,
+        record: Option<CallRecord>,
+        // The response to what is not a call. Boxed, because it is rare and large.
+        refusal: Option<Box<Response<Body>>>,
+    }
+}
+
+impl<F> Future for RecordedCall<F>
+where
+    F: Future<Output = Result<Response<Body>, Infallible>>,
+{
+    type Output = Result<Response<Body>, Infallible>;
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let mut this = self.project();
+        if let Some(refusal) = this.refusal.take() {
+            return Poll::Ready(Ok(*refusal));
+        }
+        let record = this.record.as_ref().expect("a future is not polled after it is ready");
+        // Outgoing calls of the handler are part of the trace.
+        let _in_span = record.call().span().map(|span| span.context().clone().attach());
+        let future = this.future.as_mut().as_pin_mut().expect("it is there while the record is");
+        let Ok(mut response) = ready!(future.poll(cx));
+        // Dropped now: a call in the queue or at work adds its times when it is dropped.
+        this.future.set(None);
+        let record = this.record.take().expect("it was there above");
+        // The status is in the headers if there is no body ("Trailers-Only"). A response that the
+        // chassis has made has none there: it need not be searched.
+        if !response.body().is_ok_message() {
+            record.call().read_status(response.headers());
+        }
+        response.body_mut().record(record);
+        Poll::Ready(Ok(response))
+    }
+}

@@ -1,0 +1,401 @@
+//! The running server: listeners, connections, the life cycle, the drain.
+
+mod accept;
+mod call_threads;
+mod calls;
+mod connections;
+mod drain;
+mod listener;
+mod observed;
+mod router;
+
+use std::{
+    fmt,
+    future::{pending, ready},
+    io,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{Arc, OnceLock},
+    time::Duration,
+};
+
+use futures_util::FutureExt;
+use tokio::{
+    net::TcpListener,
+    runtime::Handle,
+    sync::mpsc,
+    time::{sleep, timeout},
+};
+use tokio_util::task::{AbortOnDropHandle, TaskTracker};
+use tonic::codegen::BoxFuture;
+
+use crate::{
+    admin, admission,
+    call::Shared,
+    config::{ConfigErrors, Settings, Shutdown},
+    health::HealthService,
+    in_flight::InFlight,
+    lifecycle::{Lifecycle, State},
+    method::{MethodTable, Origin, ServiceMethods},
+    middleware::{self, Admission, Limits, RecordLayer},
+    mount::Next,
+    proto::grpc::health::v1::health_server,
+    reflection,
+    telemetry::Telemetry,
+    tls::Tls,
+};
+
+use accept::accept;
+use calls::Calls;
+use connections::Connections;
+use drain::Drain;
+use listener::listen;
+use observed::Observed;
+use router::Router;
+
+pub(crate) use call_threads::CallThreads;
+pub use connections::ConnectionCounts;
+pub use drain::DrainReport;
+pub use listener::BindError;
+
+/// How long the accept loops may take to end. They end at once, unless handlers occupy every
+/// thread of their runtime.
+const CLOSE_GRACE: Duration = Duration::from_millis(250);
+
+/// Why a server does not start.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings, or the files of TLS that they name, are not valid.
+    #[error(transparent)]
+    Config(#[from] ConfigErrors),
+    /// The system refuses to listen on an address.
+    #[error(transparent)]
+    Bind(#[from] BindError),
+    /// The system has no thread left.
+    #[error("no thread can be started to watch the certificate files: {0}")]
+    Thread(io::Error),
+    /// The variables of OpenTelemetry make no exporter.
+    #[error("spans cannot be exported: {0}")]
+    Tracing(String),
+    /// The service's own start failed, such as for a dependency.
+    #[error("the service cannot start: {0:#}")]
+    Service(anyhow::Error),
+}
+
+impl From<crate::tls::TlsStartError> for StartError {
+    fn from(error: crate::tls::TlsStartError) -> Self {
+        match error {
+            crate::tls::TlsStartError::Files(errors) => Self::Config(errors),
+            crate::tls::TlsStartError::Thread(error) => Self::Thread(error),
+        }
+    }
+}
+
+/// Makes the services of a server, once their dependencies are there.
+pub(crate) type MakeServices =
+    Box<dyn FnOnce(Arc<Limits>) -> BoxFuture<Vec<Next>, anyhow::Error> + Send>;
+
+/// What a server is made of.
+pub(crate) struct Setup {
+    pub(crate) settings: Arc<Settings>,
+    /// The services that are added to the chassis, in the order of `make_services`.
+    pub(crate) services: Vec<ServiceMethods>,
+    /// Encoded descriptor sets that describe them.
+    pub(crate) descriptors: Vec<&'static [u8]>,
+    pub(crate) make_services: MakeServices,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Setup {
+    /// Returns all methods: those of health and reflection first.
+    pub(crate) fn methods(settings: &Settings, services: &[ServiceMethods]) -> MethodTable {
+        let added = services;
+        let mut services =
+            vec![ServiceMethods::described(&health_server::DESCRIPTOR, Origin::Chassis)];
+        if settings.reflection.enabled {
+            services.extend(reflection::methods());
+        }
+        services.extend(added.iter().cloned());
+        MethodTable::new(&services)
+    }
+}
+
+/// A server that listens, and serves when it is run.
+pub struct Server {
+    service: Bound,
+    health: Option<Bound>,
+    admin: Option<BoundAdmin>,
+    in_flight: InFlight,
+    lifecycle: Lifecycle,
+    tasks: TaskTracker,
+    shutdown: Shutdown,
+    calls: Handle,
+    services: Arc<OnceLock<Vec<Next>>>,
+    /// `None` if the services are there already.
+    starting: Option<BoxFuture<Vec<Next>, anyhow::Error>>,
+}
+
+/// A listener, and the connections that it accepts.
+#[derive(Debug)]
+struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+    connections: Arc<Connections>,
+}
+
+/// The listener of metrics, and its pages.
+struct BoundAdmin {
+    listener: TcpListener,
+    address: SocketAddr,
+    pages: admin::Pages,
+}
+
+impl fmt::Debug for Server {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Server").field("address", &self.service.address).finish_non_exhaustive()
+    }
+}
+
+impl Server {
+    /// Listens on the configured addresses. Nothing is served yet.
+    ///
+    /// Calls will be served in the runtime of `calls`, metrics in the runtime that this is
+    /// called in.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the files of TLS are not valid, which is checked before anything
+    /// is bound, if an address cannot be listened on, or if the service itself fails to start
+    /// at once.
+    pub(crate) fn bind(
+        setup: Setup,
+        methods: MethodTable,
+        calls: &Handle,
+        telemetry: &Telemetry,
+    ) -> Result<Self, StartError> {
+        let Setup { settings, services, descriptors, make_services, lifecycle, tasks } = setup;
+        let tls = settings.tls.as_ref().map(Tls::start).transpose()?;
+        let limits = Arc::new(Limits {
+            queue: admission::Queue::new(settings.server.max_workers.get(), &settings.queue),
+            streams: Arc::new(admission::Streams::new(settings.streaming.limit.get())),
+        });
+        let shared = Arc::new(Shared {
+            lifecycle: lifecycle.clone(),
+            message_limit: settings.limits.message.get() as usize,
+            message_timeout: settings.deadline.default.get(),
+            responses: settings.compression.responses,
+        });
+        let record = RecordLayer::new(telemetry.clone(), Arc::new(methods), shared);
+        let names: Vec<_> = services.iter().map(|service| service.service.to_string()).collect();
+        let health = HealthService::new(lifecycle.watch(), names.clone());
+        let health_next =
+            Next::new(Admission::new(health_server::HealthServer::new(health.clone()), None));
+        let mut chassis = vec![health_next.clone()];
+        if settings.reflection.enabled {
+            let health_name = health_server::SERVICE_NAME.to_owned();
+            let names = [names, vec![health_name]].concat();
+            chassis.extend(reflection::services(&names, &descriptors, &lifecycle));
+        }
+        let served = Arc::new(OnceLock::new());
+        let in_flight = InFlight::default();
+        let bind = |address, setting, router, in_flight, tls, drain_at| {
+            let _listeners_belong_to_it = calls.enter();
+            let (listener, address) = listen(address, setting)?;
+            let layers = middleware::layers(
+                record.clone(),
+                in_flight,
+                telemetry.clone(),
+                settings.deadline.clone(),
+            );
+            let calls = Calls::new(layers.service(router));
+            let connections = Connections::new(calls, &settings, tls, lifecycle.clone(), drain_at);
+            Ok::<_, BindError>(Bound { listener, address, connections })
+        };
+        let service = bind(
+            settings.server.address,
+            "server.address",
+            Router::new(chassis, Arc::clone(&served)),
+            in_flight.clone(),
+            tls.clone(),
+            State::Draining,
+        )?;
+        // Probes are served until the process ends, without TLS, which the probes of Kubernetes
+        // do not speak. The drain does not wait for them.
+        let health_only = settings
+            .server
+            .health_address
+            .map(|address| {
+                let router = Router::new(vec![health_next], Arc::new(OnceLock::from(Vec::new())));
+                let (in_flight, drain_at) = (InFlight::default(), State::Stopped);
+                bind(address, "server.health_address", router, in_flight, None, drain_at)
+            })
+            .transpose()?;
+        let admin = (settings.metrics.address.zip(telemetry.metrics()))
+            .map(|(address, metrics)| {
+                let (listener, address) = listen(address, "metrics.address")?;
+                let pages = admin::Pages { metrics: metrics.clone(), health };
+                Ok::<_, BindError>(BoundAdmin { listener, address, pages })
+            })
+            .transpose()?;
+        let observed = Observed {
+            limits: Arc::clone(&limits),
+            connections: Arc::downgrade(&service.connections),
+            lifecycle: lifecycle.clone(),
+            tls: tls.as_ref().map(Tls::status),
+            log: telemetry.log().cloned(),
+        };
+        if let Some(metrics) = telemetry.metrics() {
+            observed.add_to(metrics);
+        }
+        let mut server = Self {
+            service,
+            health: health_only,
+            admin,
+            in_flight,
+            lifecycle,
+            tasks,
+            shutdown: settings.shutdown.clone(),
+            calls: calls.clone(),
+            services: served,
+            starting: None,
+        };
+        server.start_services(make_services(limits))?;
+        Ok(server)
+    }
+
+    /// Makes the services now if that takes no time, so that no call is ever refused for it.
+    fn start_services(
+        &mut self,
+        mut starting: BoxFuture<Vec<Next>, anyhow::Error>,
+    ) -> Result<(), StartError> {
+        let _spawned_tasks_belong_to_it = self.calls.enter();
+        // A panic is an error here as well as later: the process must end with its exit code.
+        let polled = catch_unwind(AssertUnwindSafe(|| (&mut starting).now_or_never()));
+        let polled = polled.unwrap_or_else(|_| Some(Err(anyhow::anyhow!("it panicked"))));
+        match polled {
+            Some(Ok(services)) if self.are_dependencies_ready() => {
+                assert!(self.services.set(services).is_ok(), "the services are made once");
+            }
+            Some(Ok(services)) => self.starting = Some(Box::pin(ready(Ok(services)))),
+            Some(Err(error)) => return Err(StartError::Service(error)),
+            None => self.starting = Some(starting),
+        }
+        Ok(())
+    }
+
+    fn are_dependencies_ready(&self) -> bool {
+        self.lifecycle.dependencies_ready().now_or_never().is_some()
+    }
+
+    /// Returns the address of the service, with the port that port 0 became.
+    pub fn address(&self) -> SocketAddr {
+        self.service.address
+    }
+
+    /// Returns the address that serves health alone, if there is one.
+    pub fn health_address(&self) -> Option<SocketAddr> {
+        self.health.as_ref().map(|health| health.address)
+    }
+
+    /// Returns the address of the metrics, if there is one.
+    pub fn metrics_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(|admin| admin.address)
+    }
+
+    /// Serves until it is told to shut down, and then shuts down gracefully: as a lame duck,
+    /// by a drain, at the bound by force.
+    ///
+    /// `shutdown` yields the reason. A second reason ends the server at once. If `shutdown` is
+    /// closed without a reason, the server goes on.
+    ///
+    /// Run it on another runtime than the calls, and no call can keep it from ending.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`StartError::Service`] if the service's own start fails.
+    pub async fn run(
+        mut self,
+        mut shutdown: mpsc::Receiver<&'static str>,
+    ) -> Result<DrainReport, StartError> {
+        let calls = self.calls.clone();
+        let starting = self.starting.take();
+        let is_ready = starting.is_none();
+        if is_ready {
+            // Before the first connection is accepted, so that none sees another state.
+            self.lifecycle.advance(State::Ready);
+        }
+        let accepting = TaskTracker::new();
+        let Bound { listener, connections, .. } = self.service;
+        accepting.spawn_on(accept(listener, Arc::clone(&connections)), &calls);
+        if let Some(health) = self.health.take() {
+            calls.spawn(accept(health.listener, health.connections));
+        }
+        if let Some(BoundAdmin { listener, pages, .. }) = self.admin.take() {
+            // In this runtime, where no handler can delay it, and until it ends: the last
+            // scrape sees what the drain did.
+            tokio::spawn(admin::serve(listener, pages));
+        }
+
+        let (services, lifecycle) = (self.services, self.lifecycle);
+        let start = async {
+            if let Some(starting) = starting {
+                // Aborted if the server is told to shut down first.
+                let made = AbortOnDropHandle::new(calls.spawn(starting)).await;
+                let made = made.unwrap_or_else(|panic| Err(anyhow::Error::new(panic)));
+                let made = made.map_err(StartError::Service)?;
+                // Calls are refused until then.
+                lifecycle.dependencies_ready().await;
+                assert!(services.set(made).is_ok(), "the services are made once");
+                lifecycle.advance(State::Ready);
+                tracing::info!("ready");
+            }
+            pending::<Result<std::convert::Infallible, StartError>>().await
+        };
+        let reason = tokio::select! {
+            Err(error) = start => {
+                // Nothing is left behind in the process of the caller.
+                lifecycle.advance(State::Stopped);
+                connections.stop.cancel();
+                return Err(error);
+            }
+            reason = next(&mut shutdown) => reason,
+        };
+        let times = self.shutdown;
+        tracing::info!(reason, delay = ?times.lame_duck, "lame duck");
+        lifecycle.advance(State::LameDuck);
+        let mut second_reason = tokio::select! {
+            reason = next(&mut shutdown) => Some(reason),
+            () = sleep(times.lame_duck) => None,
+        };
+
+        // Before the streams are told, because they can end at once.
+        let drain = Drain::begin(connections, self.in_flight, self.tasks);
+        lifecycle.advance(State::Draining);
+        accepting.close();
+        // Whether or not they have ended, nothing more is accepted: the process ends soon.
+        let _ = timeout(CLOSE_GRACE, accepting.wait()).await;
+        tracing::info!(bound = ?times.drain, "draining");
+        if second_reason.is_none() {
+            tokio::select! {
+                reason = next(&mut shutdown) => second_reason = Some(reason),
+                // What is not idle by then is cut.
+                _ = timeout(times.drain, drain.idle()) => {}
+            }
+        }
+        if let Some(reason) = second_reason {
+            tracing::warn!(reason, "second signal: stopping at once");
+        }
+        let report = drain.end().await;
+        lifecycle.advance(State::Stopped);
+        Ok(report)
+    }
+}
+
+/// Returns the next reason to shut down. Never resolves if there is none to come.
+async fn next(shutdown: &mut mpsc::Receiver<&'static str>) -> &'static str {
+    match shutdown.recv().await {
+        Some(reason) => reason,
+        None => pending().await,
+    }
+}

@@ -1,0 +1,95 @@
+//! The metrics of the server itself, read at each scrape.
+
+use std::{
+    fmt,
+    sync::{Arc, Weak},
+};
+
+use super::connections::Connections;
+use crate::{
+    lifecycle::{Lifecycle, State},
+    middleware::Limits,
+    telemetry::{Families, LogWriter, Metrics},
+    tls::TlsStatus,
+};
+
+/// What the metrics are read from.
+#[derive(Debug, Clone)]
+pub(super) struct Observed {
+    pub(super) limits: Arc<Limits>,
+    /// Weak, because connections own the metrics, which own this.
+    pub(super) connections: Weak<Connections>,
+    pub(super) lifecycle: Lifecycle,
+    pub(super) tls: Option<TlsStatus>,
+    pub(super) log: Option<LogWriter>,
+}
+
+impl Observed {
+    /// Adds these metrics to every scrape.
+    pub(super) fn add_to(self, metrics: &Metrics) {
+        metrics.add(move |families| {
+            self.write_admission(families)?;
+            self.write_connections(families)?;
+            self.write_tls(families)?;
+            self.write_rest(families)
+        });
+    }
+
+    fn write_admission(&self, families: &mut Families<'_>) -> fmt::Result {
+        let load = self.limits.queue.load();
+        let streams = &self.limits.streams;
+        for (name, help, value) in [
+            ("workers_busy", "Workers that are busy.", load.busy),
+            ("workers_limit", "The concurrency limit of unary calls.", load.max_workers),
+            ("queue_length", "Calls in the queue.", load.waiting),
+            ("queue_limit", "The length limit of the queue.", load.queue_length),
+            ("streams_open", "Streams of services in progress.", streams.open()),
+            ("streams_limit", "The limit of streams in progress.", streams.limit()),
+        ] {
+            families.gauge(name, help, value as f64)?;
+        }
+        let refused = [
+            ("queue_full", load.refused.queue_full as f64),
+            ("queue_timeout", load.refused.queue_timeout as f64),
+            ("too_late", load.refused.too_late as f64),
+            ("streams", streams.refused() as f64),
+        ];
+        families.counters("refused", "Calls that were refused, by reason.", "reason", &refused)
+    }
+
+    fn write_connections(&self, families: &mut Families<'_>) -> fmt::Result {
+        let Some(connections) = self.connections.upgrade() else { return Ok(()) };
+        let open = connections.open_now() as f64;
+        families.gauge("connections_open", "Open connections.", open)?;
+        let limit = connections.limit() as f64;
+        families.gauge("connections_limit", "The limit of open connections.", limit)?;
+        let counts = connections.counts();
+        let ended = [
+            ("closed", counts.closed as f64),
+            ("failed", counts.failed as f64),
+            ("cut", counts.cut as f64),
+        ];
+        families.counters("connections_ended", "Connections by how they ended.", "how", &ended)?;
+        let refused =
+            [("limit", counts.refused as f64), ("not_accepted", counts.not_accepted as f64)];
+        let help = "Connections that were turned away, by reason.";
+        families.counters("connections_refused", help, "reason", &refused)
+    }
+
+    fn write_tls(&self, families: &mut Families<'_>) -> fmt::Result {
+        let Some(tls) = &self.tls else { return Ok(()) };
+        let reloads = [("ok", tls.reloaded() as f64), ("failed", tls.failed() as f64)];
+        let help = "Changes of the certificate files, by whether they were taken.";
+        families.counters("tls_reloads", help, "result", &reloads)?;
+        let help = "When the current certificate expires, in seconds since 1970.";
+        families.gauge("tls_certificate_expiry_timestamp_seconds", help, tls.not_after() as f64)
+    }
+
+    fn write_rest(&self, families: &mut Families<'_>) -> fmt::Result {
+        let now = self.lifecycle.now();
+        let states = State::ALL.map(|state| (state.name(), f64::from(u8::from(state == now))));
+        families.gauges("state", "1 for the current state of the server.", "state", &states)?;
+        let lost = self.log.as_ref().map_or(0, LogWriter::lost) as f64;
+        families.counter("log_lines_lost", "Lines of the log that were lost.", lost)
+    }
+}

@@ -1,0 +1,155 @@
+//! The log, the metrics and the traces of the server.
+
+mod access_log;
+mod families;
+pub(crate) mod log;
+mod metrics;
+mod process;
+mod writer;
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use http::HeaderMap;
+use http_body::Frame;
+use wire::trace::{ServerSpan, Tracing};
+
+use crate::{
+    call::{Call, KnownHeaders, Peer, Shared},
+    method::{Method, Origin},
+};
+
+pub(crate) use access_log::AccessLog;
+pub(crate) use families::Families;
+pub(crate) use metrics::Metrics;
+pub(crate) use writer::LogWriter;
+
+/// Everything that each call is reported to. Clones are cheap and report to the same.
+///
+/// The default reports to nothing.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Telemetry(Arc<Parts>);
+
+#[derive(Debug, Default)]
+struct Parts {
+    access_log: Option<AccessLog>,
+    metrics: Option<Metrics>,
+    tracing: Option<Tracing>,
+}
+
+impl Telemetry {
+    /// Reports to these parts. A part that is left out costs nothing.
+    pub(crate) fn new(
+        access_log: Option<AccessLog>,
+        metrics: Option<Metrics>,
+        tracing: Option<Tracing>,
+    ) -> Self {
+        Self(Arc::new(Parts { access_log, metrics, tracing }))
+    }
+
+    pub(crate) fn metrics(&self) -> Option<&Metrics> {
+        self.0.metrics.as_ref()
+    }
+
+    pub(crate) fn tracing(&self) -> Option<&Tracing> {
+        self.0.tracing.as_ref()
+    }
+
+    /// Returns the writer of the log, if calls are logged.
+    pub(crate) fn log(&self) -> Option<&LogWriter> {
+        self.0.access_log.as_ref().map(AccessLog::writer)
+    }
+
+    /// Begins the record of a call. The call has ended when the record is dropped.
+    pub(crate) fn begin(
+        &self,
+        shared: Arc<Shared>,
+        method: Arc<Method>,
+        path: &str,
+        headers: &HeaderMap,
+        known: KnownHeaders,
+        peer: Option<Arc<Peer>>,
+    ) -> CallRecord {
+        if let Some(metrics) = &self.0.metrics {
+            metrics.count_started(&method);
+        }
+        let span = self.begin_span(&method, headers, peer.as_deref());
+        let call = Arc::new(Call::begin(shared, method, path, known, peer, span));
+        CallRecord { telemetry: self.clone(), call }
+    }
+
+    /// Counts a panic of a handler or a background task.
+    pub(crate) fn count_panic(&self) {
+        if let Some(metrics) = &self.0.metrics {
+            metrics.count_panic();
+        }
+    }
+
+    fn begin_span(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        peer: Option<&Peer>,
+    ) -> Option<ServerSpan> {
+        let tracing = self.0.tracing.as_ref().filter(|_| method.origin() == Origin::Service)?;
+        let client = peer.map(|peer| peer.address().ip());
+        Some(tracing.begin_server_span(method.service(), method.name(), headers, client))
+    }
+
+    fn ended(&self, call: &Call) {
+        let took = call.start().elapsed();
+        if let Some(metrics) = &self.0.metrics {
+            metrics.record(call, took);
+        }
+        if let Some(log) = &self.0.access_log {
+            log.record(call, took);
+        }
+        if let Some(span) = call.span() {
+            if let Some(waited) = call.waited() {
+                span.add_queue_span(call.wait_began(), waited);
+            }
+            span.end(call.code());
+        }
+    }
+
+    /// Sends the spans that are left, for no longer than `bound`. Blocks.
+    pub(crate) fn flush_spans(&self, bound: Duration) {
+        if let Some(tracing) = &self.0.tracing
+            && let Err(error) = tracing.shut_down(bound)
+        {
+            tracing::warn!(%error, "spans were lost: they could not be sent in time");
+        }
+    }
+}
+
+/// The record of a call. When it is dropped, the call has ended and is reported.
+#[derive(Debug)]
+pub(crate) struct CallRecord {
+    telemetry: Telemetry,
+    call: Arc<Call>,
+}
+
+impl CallRecord {
+    pub(crate) fn call(&self) -> &Arc<Call> {
+        &self.call
+    }
+
+    /// Reads a frame of the response that is about to be sent.
+    pub(crate) fn observe(&self, frame: &Frame<Bytes>) {
+        if let Some(data) = frame.data_ref() {
+            self.call.add_bytes_out(data.len());
+        } else if let Some(trailers) = frame.trailers_ref() {
+            self.call.read_status(trailers);
+        }
+    }
+}
+
+impl Drop for CallRecord {
+    fn drop(&mut self) {
+        self.telemetry.ended(&self.call);
+        // A unary request has been read by then.
+        if !self.call.method().is_unary() {
+            self.call.end_response();
+        }
+    }
+}

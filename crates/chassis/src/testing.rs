@@ -1,0 +1,56 @@
+//! What unit tests share.
+
+use std::{sync::Arc, time::Duration};
+
+use crate::{
+    call::{Call, KnownHeaders, Shared},
+    config::{Flag, Layers, Responses, Schema, Settings, load},
+    lifecycle::Lifecycle,
+    method::{Kind, MethodTable, Origin, ServiceMethods},
+    package::Package,
+};
+
+/// The path of a unary method in [`methods`].
+pub(crate) const UNARY: &str = "/test.Service/Unary";
+/// The path of a bidirectional streaming method in [`methods`].
+pub(crate) const STREAM: &str = "/test.Service/Stream";
+
+/// The path of a server-streaming method in [`methods`].
+pub(crate) const WATCH: &str = "/test.Service/Watch";
+
+pub(crate) fn methods() -> MethodTable {
+    MethodTable::new(&[ServiceMethods {
+        service: "test.Service".into(),
+        origin: Origin::Service,
+        methods: Some(vec![("Unary".into(), Kind::Unary), ("Stream".into(), Kind::BidiStreaming)]),
+    }])
+}
+
+pub(crate) fn shared(message_limit: usize) -> Arc<Shared> {
+    let (lifecycle, responses) = (Lifecycle::new(), Responses::Mirror);
+    let message_timeout = Duration::from_secs(30);
+    Arc::new(Shared { lifecycle, message_limit, message_timeout, responses })
+}
+
+pub(crate) fn call() -> Call {
+    call_with_limit(1 << 20)
+}
+
+pub(crate) fn call_with_limit(message_limit: usize) -> Call {
+    let method = methods().find(UNARY).clone();
+    let headers = KnownHeaders::default();
+    Call::begin(shared(message_limit), method, UNARY, headers, None, None)
+}
+
+/// Returns the default settings of a service with these changes.
+pub(crate) fn settings(changes: &[(&'static str, &str)]) -> Settings {
+    let package = Package { name: "test-service", version: "0.1.0", description: "A test" };
+    let schema = Schema { package, service_defaults: "", flags: &[] };
+    let flag = |(key, text): &(&'static str, &str)| Flag { name: key, key, text: (*text).into() };
+    let flags = changes.iter().map(flag).collect();
+    let layers = Layers { flags, ..Layers::default() };
+    load::<NoSettings>(&schema, &layers).expect("the changes are valid").chassis
+}
+
+#[derive(serde::Deserialize)]
+struct NoSettings {}

@@ -1,0 +1,102 @@
+//! TLS: the certificate of the server, its reload, and the identity of clients.
+
+mod certificate;
+mod reload;
+
+use std::{io, sync::Arc, time::SystemTime};
+
+use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch};
+use tokio_rustls::{
+    TlsAcceptor,
+    rustls::{ServerConfig, pki_types::CertificateDer},
+    server::TlsStream,
+};
+use x509_parser::parse_x509_certificate;
+
+use crate::config;
+
+use certificate::{Files, HTTP2, in_words};
+use reload::Reloads;
+
+pub(crate) use reload::TlsStatus;
+
+/// Why TLS does not start.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum TlsStartError {
+    /// The files are not valid.
+    #[error(transparent)]
+    Files(#[from] config::ConfigErrors),
+    /// The system has no thread left.
+    #[error("no thread can be started to watch the certificate files: {0}")]
+    Thread(io::Error),
+}
+
+/// Accepts connections with the current certificate.
+#[derive(Debug, Clone)]
+pub(crate) struct Tls {
+    current: watch::Receiver<Arc<ServerConfig>>,
+    status: TlsStatus,
+}
+
+/// Checks the files of TLS, if the settings name any.
+///
+/// # Errors
+///
+/// Returns everything that is wrong with them.
+pub(crate) fn check(settings: Option<&config::Tls>) -> Result<(), config::ConfigErrors> {
+    let Some(settings) = settings else { return Ok(()) };
+    Files::read(settings).check(settings, SystemTime::now()).map(|_| ())
+}
+
+impl Tls {
+    /// Reads the files, and reads them again whenever they change.
+    pub(crate) fn start(settings: &config::Tls) -> Result<Self, TlsStartError> {
+        let files = Files::read(settings);
+        let identity = files.check(settings, SystemTime::now())?;
+        tracing::info!(
+            serial = identity.serial,
+            not_after = in_words(identity.not_after),
+            mutual = settings.client_ca.is_some(),
+            "TLS"
+        );
+        let reloads = Reloads::new(settings.clone(), files, identity);
+        let tls = Self { current: reloads.current(), status: reloads.status() };
+        reloads.start().map_err(TlsStartError::Thread)?;
+        Ok(tls)
+    }
+
+    pub(crate) fn status(&self) -> TlsStatus {
+        self.status.clone()
+    }
+
+    /// Shakes hands. Returns the stream, and the common name of the client's certificate.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the client refuses the server's certificate, has no certificate of
+    /// `tls.client_ca`, or does not offer HTTP/2.
+    pub(crate) async fn handshake(
+        &self,
+        stream: TcpStream,
+    ) -> io::Result<(TlsStream<TcpStream>, Option<Arc<str>>)> {
+        let config = Arc::clone(&self.current.borrow());
+        let mut stream = TlsAcceptor::from(config).accept(stream).await?;
+        let (_, session) = stream.get_ref();
+        if session.alpn_protocol() != Some(HTTP2) {
+            // rustls refuses a client that offers only other protocols. One that offers none is
+            // allowed by TLS, but not by gRPC.
+            stream.shutdown().await?;
+            let problem = "the client does not offer HTTP/2 (\"h2\" in ALPN)";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
+        }
+        let client = session.peer_certificates().and_then(|chain| common_name(chain.first()?));
+        Ok((stream, client))
+    }
+}
+
+/// Returns the first common name (CN) of a certificate's subject.
+fn common_name(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
+    let (_, certificate) = parse_x509_certificate(certificate).ok()?;
+    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?;
+    Some(name.into())
+}

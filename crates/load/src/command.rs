@@ -1,0 +1,204 @@
+//! The `load` command.
+
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Duration,
+};
+
+use bytesize::ByteSize;
+use channel::{
+    Address, Failure, Target,
+    arguments::{TlsArgs, WrongArguments, parse_metadata},
+    user_agent,
+};
+use clap::{Args, builder::RangedU64ValueParser};
+use http::{HeaderName, HeaderValue};
+use prost::Message;
+use tokio::runtime;
+use tonic::metadata::MetadataMap;
+use wire::{
+    command::{Command, CommandError, Program, exit_code},
+    duration::parse_timeout,
+    framing::framed,
+    signal::shutdown_signals,
+};
+
+use crate::{Amount, Pace, Plan, Report};
+
+const DEFAULT_CONCURRENCY: usize = 10;
+const DEFAULT_DURATION: Duration = Duration::from_secs(10);
+
+/// Returns the `load` command for the unary method at `path`, such as
+/// `/SampleService/Call`. `encode` makes the request message from the text of `--message`.
+pub fn command<M: Message>(
+    path: &'static str,
+    encode: impl Fn(String) -> M + Send + Sync + 'static,
+) -> Command {
+    let about = "Measure a server: make many calls and show how long they took";
+    Command::new("load", about, move |arguments: LoadArgs, program| {
+        arguments.run(path, &encode, program)
+    })
+}
+
+#[derive(Debug, Args)]
+struct LoadArgs {
+    /// The address of the server. Several addresses, separated by commas, or all IP addresses
+    /// of a host name are called in round robin.
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:9999")]
+    address: Address,
+    /// Open loop: begin N calls per second, even if earlier calls have not ended.
+    #[arg(long, value_name = "N", value_parser = parse_rate, conflicts_with = "concurrency")]
+    rate: Option<f64>,
+    /// Closed loop: keep N calls in flight; the next begins when one ends [default: 10].
+    #[arg(long, value_name = "N", value_parser = number(1_000_000))]
+    concurrency: Option<usize>,
+    /// Connections to each address; in a closed loop no more than calls in flight.
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(10_000))]
+    connections: usize,
+    /// Stop beginning calls after this time [default: 10s].
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    duration: Option<Duration>,
+    /// Stop after this number of calls.
+    #[arg(long, value_name = "N", conflicts_with = "duration")]
+    #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
+    calls: Option<u64>,
+    /// The message of each call.
+    #[arg(long, value_name = "TEXT", default_value = "test message")]
+    message: String,
+    /// Send a message of this size instead, such as 1KiB.
+    #[arg(long, value_name = "BYTES", value_parser = parse_size, conflicts_with = "message")]
+    size: Option<usize>,
+    /// The timeout of the connections, and then of each call.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_timeout)]
+    timeout: Duration,
+    /// Metadata of each call; may be repeated. The value of a key that ends in -bin is base64.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_metadata)]
+    metadata: Vec<(HeaderName, HeaderValue)>,
+    /// Exit with 0 even if calls failed.
+    #[arg(long)]
+    allow_errors: bool,
+    /// Print the report as JSON.
+    #[arg(long)]
+    json: bool,
+    /// Wait for a server that does not accept connections yet, until the timeout.
+    #[arg(long)]
+    wait_for_ready: bool,
+    #[command(flatten)]
+    tls: TlsArgs,
+}
+
+/// More connections than a closed loop uses.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "--connections {connections} is more than --concurrency {concurrency}: each call in flight \
+     uses one connection, and the others would not be used. Pass --concurrency {connections} or \
+     more, or --rate"
+)]
+struct UnusedConnections {
+    connections: usize,
+    concurrency: usize,
+}
+
+impl LoadArgs {
+    fn run<M: Message>(
+        self,
+        path: &'static str,
+        encode: impl Fn(String) -> M,
+        program: Program<'_>,
+    ) -> Result<ExitCode, CommandError> {
+        let concurrency = self.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
+        if self.rate.is_none() && self.connections > concurrency {
+            let connections = self.connections;
+            let error = UnusedConnections { connections, concurrency };
+            return Err(CommandError::new(exit_code::ARGUMENTS, error));
+        }
+        let (json, allow_errors) = (self.json, self.allow_errors);
+        let report = self
+            .target(program)
+            .map_err(Failure::from)
+            .and_then(|target| measure(&target, &self.plan(path, encode)))
+            .and_then(|report| print(&report, json).map(|()| report));
+        match report {
+            Ok(report) if report.is_success() || allow_errors => Ok(ExitCode::SUCCESS),
+            Ok(_) => Ok(exit_code::RPC.into()),
+            Err(failure) => failure.into_outcome(),
+        }
+    }
+
+    fn target(&self, program: Program<'_>) -> Result<Target, WrongArguments> {
+        Ok(Target {
+            tls: self.tls.load()?,
+            address: self.address.clone(),
+            timeout: self.timeout,
+            wait_for_ready: self.wait_for_ready,
+            max_attempts: 1,
+            user_agent: user_agent(program.name, program.version),
+            tracing: None,
+        })
+    }
+
+    fn plan<M: Message>(self, path: &'static str, encode: impl Fn(String) -> M) -> Plan {
+        let concurrency = self.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
+        let message = self.size.map_or(self.message, |size| "x".repeat(size));
+        Plan {
+            pace: match self.rate {
+                Some(rate) => Pace::Open { rate },
+                None => Pace::Closed { concurrency },
+            },
+            amount: match self.calls {
+                Some(calls) => Amount::Calls(calls),
+                None => Amount::Duration(self.duration.unwrap_or(DEFAULT_DURATION)),
+            },
+            connections: self.connections,
+            path,
+            message_size: message.len(),
+            message: framed(&encode(message)),
+            metadata: MetadataMap::from_headers(self.metadata.into_iter().collect()),
+        }
+    }
+}
+
+fn measure(target: &Target, plan: &Plan) -> Result<Report, Failure> {
+    let runtime =
+        runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::System)?;
+    runtime.block_on(async {
+        let mut signals = shutdown_signals().map_err(Failure::System)?;
+        let interrupt = async {
+            let _name = signals.recv().await;
+        };
+        crate::run::run(target, plan, interrupt).await
+    })
+}
+
+fn print(report: &Report, json: bool) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    let write = if json { Report::write_json } else { Report::write_text };
+    Ok(write(report, &mut out).and_then(|()| out.flush())?)
+}
+
+fn number(max: u64) -> RangedU64ValueParser<usize> {
+    RangedU64ValueParser::new().range(1..=max)
+}
+
+/// Calls per second. No machine makes more than the maximum.
+const MAX_RATE: f64 = 10_000_000.0;
+const MIN_RATE: f64 = 0.001;
+
+fn parse_rate(text: &str) -> Result<f64, String> {
+    let rates = MIN_RATE..=MAX_RATE;
+    text.parse()
+        .ok()
+        .filter(|rate| rates.contains(rate))
+        .ok_or_else(|| format!("expected calls per second, a number from {MIN_RATE} to {MAX_RATE}"))
+}
+
+const MAX_SIZE: u64 = ByteSize::gib(1).as_u64();
+
+fn parse_size(text: &str) -> Result<usize, String> {
+    let bytes = text.parse::<ByteSize>().ok().map(|size| size.as_u64());
+    bytes
+        .filter(|&bytes| bytes <= MAX_SIZE)
+        .and_then(|bytes| usize::try_from(bytes).ok())
+        .ok_or_else(|| "expected a size up to 1GiB, such as 100 or 16KiB".to_owned())
+}

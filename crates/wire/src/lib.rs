@@ -1,0 +1,28 @@
+//! What both sides of a gRPC connection share.
+//!
+//! - [`framing`]: how a message is framed in a body.
+//! - [`code`]: the names of the status codes.
+//! - [`receive`]: the body that a peer sends on one HTTP/2 stream.
+//! - [`keepalive`]: PING to a silent peer, and the keepalive timeout.
+//! - [`pem`]: certificates and keys in PEM files.
+//! - [`signal`]: SIGTERM and SIGINT.
+//! - [`duration`]: durations as people write them.
+//! - [`timeout`]: the header `grpc-timeout`.
+//! - [`trace`]: spans, and how a trace crosses a connection.
+//! - [`parent`]: what an outgoing call inherits from the incoming call that causes it.
+//! - [`command`]: a command of the binary, as a client crate offers it and a server
+//!   binary runs it.
+
+#![warn(missing_docs)]
+
+pub mod code;
+pub mod command;
+pub mod duration;
+pub mod framing;
+pub mod keepalive;
+pub mod parent;
+pub mod pem;
+pub mod receive;
+pub mod signal;
+pub mod timeout;
+pub mod trace;

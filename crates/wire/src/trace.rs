@@ -1,0 +1,265 @@
+//! Spans as OpenTelemetry defines them, their export to a collector, and how a trace
+//! crosses a connection (W3C Trace Context).
+
+use std::{
+    env,
+    net::IpAddr,
+    time::{Duration, SystemTime},
+};
+
+use http::{HeaderMap, HeaderName, HeaderValue};
+use opentelemetry::{
+    Context, KeyValue,
+    propagation::{Extractor, Injector, TextMapPropagator},
+    trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider},
+};
+use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    propagation::TraceContextPropagator,
+    trace::{Sampler, SdkTracer, SdkTracerProvider},
+};
+use tonic::Code;
+
+use crate::code::code_name;
+
+/// Where spans are sent, and which.
+#[derive(Debug, Clone, PartialEq)]
+pub struct TraceSettings {
+    /// The collector's URL, for OTLP over gRPC.
+    pub endpoint: String,
+    /// The share of the traces that begin here which are recorded, from 0.0 to 1.0.
+    pub sample: f64,
+}
+
+/// Makes spans and sends them in batches.
+#[derive(Debug, Clone)]
+pub struct Tracing {
+    provider: SdkTracerProvider,
+    tracer: SdkTracer,
+}
+
+impl Tracing {
+    /// Starts the export, in the runtime that this is called in. The resource has this
+    /// name as `service.name` and this version as `service.version`.
+    ///
+    /// The queue, batches and timeouts follow the variables of OpenTelemetry (`OTEL_BSP_*`,
+    /// `OTEL_EXPORTER_OTLP_*`), as does the resource (`OTEL_RESOURCE_ATTRIBUTES`,
+    /// `OTEL_SERVICE_NAME`).
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if no exporter can be built from these variables.
+    pub fn start(
+        settings: &TraceSettings,
+        name: &'static str,
+        version: &'static str,
+    ) -> Result<Self, ExporterBuildError> {
+        let exporter =
+            SpanExporter::builder().with_tonic().with_endpoint(&settings.endpoint).build()?;
+        let sampler = Sampler::TraceIdRatioBased(settings.sample);
+        let provider = SdkTracerProvider::builder()
+            .with_batch_exporter(exporter)
+            .with_sampler(Sampler::ParentBased(Box::new(sampler)))
+            .with_resource(resource(name, version))
+            .build();
+        let tracer = provider.tracer(name);
+        Ok(Self { provider, tracer })
+    }
+
+    /// Begins the span of an incoming call: in the trace that its headers carry, or in a new
+    /// one.
+    pub fn begin_server_span(
+        &self,
+        service: &str,
+        method: &str,
+        headers: &HeaderMap,
+        client: Option<IpAddr>,
+    ) -> ServerSpan {
+        let parent =
+            TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
+        let mut attributes = Vec::from(rpc(service, method));
+        attributes.extend(client.map(|ip| KeyValue::new("client.address", ip.to_string())));
+        ServerSpan(self.begin(service, method, SpanKind::Server, attributes, &parent))
+    }
+
+    /// Begins the span of an outgoing call of `path`, such as `/SampleService/Call`, as a
+    /// child of `parent`.
+    pub fn begin_client_span(&self, path: &str, parent: &Context) -> ClientSpan {
+        let mut names = path.trim_start_matches('/').splitn(2, '/');
+        let (service, method) =
+            (names.next().unwrap_or_default(), names.next().unwrap_or_default());
+        let attributes = Vec::from(rpc(service, method));
+        let span = self.begin(service, method, SpanKind::Client, attributes, parent);
+        ClientSpan { span, code: Code::Cancelled }
+    }
+
+    fn begin(
+        &self,
+        service: &str,
+        method: &str,
+        kind: SpanKind,
+        attributes: Vec<KeyValue>,
+        parent: &Context,
+    ) -> CallSpan {
+        let start = SystemTime::now();
+        let name = format!("{service}/{method}");
+        let span = self.tracer.span_builder(name).with_kind(kind).with_start_time(start);
+        let span = span.with_attributes(attributes).start_with_context(&self.tracer, parent);
+        CallSpan { tracer: self.tracer.clone(), context: parent.with_span(span), start }
+    }
+
+    /// Sends the spans that are left, for no longer than `bound`. Blocks.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if they could not be sent in time.
+    pub fn shut_down(&self, bound: Duration) -> OTelSdkResult {
+        self.provider.shutdown_with_timeout(bound)
+    }
+}
+
+#[derive(Debug)]
+struct CallSpan {
+    tracer: SdkTracer,
+    context: Context,
+    start: SystemTime,
+}
+
+impl CallSpan {
+    fn end(&self, code: Code, is_error: bool) {
+        let span = self.context.span();
+        span.set_attribute(KeyValue::new("rpc.grpc.status_code", i64::from(i32::from(code))));
+        if is_error {
+            span.set_status(Status::error(code_name(code)));
+        }
+        span.end();
+    }
+}
+
+/// The span of an incoming call.
+#[derive(Debug)]
+pub struct ServerSpan(CallSpan);
+
+impl ServerSpan {
+    /// Returns the context that is current while the call is handled, so that outgoing calls
+    /// are part of its trace.
+    pub fn context(&self) -> &Context {
+        &self.0.context
+    }
+
+    /// Returns the trace id in hexadecimal.
+    pub fn trace_id(&self) -> String {
+        self.0.context.span().span_context().trace_id().to_string()
+    }
+
+    /// Adds a child span for the time in the queue: from `began` after the start of the
+    /// call, for `waited`.
+    pub fn add_queue_span(&self, began: Duration, waited: Duration) {
+        let CallSpan { tracer, context, start } = &self.0;
+        if context.span().is_recording() {
+            let began = *start + began;
+            let queue = tracer.span_builder("queue").with_start_time(began);
+            queue.start_with_context(tracer, context).end_with_timestamp(began + waited);
+        }
+    }
+
+    /// Ends the span. Codes that are the caller's mistake or wish are not errors of the
+    /// server (OpenTelemetry's semantic conventions for gRPC).
+    pub fn end(&self, code: Code) {
+        let is_error = matches!(
+            code,
+            Code::Unknown
+                | Code::DeadlineExceeded
+                | Code::Unimplemented
+                | Code::Internal
+                | Code::Unavailable
+                | Code::DataLoss
+        );
+        self.0.end(code, is_error);
+    }
+}
+
+/// The span of an outgoing call. It ends when it is dropped.
+#[derive(Debug)]
+pub struct ClientSpan {
+    span: CallSpan,
+    /// CANCELLED until another code is known: what a call ends with that is given up.
+    code: Code,
+}
+
+impl ClientSpan {
+    /// Adds `traceparent` and `tracestate` to the headers.
+    pub fn inject(&self, headers: &mut HeaderMap) {
+        TraceContextPropagator::new().inject_context(&self.span.context, &mut HeadersMut(headers));
+    }
+
+    /// Reads the code from headers or trailers, if they have one.
+    pub fn read_status(&mut self, headers: &HeaderMap) {
+        if let Some(status) = tonic::Status::from_header_map(headers) {
+            self.code = status.code();
+        }
+    }
+
+    /// Records that the call failed with this status.
+    pub fn failed(&mut self, status: &tonic::Status) {
+        self.code = status.code();
+    }
+}
+
+impl Drop for ClientSpan {
+    fn drop(&mut self) {
+        self.span.end(self.code, self.code != Code::Ok);
+    }
+}
+
+fn rpc(service: &str, method: &str) -> [KeyValue; 3] {
+    [
+        KeyValue::new("rpc.system", "grpc"),
+        KeyValue::new("rpc.service", service.to_owned()),
+        KeyValue::new("rpc.method", method.to_owned()),
+    ]
+}
+
+/// Returns the resource of all spans. OpenTelemetry's variables win over `name`.
+fn resource(name: &'static str, version: &'static str) -> Resource {
+    let is_named = env::var_os("OTEL_SERVICE_NAME").is_some_and(|name| !name.is_empty())
+        || env::var("OTEL_RESOURCE_ATTRIBUTES").is_ok_and(|text| text.contains("service.name="));
+    let resource = Resource::builder().with_attribute(KeyValue::new("service.version", version));
+    if is_named {
+        return resource.build();
+    }
+    resource.with_service_name(name).build()
+}
+
+struct Headers<'a>(&'a HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+
+    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
+        let all: Vec<_> =
+            self.0.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect();
+        (!all.is_empty()).then_some(all)
+    }
+}
+
+struct HeadersMut<'a>(&'a mut HeaderMap);
+
+impl Injector for HeadersMut<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        // An empty `tracestate` carries no information.
+        if let (false, Ok(name), Ok(value)) =
+            (value.is_empty(), key.parse::<HeaderName>(), HeaderValue::try_from(value))
+        {
+            self.0.insert(name, value);
+        }
+    }
+}

@@ -1,0 +1,202 @@
+//! The `call` command: calls the service with each message, and prints the responses.
+
+use std::{
+    io, mem,
+    process::ExitCode,
+    time::{Duration, Instant},
+};
+
+use channel::{
+    Address, Channel, Failure, PREVIOUS_ATTEMPTS, Target,
+    arguments::{
+        ConnectionArgs, WrongArguments, flush_spans, parse_metadata, start_tracing,
+        until_interrupted,
+    },
+    output::{print, print_error, status_json},
+};
+use clap::Args;
+use futures_util::{
+    StreamExt,
+    future::{Either, ready},
+    stream::{self, Stream},
+};
+use http::{HeaderName, HeaderValue};
+use serde_json::Value;
+use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
+use tokio_util::task::AbortOnDropHandle;
+use tonic::{Request, Status, metadata::MetadataMap};
+use wire::{
+    code::code_name,
+    command::{Command, Program, exit_code},
+    duration::parse_timeout,
+};
+
+use crate::proto::{SampleRequest, sample_service_client::SampleServiceClient};
+
+/// The argument that stands for the lines of standard input.
+const STDIN: &str = "-";
+
+/// The maximum number of calls in flight.
+const CONCURRENCY: usize = 16;
+
+/// Returns the `call` command.
+pub fn command() -> Command {
+    Command::new("call", "Call the service and print its replies", |arguments, program| {
+        run(arguments, program).or_else(Failure::into_outcome)
+    })
+}
+
+#[derive(Debug, Args)]
+struct CallArgs {
+    /// The messages; `-` reads one message per line from standard input.
+    #[arg(value_name = "MESSAGE", default_value = "test message")]
+    messages: Vec<String>,
+    /// The address of the server. Several addresses, separated by commas, or all IP addresses
+    /// of a host name are called in round robin.
+    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:9999")]
+    address: Address,
+    /// The timeout of the connection, and then of each call with its retries.
+    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_timeout)]
+    timeout: Duration,
+    /// Metadata of each call; may be repeated. The value of a key that ends in -bin is base64.
+    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_metadata)]
+    metadata: Vec<(HeaderName, HeaderValue)>,
+    /// Print one JSON object per call.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    connection: ConnectionArgs,
+}
+
+fn run(arguments: CallArgs, program: Program<'_>) -> Result<ExitCode, Failure> {
+    let CallArgs { messages, address, timeout, metadata, json, connection } = arguments;
+    let mut target = connection.target(address, timeout, program)?;
+    let server = (program.local_server)().map_err(WrongArguments::Tracing)?;
+    let metadata = MetadataMap::from_headers(metadata.into_iter().collect());
+    let outcome = until_interrupted(async {
+        // Spans are sent by tasks of the runtime, so that the export starts in it.
+        target.tracing = start_tracing(server.tracing.as_ref(), program)?;
+        let succeeded = call_all(&target, &messages, &metadata, json).await;
+        if let Some(tracing) = target.tracing {
+            flush_spans(tracing).await;
+        }
+        Ok(if succeeded? { ExitCode::SUCCESS } else { exit_code::RPC.into() })
+    })?;
+    Ok(outcome.exit_code())
+}
+
+/// Calls with each message, and prints the outcomes in the order of the messages. Returns
+/// whether all calls succeeded.
+///
+/// # Errors
+///
+/// Returns an error if there is no connection at the start, if standard input cannot be read,
+/// or if output fails.
+async fn call_all(
+    target: &Target,
+    messages: &[String],
+    metadata: &MetadataMap,
+    json: bool,
+) -> Result<bool, Failure> {
+    let channel = Channel::new(target);
+    channel.connected().await?;
+    let client = SampleServiceClient::new(channel);
+    let mut calls = stream::iter(messages)
+        .flat_map(|message| match message.as_str() {
+            STDIN => Either::Left(lines()),
+            message => Either::Right(stream::iter([Ok(message.to_owned())])),
+        })
+        // An input error is the last item: no call is made after it.
+        .scan(false, |failed, message| {
+            let failed = mem::replace(failed, message.is_err());
+            ready((!failed).then_some(message))
+        })
+        .map(|message| {
+            // Each call is a task, so that it makes progress while output waits.
+            let call = |message| call(client.clone(), message, metadata.clone());
+            let call = message.map(|message| AbortOnDropHandle::new(tokio::spawn(call(message))));
+            async { Ok::<_, io::Error>(call?.await.expect("it neither panics nor is aborted")) }
+        })
+        .buffered(CONCURRENCY);
+    let mut succeeded = true;
+    while let Some(call) = calls.next().await {
+        let call = call?;
+        succeeded &= call.result.is_ok();
+        if json { call.print_json().await? } else { call.print_text().await? }
+    }
+    Ok(succeeded)
+}
+
+fn lines() -> impl Stream<Item = io::Result<String>> + Unpin {
+    let lines = BufReader::new(tokio::io::stdin()).lines();
+    let next = async |(number, mut lines): (usize, Lines<BufReader<Stdin>>)| {
+        let line = lines.next_line().await.map_err(|error| input_error(number, &error))?;
+        Ok(line.map(|line| (line, (number + 1, lines))))
+    };
+    Box::pin(stream::try_unfold((1, lines), next))
+}
+
+fn input_error(line: usize, error: &io::Error) -> io::Error {
+    let text = match error.kind() {
+        io::ErrorKind::InvalidData => format!("line {line} of standard input is not UTF-8"),
+        _ => format!("standard input cannot be read: {error}"),
+    };
+    io::Error::new(error.kind(), text)
+}
+
+async fn call(
+    mut client: SampleServiceClient<Channel>,
+    message: String,
+    metadata: MetadataMap,
+) -> FinishedCall {
+    let mut request = Request::new(SampleRequest { message: message.clone() });
+    *request.metadata_mut() = metadata;
+    let start = Instant::now();
+    let response = client.call(request).await;
+    let duration = start.elapsed();
+    let metadata = match &response {
+        Ok(response) => response.metadata(),
+        Err(status) => status.metadata(),
+    };
+    let previous =
+        metadata.get(PREVIOUS_ATTEMPTS).and_then(|text| text.to_str().ok()?.parse().ok());
+    let attempts = previous.unwrap_or(0_u32) + 1;
+    let result = response.map(|response| response.into_inner().reply);
+    FinishedCall { message, result, attempts, duration }
+}
+
+/// A call that has ended.
+struct FinishedCall {
+    message: String,
+    result: Result<String, Status>,
+    attempts: u32,
+    duration: Duration,
+}
+
+impl FinishedCall {
+    async fn print_text(&self) -> io::Result<()> {
+        let request = format!("request : {}", self.message);
+        match &self.result {
+            Ok(reply) => print(format_args!("{request}\nresponse : {reply}")).await,
+            Err(status) => {
+                print(request).await?;
+                let (code, message) = (code_name(status.code()), status.message());
+                print_error(format_args!("error: {code}: {message}")).await
+            }
+        }
+    }
+
+    async fn print_json(&self) -> io::Result<()> {
+        let (name, value) = match &self.result {
+            Ok(reply) => ("response", Value::from(reply.as_str())),
+            Err(status) => ("error", status_json(status)),
+        };
+        let (request, attempts) = (Value::from(self.message.as_str()), self.attempts);
+        let ms = self.duration.as_secs_f64() * 1000.0;
+        // Formatted by hand, because a map of serde_json would sort the names.
+        print(format_args!(
+            r#"{{"request":{request},"{name}":{value},"attempts":{attempts},"duration_ms":{ms:.3}}}"#
+        ))
+        .await
+    }
+}

@@ -1,0 +1,192 @@
+//! The manifests for Kubernetes, together with the settings in them.
+
+use std::{collections::BTreeSet, io::Write, process::Stdio, time::Duration};
+
+use chassis::config::Settings;
+use tempfile::TempDir;
+use yaml_rust2::Yaml;
+
+use crate::support::{
+    certificates::Authority,
+    manifests::{servers, shipped},
+    process::{ServerProcess, command, stderr, stdout},
+    python,
+};
+
+fn seconds(value: &Yaml) -> Duration {
+    Duration::from_secs(value.as_i64().and_then(|it| it.try_into().ok()).expect("seconds"))
+}
+
+#[test]
+fn the_grace_period_is_longer_than_the_longest_shutdown() {
+    for (manifests, Settings { shutdown, .. }) in servers() {
+        let pod = manifests.pod().expect("a server");
+        let grace = seconds(&pod["spec"]["terminationGracePeriodSeconds"]);
+        let end = shutdown.lame_duck + shutdown.drain + shutdown.flush;
+        // The process can end up to a second after the bound.
+        assert!(grace > end + Duration::from_secs(1), "{}: {grace:?}, {end:?}", manifests.folder);
+    }
+}
+
+#[test]
+fn probes_use_the_health_address() {
+    for (manifests, settings) in servers() {
+        let server = &manifests.pod().expect("a server")["spec"]["containers"][0];
+        // On the other port, they would fail with TLS and over limits.connections.
+        let address = settings.server.health_address.expect("one for health alone");
+        for (probe, name) in [
+            ("startupProbe", "SampleService"),
+            ("readinessProbe", "SampleService"),
+            ("livenessProbe", "liveness"),
+        ] {
+            let asked = &server[probe]["grpc"];
+            let context = format!("{}, {probe}: {asked:?}", manifests.folder);
+            assert_eq!(asked["port"].as_i64(), Some(address.port().into()), "{context}");
+            assert_eq!(asked["service"].as_str(), Some(name), "{context}");
+            assert!(seconds(&server[probe]["timeoutSeconds"]).as_secs() > 1, "{context}");
+        }
+    }
+    let server = ServerProcess::start(&[]);
+    for name in ["SampleService", "liveness"] {
+        assert!(server.run(&["health", name]).status.success(), "{name}");
+    }
+}
+
+#[test]
+fn the_declared_ports_are_the_configured_ports() {
+    for (manifests, settings) in servers() {
+        let pod = manifests.pod().expect("a server");
+        let scraped = pod["metadata"]["annotations"]["prometheus.io/port"].as_str();
+        let served = settings.metrics.address.map(|address| address.port().to_string());
+        assert_eq!(scraped, served.as_deref(), "{}", manifests.folder);
+
+        let container = &pod["spec"]["containers"][0];
+        let ports = container["ports"].as_vec().expect("ports").iter();
+        let declared: BTreeSet<_> = ports.map(|port| port["containerPort"].as_i64()).collect();
+        let Settings { server, metrics, .. } = settings;
+        let addresses = [Some(server.address), server.health_address, metrics.address];
+        let configured: BTreeSet<_> =
+            addresses.iter().flatten().map(|address| Some(address.port().into())).collect();
+        assert_eq!(declared, configured, "{}", manifests.folder);
+    }
+}
+
+#[test]
+fn the_memory_limit_has_room_for_all_connections_and_calls() {
+    const KIBIBYTE: u64 = 1024;
+    const MEBIBYTE: u64 = 1024 * KIBIBYTE;
+    for (manifests, settings) in servers() {
+        let server = &manifests.pod().expect("a server")["spec"]["containers"][0];
+        let limit = server["resources"]["limits"]["memory"].as_str().expect("a limit");
+        let limit: u64 = limit.strip_suffix("Mi").and_then(|it| it.parse().ok()).expect("Mi");
+        let calls = settings.server.max_workers.get() + settings.queue.length;
+        let [calls, connections] = [calls, settings.limits.connections.get()]
+            .map(|number| u64::try_from(number).expect("few"));
+        // The formula of deployment.yaml.
+        let needed = 16 * MEBIBYTE
+            + 32 * KIBIBYTE * connections
+            + 4 * calls * u64::from(settings.limits.message.get());
+        assert!(limit * MEBIBYTE >= needed, "{}: {limit}Mi < {needed}", manifests.folder);
+    }
+}
+
+#[test]
+fn config_check_accepts_the_settings_of_all_manifests() {
+    let secret = TempDir::new().expect("a folder");
+    let authority = Authority::new("authority");
+    let (certificate, key) = authority.server().issue().write(secret.path());
+    let ca = authority.write(secret.path(), "ca.crt");
+    let mounted = [("/tls/tls.crt", certificate), ("/tls/tls.key", key), ("/tls/ca.crt", ca)];
+    for (manifests, settings) in servers() {
+        let mut check = command(&["config", "check"]);
+        for (name, value) in &manifests.environment {
+            let file = mounted.iter().find_map(|(path, file)| (path == value).then_some(file));
+            check.env(name, file.unwrap_or(value));
+        }
+        let output = check.output().expect("it runs");
+        assert!(output.status.success(), "{}: {}", manifests.folder, stderr(&output));
+        let is_tls = manifests.folder.ends_with("tls");
+        assert_eq!(settings.tls.is_some_and(|tls| tls.client_ca.is_some()), is_tls);
+    }
+}
+
+#[test]
+fn pods_have_no_privileges_that_they_do_not_need() {
+    let mut pods = 0;
+    for manifests in shipped() {
+        for workload in manifests.of_kind("Deployment").chain(manifests.of_kind("Job")) {
+            pods += 1;
+            let pod = &workload["spec"]["template"]["spec"];
+            let container = &pod["containers"][0];
+            let (all, own) = (&pod["securityContext"], &container["securityContext"]);
+            let context = manifests.folder;
+            assert_eq!(all["runAsNonRoot"].as_bool(), Some(true), "{context}");
+            assert_eq!(all["runAsUser"].as_i64(), Some(65532), "{context}");
+            assert_eq!(all["seccompProfile"]["type"].as_str(), Some("RuntimeDefault"), "{context}");
+            assert_eq!(own["readOnlyRootFilesystem"].as_bool(), Some(true), "{context}");
+            assert_eq!(own["allowPrivilegeEscalation"].as_bool(), Some(false), "{context}");
+            assert_eq!(own["capabilities"]["drop"][0].as_str(), Some("ALL"), "{context}");
+            assert_eq!(pod["automountServiceAccountToken"].as_bool(), Some(false), "{context}");
+            assert_eq!(pod["enableServiceLinks"].as_bool(), Some(false), "{context}");
+            assert!(pod["containers"][1].is_badvalue(), "{context}: one container a pod");
+            for amount in ["requests", "limits"] {
+                for resource in ["cpu", "memory"] {
+                    let amount = &container["resources"][amount][resource];
+                    assert!(amount.as_str().is_some(), "{context}: {resource}");
+                }
+            }
+        }
+        if let Some(pod) = manifests.pod() {
+            let account = manifests.the("ServiceAccount");
+            assert_eq!(pod["spec"]["serviceAccountName"], account["metadata"]["name"]);
+            assert_eq!(account["automountServiceAccountToken"].as_bool(), Some(false));
+        }
+    }
+    assert!(pods > 0);
+}
+
+#[test]
+fn the_job_calls_the_headless_service_with_the_same_image() {
+    let all = shipped();
+    let of = |folder| all.iter().find(|manifests| manifests.folder == folder);
+    let (Some(server), Some(client)) = (of("base"), of("client")) else { return };
+    let job = client.the("Job");
+    assert_eq!(job["spec"]["backoffLimit"].as_i64(), Some(0), "the client retries by itself");
+    let bound = seconds(&job["spec"]["activeDeadlineSeconds"]);
+    assert!(!job["spec"]["ttlSecondsAfterFinished"].is_badvalue(), "only this removes it");
+    let client = &job["spec"]["template"]["spec"]["containers"][0];
+    let image = &server.pod().expect("a server")["spec"]["containers"][0]["image"];
+    assert_eq!(client["image"], *image);
+    assert_eq!(image.as_str(), Some(concat!("sample-service:", env!("CARGO_PKG_VERSION"))));
+
+    let mut services = server.of_kind("Service");
+    let headless = services.find(|it| it["spec"]["clusterIP"].as_str() == Some("None"));
+    let headless = headless.expect("one")["metadata"]["name"].as_str().expect("a name");
+    let arguments = client["args"].as_vec().expect("arguments");
+    let arguments: Vec<_> = arguments.iter().map(|it| it.as_str().expect("text")).collect();
+    let address = format!("--address={headless}:9999");
+    assert!(arguments.contains(&&*address), "{arguments:?}");
+    assert!(arguments.contains(&"--timeout=60s") && bound > Duration::from_secs(60), "{bound:?}");
+
+    // The program accepts these arguments.
+    let server = ServerProcess::start(&[]);
+    let here = format!("--address={}", server.address);
+    let arguments = arguments.iter().map(|it| if *it == address { &here } else { *it });
+    let output = command(&arguments.collect::<Vec<_>>()).output().expect("it runs");
+    assert!(stdout(&output).ends_with("response : reply for test message\n"), "{output:?}");
+}
+
+#[test]
+fn the_schemas_of_the_newest_kubernetes_accept_every_manifest() {
+    for manifests in shipped() {
+        let Some(mut script) = python::script("validate_manifests.py") else { return };
+        script.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut child = script.spawn().expect("python runs");
+        let mut stdin = child.stdin.take().expect("piped");
+        stdin.write_all(manifests.text.as_bytes()).expect("it reads");
+        drop(stdin);
+        let output = child.wait_with_output().expect("it ends");
+        assert!(output.status.success(), "{}: {}", manifests.folder, stderr(&output));
+        assert!(stdout(&output).ends_with("manifests, 3 versions\n"), "{}", stdout(&output));
+    }
+}

@@ -1,0 +1,148 @@
+//! The objects of Kubernetes that select, reach, protect and replace the server's pods.
+
+use std::{collections::BTreeSet, path::Path};
+
+use yaml_rust2::{Yaml, YamlLoader, yaml::Hash};
+
+use crate::support::manifests::servers;
+
+/// Returns the number of the pod's port with this name.
+fn port(pod: &Yaml, name: &Yaml) -> Option<i64> {
+    let ports = pod["spec"]["containers"][0]["ports"].as_vec().expect("ports");
+    ports.iter().find(|port| port["name"] == *name)?["containerPort"].as_i64()
+}
+
+fn yaml(text: &str) -> Yaml {
+    YamlLoader::load_from_str(text).expect("YAML").remove(0)
+}
+
+/// Asserts that the pod has the labels of a selector.
+fn assert_selects(selector: &Yaml, pod: &Yaml, what: &str) {
+    let labels: &Hash = pod["metadata"]["labels"].as_hash().expect("labels");
+    let asked = selector.as_hash().unwrap_or_else(|| panic!("{what} selects nothing"));
+    assert!(asked.iter().all(|(label, value)| labels.get(label) == Some(value)), "{what}");
+    assert!(asked.contains_key(&Yaml::from_str("app.kubernetes.io/component")), "{what}");
+}
+
+#[test]
+fn deployment_budget_and_network_policy_select_the_servers_pods() {
+    for (manifests, _) in servers() {
+        let pod = manifests.pod().expect("a server");
+        for (kind, selector) in [
+            ("Deployment", &manifests.the("Deployment")["spec"]["selector"]),
+            ("PodDisruptionBudget", &manifests.the("PodDisruptionBudget")["spec"]["selector"]),
+            ("NetworkPolicy", &manifests.the("NetworkPolicy")["spec"]["podSelector"]),
+        ] {
+            assert_selects(&selector["matchLabels"], pod, kind);
+        }
+        for constraint in pod["spec"]["topologySpreadConstraints"].as_vec().expect("two") {
+            assert_selects(&constraint["labelSelector"]["matchLabels"], pod, "topology spread");
+            // The pods that a rollout replaces must not count.
+            assert_eq!(constraint["matchLabelKeys"][0].as_str(), Some("pod-template-hash"));
+        }
+    }
+}
+
+#[test]
+fn a_headless_and_a_cluster_ip_service_reach_the_ready_pods() {
+    for (manifests, settings) in servers() {
+        let pod = manifests.pod().expect("a server");
+        let served_at = Some(i64::from(settings.server.address.port()));
+        let mut headless = Vec::new();
+        for service in manifests.of_kind("Service") {
+            let name = service["metadata"]["name"].as_str().expect("a name");
+            let spec = &service["spec"];
+            assert_selects(&spec["selector"], pod, name);
+            assert_eq!(spec["ports"].as_vec().map(Vec::len), Some(1), "{name}");
+            let served = &spec["ports"][0];
+            assert_eq!(served["port"].as_i64(), served_at, "{name}");
+            assert_eq!(port(pod, &served["targetPort"]), served_at, "{name}");
+            let protocol = if settings.tls.is_some() { "https" } else { "kubernetes.io/h2c" };
+            assert_eq!(served["appProtocol"].as_str(), Some(protocol), "{name}");
+            assert!(spec["publishNotReadyAddresses"].is_badvalue(), "{name}: readiness counts");
+            headless.push(spec["clusterIP"].as_str() == Some("None"));
+        }
+        headless.sort_unstable();
+        assert_eq!(headless, [false, true]);
+    }
+}
+
+#[test]
+fn the_network_policy_allows_only_calls_and_scrapes() {
+    for (manifests, settings) in servers() {
+        let pod = manifests.pod().expect("a server");
+        let policy = &manifests.the("NetworkPolicy")["spec"];
+        assert_eq!(policy["policyTypes"], yaml("[Ingress, Egress]"), "{}", manifests.folder);
+        assert_eq!(policy["egress"], yaml("[]"), "{}", manifests.folder);
+
+        let calls = (yaml("[{podSelector: {}}]"), Some(settings.server.address.port()));
+        let prometheus = "[{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: \
+                          monitoring}}}]";
+        let scrapes = settings.metrics.address.map(|metrics| metrics.port());
+        let scrapes = scrapes.map(|port| (yaml(prometheus), Some(port)));
+        let expected: Vec<_> = [Some(calls), scrapes].into_iter().flatten().collect();
+        let rules = policy["ingress"].as_vec().expect("rules").iter().map(|rule| {
+            assert_eq!(rule["ports"].as_vec().map(Vec::len), Some(1), "{rule:?}");
+            let port = port(pod, &rule["ports"][0]["port"]);
+            (rule["from"].clone(), port.and_then(|port| port.try_into().ok()))
+        });
+        assert_eq!(rules.collect::<Vec<_>>(), expected, "{}", manifests.folder);
+    }
+}
+
+#[test]
+fn rollouts_and_disruptions_leave_servers_that_clients_know() {
+    /// Seconds for which the DNS of a cluster may return old addresses.
+    const DNS: i64 = 30;
+    for (manifests, _) in servers() {
+        let deployment = manifests.the("Deployment");
+        let spec = &deployment["spec"];
+        assert_eq!(spec["strategy"]["rollingUpdate"]["maxUnavailable"].as_i64(), Some(0));
+        assert!(spec["minReadySeconds"].as_i64() >= Some(DNS), "{}", manifests.folder);
+
+        let scaler = &manifests.the("HorizontalPodAutoscaler")["spec"];
+        assert!(spec["replicas"].is_badvalue(), "they are the autoscaler's");
+        for field in ["apiVersion", "kind"] {
+            assert_eq!(scaler["scaleTargetRef"][field], deployment[field]);
+        }
+        assert_eq!(scaler["scaleTargetRef"]["name"], deployment["metadata"]["name"]);
+
+        // One at a time, because otherwise no node could be drained. There are more than one.
+        let budget = &manifests.the("PodDisruptionBudget")["spec"];
+        assert_eq!(budget["maxUnavailable"].as_i64(), Some(1));
+        assert!(scaler["minReplicas"].as_i64() > Some(1));
+    }
+}
+
+#[test]
+fn changed_settings_replace_the_pods() {
+    let mut servers = servers();
+    servers.retain(|(manifests, _)| !manifests.of_kind("ConfigMap").collect::<Vec<_>>().is_empty());
+    let names = servers.iter().map(|(manifests, _)| {
+        let pod = manifests.pod().expect("a server");
+        pod["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"].as_str()
+    });
+    // Their settings differ, so the names in their pods must differ too.
+    assert_eq!(names.collect::<BTreeSet<_>>().len(), servers.len());
+}
+
+#[test]
+fn the_secret_is_mounted_at_the_configured_path_and_only_the_server_can_read_it() {
+    for (manifests, settings) in servers() {
+        let Some(tls) = settings.tls else { continue };
+        let pod = &manifests.pod().expect("a server")["spec"];
+        let (mounts, volumes) = (&pod["containers"][0]["volumeMounts"], &pod["volumes"]);
+        assert_eq!(mounts[0]["name"], volumes[0]["name"]);
+        // A mount with subPath would never change.
+        assert!(mounts[0]["subPath"].is_badvalue());
+        let folder = Path::new(mounts[0]["mountPath"].as_str().expect("a folder"));
+        assert_eq!(tls.certificate, folder.join("tls.crt"));
+        assert_eq!(tls.key, folder.join("tls.key"));
+        assert_eq!(tls.client_ca, Some(folder.join("ca.crt")));
+
+        let secret = &volumes[0]["secret"];
+        assert_eq!(secret["secretName"].as_str(), Some("sample-service-tls"));
+        assert_eq!(secret["defaultMode"].as_i64(), Some(0o440));
+        assert_eq!(pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsGroup"]);
+    }
+}

@@ -1,0 +1,62 @@
+//! A service whose handler panics, or shows the trace that it runs in. The sample does
+//! neither.
+//!
+//! It runs the same code as the real binary, in a process of its own: this test program runs
+//! itself again, with one test that serves.
+
+use std::{
+    env,
+    process::{Command, ExitCode},
+};
+
+use opentelemetry::{Context, trace::TraceContextExt};
+use sample_service::proto::{
+    SampleRequest, SampleResponse,
+    sample_service_server::{SampleService, SampleServiceServer},
+};
+use tonic::{Request, Response, Status};
+
+use super::process::ServerProcess;
+
+/// Set in the process that serves.
+const SERVES: &str = "TEST_SERVICE_SERVES";
+
+/// The message of the panic.
+pub(crate) const SECRET: &str = "a secret";
+
+/// The message whose reply is the trace of the handler's context.
+pub(crate) const TRACE: &str = "trace";
+
+/// Starts the service on a free port with these settings in its environment.
+pub(crate) fn start(settings: &[(&str, &str)]) -> ServerProcess {
+    let mut command = Command::new(env::current_exe().expect("this program has a file"));
+    command.args(["--exact", "support::test_service::serve_if_told_to", "--nocapture"]);
+    command.env(SERVES, "1").env_remove("RUST_LOG");
+    command.env("SAMPLE__SERVER__ADDRESS", "127.0.0.1:0").env("SAMPLE__LOG__FORMAT", "json");
+    ServerProcess::start_test_program(command.envs(settings.iter().copied()))
+}
+
+#[derive(Clone)]
+struct Handler;
+
+#[tonic::async_trait]
+impl SampleService for Handler {
+    async fn call(
+        &self,
+        request: Request<SampleRequest>,
+    ) -> Result<Response<SampleResponse>, Status> {
+        assert!(request.into_inner().message == TRACE, "{SECRET}");
+        let trace = Context::current().span().span_context().trace_id();
+        Ok(Response::new(SampleResponse { reply: trace.to_string() }))
+    }
+}
+
+#[test]
+fn serve_if_told_to() {
+    if env::var_os(SERVES).is_none() {
+        return;
+    }
+    let service = chassis::service!().grpc(|_| SampleServiceServer::new(Handler));
+    let outcome = service.run_from(["sample-service".into(), "serve".into()]);
+    assert_eq!(outcome, ExitCode::SUCCESS);
+}
