@@ -1,0 +1,93 @@
+//! The commands of the binary.
+
+use std::process::Command;
+
+use crate::support::{
+    TOKEN,
+    process::{BINARY, Process, command, run},
+};
+
+fn output(command: &mut Command) -> (Option<i32>, String, String) {
+    let output = command.output().expect("the binary runs");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn config_show_hides_the_token_and_names_every_source() {
+    let mut show = command(BINARY, &["config", "show"]);
+    show.env("ORDERS__SERVICE__TOKEN", "do not show this");
+    let (code, stdout, stderr) = output(&mut show);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(!(stdout.clone() + &stderr).contains("do not show"), "{stdout}");
+    let line = |name: &str| {
+        let line = stdout.lines().find(|line| line.starts_with(name));
+        line.unwrap_or_else(|| panic!("no line {name} in\n{stdout}"))
+    };
+    assert!(line("token").contains("***"), "{stdout}");
+    assert!(line("token").contains("ORDERS__SERVICE__TOKEN"), "{stdout}");
+    // An override of the service is the default of the chassis.
+    assert!(line("max_workers").contains("20"), "{stdout}");
+    assert!(stdout.contains("[service.greeter]"), "{stdout}");
+    assert!(stdout.contains("[service.retention]"), "{stdout}");
+}
+
+#[test]
+fn the_server_does_not_start_without_a_token() {
+    let (code, _, stderr) = output(&mut command(BINARY, &["serve"]));
+    assert_eq!(code, Some(78), "{stderr}");
+    assert!(stderr.contains("service.token: must be set"), "{stderr}");
+}
+
+#[test]
+fn all_configuration_errors_are_reported_at_once() {
+    let mut serve = command(BINARY, &["serve"]);
+    serve.env("ORDERS__SERVICE__RETENTION__AGE", "long");
+    serve.env("ORDERS__SERVICE__GREETER__ADDRESS", "nowhere");
+    serve.env("ORDERS__SERVER__MAX_WORKERS", "0");
+    let (code, _, stderr) = output(&mut serve);
+    assert_eq!(code, Some(78), "{stderr}");
+    for key in ["service.retention.age", "service.greeter.address", "service.token", "max_workers"]
+    {
+        assert!(stderr.contains(key), "{key} is not in {stderr}");
+    }
+}
+
+#[test]
+fn the_default_configuration_is_a_commented_file() {
+    let defaults = run(&["config", "default"]);
+    assert!(defaults.status.success(), "{defaults:?}");
+    let text = String::from_utf8(defaults.stdout).expect("UTF-8");
+    assert!(text.contains("# The time between two searches for old orders."), "{text}");
+}
+
+#[test]
+fn a_store_that_cannot_be_opened_ends_the_program_with_exit_code_69() {
+    let mut serve = command(BINARY, &["serve"]);
+    serve.env("ORDERS__SERVICE__TOKEN", TOKEN).env("ORDERS__SERVICE__STORE", "/");
+    serve.env("ORDERS__SERVER__ADDRESS", "127.0.0.1:0");
+    let (code, stdout, stderr) = output(&mut serve);
+    assert_eq!(code, Some(69), "{stdout}{stderr}");
+    assert!(stderr.contains("cannot open the store /: "), "{stderr}");
+    assert!(stderr.contains("Is a directory"), "{stderr}");
+}
+
+#[test]
+fn health_and_load_are_commands_of_the_service() {
+    let server = Process::start(&[]);
+    server.wait_for("ready");
+    let health = run(&["health", "--address", &server.address]);
+    assert!(health.status.success(), "{health:?}");
+    let load = |token: &str| {
+        let metadata = format!("authorization=Bearer {token}");
+        let target = ["load", "--address", &server.address, "--metadata", &metadata];
+        output(&mut command(
+            BINARY,
+            &[&target[..], &["--message", "1", "--calls", "5", "--json"]].concat(),
+        ))
+        .1
+    };
+    // Nothing was placed, so NOT_FOUND comes from the store.
+    assert!(load(TOKEN).contains("NOT_FOUND"));
+    assert!(load("wrong").contains("UNAUTHENTICATED"));
+}
