@@ -1,10 +1,4 @@
 //! Takes orders: an example of a service on the chassis, to copy from.
-//!
-//! - [`mod@service`]: what the service does, with a method of each of the four kinds.
-//! - [`store`]: its dependency, with readiness and a background task.
-//! - [`layers`]: its own layers, one of which calls another service.
-//! - [`settings`]: its own settings.
-//! - [`proto`]: the messages, as generated.
 
 pub mod layers;
 pub mod proto;

@@ -71,8 +71,7 @@ impl Store {
         Ok(orders)
     }
 
-    /// Waits for an order after the one with the id `after`, and returns the first 100 of them,
-    /// and the id of the last one that was looked at.
+    /// Waits for orders with ids after `after`. Returns at most 100, and the last id it looked at.
     pub async fn next_after(&self, after: u64) -> Result<(Vec<pb::Order>, u64)> {
         let mut last = self.last.subscribe();
         let last = *last.wait_for(|last| *last > after).await.expect("this holds the sender");
@@ -89,8 +88,7 @@ impl Store {
         Ok((orders, last))
     }
 
-    /// Removes old orders, again and again until the server drains. The last order is kept,
-    /// because its id must not be used again.
+    /// Removes old orders until the server drains. Keeps the last one: its id is not used again.
     pub async fn remove_old_orders(self, app: App<Settings>) {
         let retention = &app.settings().retention;
         loop {
@@ -112,9 +110,8 @@ impl Store {
         }
     }
 
-    /// Runs `work` on a thread of its own, because redb blocks. Returns UNAVAILABLE if the store
-    /// fails. After an I/O error, the service is not ready: redb refuses to work until the file
-    /// has been opened again.
+    /// Runs `work` on a thread of its own, because redb blocks. Returns UNAVAILABLE if it fails.
+    /// After an I/O error the service is not ready: redb must open the file again before it works.
     async fn run<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Database) -> Result<T, Error> + Send + 'static,
