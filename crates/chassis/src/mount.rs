@@ -68,17 +68,20 @@ impl fmt::Debug for Next {
     }
 }
 
-/// Returns a service with this layer around it.
-pub(crate) fn add_layer<L, R>(layer: &L, next: Next) -> Next
+/// Puts one layer around a service.
+pub(crate) type AddLayer = Box<dyn Fn(Next) -> Next + Send + Sync>;
+
+/// Returns what puts `layer` around a service.
+pub(crate) fn add_layer<L, R>(layer: L) -> AddLayer
 where
-    L: Layer<Next>,
+    L: Layer<Next> + Send + Sync + 'static,
     L::Service: Service<Request<Body>, Response = Response<R>> + Clone + Send + Sync + 'static,
     <L::Service as Service<Request<Body>>>::Error: Into<BoxError>,
     <L::Service as Service<Request<Body>>>::Future: Send,
     R: HttpBody<Data = Bytes> + Send + 'static,
     R::Error: Into<BoxError>,
 {
-    Next::new(WithLayer(layer.layer(next)))
+    Box::new(move |next| Next::new(WithLayer(layer.layer(next))))
 }
 
 struct WithLayer<S>(S);

@@ -21,7 +21,7 @@ use crate::{
     lifecycle::Lifecycle,
     method::{GrpcService, MethodTable, Origin, ServiceMethods},
     middleware::{Admission, Limits},
-    mount::{Next, add_layer},
+    mount::{AddLayer, Call, Next, add_layer},
     package::Package,
     server::{Server, Setup, StartError},
     telemetry::Telemetry,
@@ -43,8 +43,6 @@ macro_rules! service {
 type BoxError = Box<dyn Error + Send + Sync>;
 type Start<S, D> = Box<dyn FnOnce(App<S>) -> BoxFuture<'static, anyhow::Result<App<S, D>>> + Send>;
 type Make<S, D> = Box<dyn FnOnce(&App<S, D>, &Arc<Limits>) -> Next + Send>;
-/// Adds one layer.
-type AddLayer = Box<dyn Fn(Next) -> Next + Send + Sync>;
 type MakeLayer<S, D> = Box<dyn FnOnce(&App<S, D>) -> AddLayer + Send>;
 
 /// A gRPC service, and the layers around it alone.
@@ -177,10 +175,7 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
     {
         self.methods.push(ServiceMethods::described(G::DESCRIPTOR, Origin::Service));
         self.add_descriptors(G::DESCRIPTOR.file_descriptor_set);
-        let make: Make<S, D> = Box::new(move |app, limits| {
-            Next::new(Admission::new(make(app), Some(Arc::clone(limits))))
-        });
-        self.make.push(Mounted { make, layers: Vec::new() });
+        self.mount(make);
         self
     }
 
@@ -216,10 +211,7 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
         if let Some(descriptors) = descriptors {
             self.add_descriptors(descriptors);
         }
-        let make: Make<S, D> = Box::new(move |app, limits| {
-            Next::new(Admission::new(make(app), Some(Arc::clone(limits))))
-        });
-        self.make.push(Mounted { make, layers: Vec::new() });
+        self.mount(make);
         self
     }
 
@@ -242,10 +234,7 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
         R: HttpBody<Data = Bytes> + Send + 'static,
         R::Error: Into<BoxError>,
     {
-        self.layers.push(Box::new(move |app| {
-            let layer = make(app);
-            Box::new(move |next| add_layer(&layer, next))
-        }));
+        self.layers.push(Box::new(|app| add_layer(make(app))));
         self
     }
 
@@ -267,10 +256,7 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
         R::Error: Into<BoxError>,
     {
         let last = self.make.last_mut().expect("call `layer_last` after adding a service");
-        last.layers.push(Box::new(move |app| {
-            let layer = layer(app);
-            Box::new(move |next| add_layer(&layer, next))
-        }));
+        last.layers.push(Box::new(|app| add_layer(layer(app))));
         self
     }
 
@@ -355,6 +341,16 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
         let services = methods;
         let setup = Setup { settings, services, descriptors, make_services, lifecycle, tasks };
         Server::bind(setup, table, calls, &telemetry)
+    }
+
+    fn mount<G>(&mut self, make: impl FnOnce(&App<S, D>) -> G + Send + 'static)
+    where
+        Admission<G>: Call + 'static,
+    {
+        let make: Make<S, D> = Box::new(move |app, limits| {
+            Next::new(Admission::new(make(app), Some(Arc::clone(limits))))
+        });
+        self.make.push(Mounted { make, layers: Vec::new() });
     }
 
     /// Services of one build share one descriptor set.
