@@ -39,12 +39,9 @@ fn main() -> ExitCode {
 }
 
 fn describe(folder: &Path) -> Result<String, Box<dyn Error>> {
-    let mut files = Vec::new();
-    find(folder, &mut files)?;
-    files.sort();
     let mut compiler = Compiler::new([folder])?;
     compiler.include_imports(true);
-    compiler.open_files(files)?;
+    compiler.open_files(chassis_build::proto_files(folder)?)?;
 
     let lines = Rc::new(RefCell::new(String::new()));
     let files = compiler.file_descriptor_set().file;
@@ -57,18 +54,6 @@ fn describe(folder: &Path) -> Result<String, Box<dyn Error>> {
         .service_generator(Box::new(Describe(Rc::clone(&lines))))
         .generate(files)?;
     Ok(lines.take())
-}
-
-fn find(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), Box<dyn Error>> {
-    for entry in folder.read_dir()? {
-        let path = entry?.path();
-        if path.is_dir() {
-            find(&path, files)?;
-        } else if path.extension().is_some_and(|extension| extension == "proto") {
-            files.push(path);
-        }
-    }
-    Ok(())
 }
 
 /// Appends the lines of each service.

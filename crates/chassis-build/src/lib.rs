@@ -105,7 +105,11 @@ impl Builder {
     fn generate(&self, folder: &Path) -> Result<Generated, Box<dyn Error>> {
         let mut compiler = Compiler::new([folder])?;
         compiler.include_imports(true).include_source_info(true);
-        compiler.open_files(proto_files(folder)?)?;
+        let files = proto_files(folder)?;
+        if files.is_empty() {
+            return Err(Failure(format!("no .proto file in {}", folder.display())).into());
+        }
+        compiler.open_files(files)?;
 
         let files = compiler.file_descriptor_set().file;
         let files = files
@@ -130,14 +134,15 @@ impl Builder {
 }
 
 /// Returns the `.proto` files below `folder`, sorted.
-fn proto_files(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
+///
+/// # Errors
+///
+/// Returns an error if a folder cannot be read.
+pub fn proto_files(folder: &Path) -> Result<Vec<PathBuf>, Box<dyn Error>> {
     let mut files = Vec::new();
     find(folder, &mut files).map_err(|error| {
         Failure(format!("cannot look for .proto files in {}: {error}", folder.display()))
     })?;
-    if files.is_empty() {
-        return Err(Failure(format!("no .proto file in {}", folder.display())));
-    }
     files.sort();
     Ok(files)
 }
