@@ -24,6 +24,6 @@ pub struct Target {
     pub max_attempts: u32,
     /// The `user-agent` of each call. See [`user_agent`](crate::user_agent).
     pub user_agent: HeaderValue,
-    /// Where the span of each call is sent, if anywhere.
+    /// Sends the span of each call to a collector. No spans are sent if it is `None`.
     pub tracing: Option<Tracing>,
 }

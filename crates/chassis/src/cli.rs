@@ -124,7 +124,7 @@ fn clap_command(schema: &Schema, commands: &[Command]) -> ClapCommand {
 
 /// Help goes to standard output and is a success; everything else is wrong usage.
 fn usage(error: &clap::Error, arguments: &[OsString], commands: &[Command]) -> ExitCode {
-    // If the terminal is gone, there is nobody left to tell.
+    // An error here is ignored: it means that the output is closed.
     let _ = error.print();
     if !error.use_stderr() {
         return ExitCode::SUCCESS;

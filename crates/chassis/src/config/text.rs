@@ -37,8 +37,8 @@ pub(super) struct Found {
     pub(super) comment: Vec<String>,
 }
 
-/// Returns the settings below `section` in the order of the text, where the settings of one
-/// section stand together. Returns none if the text is not valid TOML.
+/// Returns the settings below `section` in the order of the text, but with the settings of each
+/// section together. Returns none if the text is not valid TOML.
 pub(super) fn find(text: &str, section: &str) -> Vec<Found> {
     let mut found = Vec::new();
     if let Ok(root) = DeTable::parse(text)
