@@ -91,8 +91,9 @@ async fn trailers_reset_the_stream_and_drop_the_request() {
 async fn a_request_that_fails_ends_the_call_with_its_status() {
     let server = EchoServer::start().await;
     let mut channel = server.channel();
-    let frames = stream::once(async {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let echo = server.echo.clone();
+    let frames = stream::once(async move {
+        echo.called().await;
         Err::<Frame<Bytes>, _>(Status::data_loss("the file is gone"))
     });
     let request = http::Request::post("/test.Echo/Join")
@@ -131,8 +132,9 @@ async fn a_request_resets_the_stream_at_the_deadline_although_the_response_is_no
 #[tokio::test]
 async fn a_request_stream_that_panics_ends_the_call() {
     let server = EchoServer::start().await;
-    let messages = stream::once(async {
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    let echo = server.echo.clone();
+    let messages = stream::once(async move {
+        echo.called().await;
         if true {
             panic!("a bug");
         }

@@ -85,6 +85,13 @@ impl Echo {
     pub(crate) fn last_headers(&self) -> HeaderMap {
         self.headers.lock().expect("no panic").last().cloned().expect("a request")
     }
+
+    /// Waits until the headers of a request have arrived.
+    pub(crate) async fn called(&self) {
+        while self.headers.lock().expect("no panic").is_empty() {
+            tokio::task::yield_now().await;
+        }
+    }
 }
 
 impl NamedService for Echo {
