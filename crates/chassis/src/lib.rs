@@ -9,7 +9,7 @@
 //! - `admission`: the queue, the concurrency limit and the limit of streams.
 //! - `codegen` and `message`: decoding, calling a handler, encoding.
 //! - `server`: listeners, connections, the life cycle, the drain.
-//! - `http2`: one connection and its streams; the only module that knows h2.
+//! - `http2`: which HTTP/2 layer serves the connections; the layers are in the crate `http2`.
 //! - `telemetry`: the log, metrics, traces.
 //! - `health`, `reflection`, `admin`, `tls`: what stands beside the services.
 //! - [`config`]: the settings, and where each comes from.

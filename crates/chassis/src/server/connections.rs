@@ -25,6 +25,9 @@ use crate::{
 /// sent its first call already.
 const PREFACE_GRACE: Duration = Duration::from_secs(1);
 
+/// The receive window of one stream, and of one connection, in bytes.
+const RECEIVE_WINDOW: u32 = 1024 * 1024;
+
 const NEVER_POISONED: &str = "nothing panics while it counts";
 
 /// What all connections of one address share.
@@ -93,6 +96,7 @@ impl Connections {
             http2: http2::Settings {
                 streams: limits.streams.get(),
                 header_list: limits.header_list.get(),
+                window: RECEIVE_WINDOW,
                 keepalive_interval: keepalive.interval,
                 keepalive_timeout: keepalive.timeout.get(),
             },

@@ -10,7 +10,7 @@ use http::HeaderMap;
 use http_body::Body;
 
 /// The body of a response.
-pub(crate) trait ResponseBody: Body<Data = Bytes> {
+pub trait ResponseBody: Body<Data = Bytes> {
     /// Returns whether the body has all of its frames. Then they are passed to the connection at
     /// once, and the call has ended, however slowly the client reads.
     fn is_complete(&self) -> bool;

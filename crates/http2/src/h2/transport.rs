@@ -16,7 +16,7 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use super::preface::PREFACE;
+use crate::preface::PREFACE;
 use wire::keepalive::PeerActivity;
 
 /// The time that a peer has to close a connection after this side has closed it. It is

@@ -8,7 +8,7 @@ use std::io;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 /// The client connection preface (RFC 9113, section 3.4).
-pub(super) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// How much is read of a request that is refused, in bytes.
 const MAX_DISCARDED: u64 = 64 * 1024;
@@ -24,7 +24,7 @@ const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
 /// # Errors
 ///
 /// Returns an error if the peer sends something else, or goes away.
-pub(super) async fn read<I>(io: &mut I) -> io::Result<()>
+pub(crate) async fn read<I>(io: &mut I) -> io::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {

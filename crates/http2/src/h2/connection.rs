@@ -1,6 +1,6 @@
 //! One HTTP/2 connection, from its preface to its end.
 
-use std::{convert::Infallible, io, sync::Arc, time::Duration};
+use std::{convert::Infallible, fmt, io, sync::Arc};
 
 use bytes::Bytes;
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
@@ -13,44 +13,25 @@ use wire::{
     receive::ReceiveBody,
 };
 
-use super::{preface, response_body::ResponseBody, stream::Stream, transport::Transport};
+use super::{stream::Stream, transport::Transport};
+use crate::{ended::Ended, preface, response_body::ResponseBody, settings::Settings};
 
-/// The receive window of one stream, and of one connection, in bytes.
-const WINDOW: u32 = 1024 * 1024;
 /// Resets of streams that were not accepted yet, after which a connection is closed
 /// (CVE-2023-44487).
 const MAX_PENDING_RESETS: usize = 20;
 /// Resets that this side had to send, after which a connection is closed (CVE-2025-8671).
 const MAX_LOCAL_RESETS: usize = 1024;
 
-/// The limits of a connection.
-#[derive(Debug, Clone)]
-pub(crate) struct Settings {
-    /// SETTINGS_MAX_CONCURRENT_STREAMS.
-    pub(crate) streams: u32,
-    /// SETTINGS_MAX_HEADER_LIST_SIZE in bytes.
-    pub(crate) header_list: u32,
-    /// The time without a byte from the peer after which it is sent a PING; zero for never.
-    pub(crate) keepalive_interval: Duration,
-    /// The time for the acknowledgement of a PING.
-    pub(crate) keepalive_timeout: Duration,
-}
-
-/// How a connection ended.
-#[derive(Debug)]
-pub(crate) enum Ended {
-    /// The peer closed it, or agreed to its end.
-    Closed,
-    /// An error: the peer went away, was silent, or broke the protocol.
-    Failed(String),
-    /// It was still open when it had to stop.
-    Cut,
-}
-
 /// A connection that has begun HTTP/2.
-pub(crate) struct Connection<I> {
+pub struct Connection<I> {
     http2: h2::server::Connection<Transport<I>, Bytes>,
     activity: Arc<PeerActivity>,
+}
+
+impl<I> fmt::Debug for Connection<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
 }
 
 /// What can happen to a connection beside its streams.
@@ -66,7 +47,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     /// # Errors
     ///
     /// Returns an error if the peer does not speak HTTP/2, or goes away.
-    pub(crate) async fn handshake(mut io: I, settings: &Settings) -> io::Result<Self> {
+    pub async fn handshake(mut io: I, settings: &Settings) -> io::Result<Self> {
         let activity = Arc::new(PeerActivity::new());
         preface::read(&mut io).await?;
         let transport = Transport::new(io, Arc::clone(&activity));
@@ -74,8 +55,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
         builder
             .max_concurrent_streams(settings.streams)
             .max_header_list_size(settings.header_list)
-            .initial_window_size(WINDOW)
-            .initial_connection_window_size(WINDOW)
+            .initial_window_size(settings.window)
+            .initial_connection_window_size(settings.window)
             .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
             .max_local_error_reset_streams(Some(MAX_LOCAL_RESETS));
         let http2 = builder.handshake(transport).await.map_err(io::Error::other)?;
@@ -86,7 +67,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     ///
     /// After `shut_down` resolves, GOAWAY is sent and no stream is added; streams that are
     /// open, or on their way, finish. After `stop` resolves, the connection ends at once.
-    pub(crate) async fn serve<S, B>(
+    pub async fn serve<S, B>(
         mut self,
         service: &mut S,
         settings: &Settings,

@@ -1,0 +1,7 @@
+//! What the tests of an HTTP/2 server layer share: servers with every layer, and a peer that
+//! sends the frames of a script.
+
+pub mod body;
+pub mod frame;
+pub mod peer;
+pub mod server;
