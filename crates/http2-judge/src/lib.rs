@@ -3,5 +3,6 @@
 
 pub mod body;
 pub mod frame;
+pub mod hpack;
 pub mod peer;
 pub mod server;
