@@ -5,4 +5,5 @@ pub mod body;
 pub mod frame;
 pub mod hpack;
 pub mod peer;
+mod record;
 pub mod server;

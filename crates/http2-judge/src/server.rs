@@ -21,7 +21,10 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tower::Service;
 
-use crate::body::{BoxError, Incoming, Outgoing};
+use crate::{
+    body::{BoxError, Incoming, Outgoing},
+    record::Recorded,
+};
 
 /// A way to serve a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -115,6 +118,7 @@ impl Server {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        let io = Recorded::new(io);
         let (shut_down, stop) = (CancellationToken::new(), CancellationToken::new());
         let ended = tokio::spawn({
             let (shut_down, stop) = (shut_down.clone(), stop.clone());
