@@ -3,15 +3,16 @@
 use std::{
     error::Error,
     fmt,
+    future::pending,
     pin::Pin,
     task::{Context, Poll},
 };
 
 use bytes::Bytes;
-use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, future::BoxFuture, stream};
 use http::HeaderMap;
 use http_body::{Body, Frame};
-use http_body_util::{BodyExt, Full, combinators::UnsyncBoxBody};
+use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use http2::ResponseBody;
 
 /// An error of a body.
@@ -53,6 +54,21 @@ impl Outgoing {
     {
         let frames = frames.map_err(Into::into).boxed_unsync();
         Self { frames, is_complete: false, early_end: None }
+    }
+
+    /// Passes one frame, and nothing after it.
+    #[must_use]
+    pub fn never_ends(self) -> Self {
+        let frames = self.frames.into_data_stream();
+        // It is not dropped while it waits.
+        let frames = stream::unfold((frames, false), |(mut frames, is_over)| async move {
+            if is_over {
+                return pending().await;
+            }
+            let data = frames.next().await?;
+            Some((data.map(Frame::data), (frames, true)))
+        });
+        Self::stream(StreamBody::new(frames))
     }
 
     /// Ends the stream with the trailers that this resolves with.
