@@ -3,6 +3,7 @@
 use std::{
     fmt, mem,
     pin::Pin,
+    sync::LazyLock,
     task::{Context, Poll, ready},
 };
 
@@ -61,6 +62,10 @@ enum Frames {
     Stream(BoxFrames),
 }
 
+/// The trailers of a call that succeeded.
+static OK_TRAILERS: LazyLock<HeaderMap> =
+    LazyLock::new(|| HeaderMap::from_iter([(Status::GRPC_STATUS, HeaderValue::from_static("0"))]));
+
 /// The trailers of a complete response. Small, because a body is moved several times.
 #[derive(Default)]
 enum Trailers {
@@ -75,11 +80,7 @@ impl Trailers {
     fn take(&mut self) -> Option<HeaderMap> {
         match mem::take(self) {
             Self::None => None,
-            Self::Ok => {
-                let mut trailers = HeaderMap::with_capacity(1);
-                trailers.insert(Status::GRPC_STATUS, HeaderValue::from_static("0"));
-                Some(trailers)
-            }
+            Self::Ok => Some(OK_TRAILERS.clone()),
             Self::Other(trailers) => Some(*trailers),
         }
     }
@@ -209,6 +210,19 @@ impl Body {
 impl ResponseBody for Body {
     fn is_complete(&self) -> bool {
         !matches!(self.frames, Frames::Stream(_) | Frames::Received(_))
+    }
+
+    fn take_shared_trailers(mut self: Pin<&mut Self>) -> Option<&'static HeaderMap> {
+        match &mut self.frames {
+            Frames::Message { data, trailers: trailers @ Trailers::Ok } if data.is_empty() => {
+                *trailers = Trailers::None;
+            }
+            _ => return None,
+        }
+        if let Some(record) = &self.record {
+            record.call().set_ok();
+        }
+        Some(&OK_TRAILERS)
     }
 
     fn poll_early_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HeaderMap> {

@@ -1,4 +1,8 @@
 //! Which HTTP/2 layer serves the connections.
 
+pub(crate) use ::http2::{Abuse, CallMode, Ended, Held, ResponseBody, Settings};
+
+#[cfg(feature = "http2-h2")]
 pub(crate) use ::http2::h2::{Connection, RequestBody};
-pub(crate) use ::http2::{Ended, ResponseBody, Settings};
+#[cfg(not(feature = "http2-h2"))]
+pub(crate) use ::http2::{Connection, RequestBody};

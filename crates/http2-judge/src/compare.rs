@@ -4,11 +4,14 @@ use std::{collections::BTreeSet, fmt::Debug};
 
 use crate::{
     behaviour::{Data, Fields, Seen},
-    deviations::{Class, class},
+    deviations::{Class, Deviation, class},
     run::{End, Got, Report, Side, run},
     script::Script,
     server::Layer,
 };
+
+/// ENHANCE_YOUR_CALM.
+const CALM: Class = Class::Other(11);
 
 /// Returns the first difference between two layers that is not allowed.
 ///
@@ -28,6 +31,11 @@ pub fn compare(
             return if side.layer == Layer::H2 { Ok(()) } else { Err(format!("{side:?} panics")) };
         }
     }
+    let script = if (first.layer == Layer::H2) == (second.layer == Layer::H2) {
+        &script.without_deviations()
+    } else {
+        script
+    };
     differ(&first_report, &second_report, script).map_err(|difference| {
         format!("{difference}\n{first:?}\n{first_report}{second:?}\n{second_report}")
     })
@@ -38,7 +46,20 @@ fn differ(first: &Report, second: &Report, script: &Script) -> Result<(), String
     let until = same_failure(first, second, script)?;
     let ended = |report: &Report, stream: u32| report.has_ended(stream, until);
     let streams: BTreeSet<u32> = first.got.keys().chain(second.got.keys()).copied().collect();
+    // Deviation::SharedWindow.
+    if script.limits.is_narrow && until != usize::MAX {
+        return Ok(());
+    }
     for stream in streams {
+        if script.is_head(stream)
+            && let Some(first) = first.got.get(&stream)
+            && let Some(second) = second.got.get(&stream)
+            && first.status.is_some()
+            && second.status.is_some()
+        {
+            equal(&format!("status of HEAD {stream}"), &first.status, &second.status)?;
+            equal(&format!("headers of HEAD {stream}"), &first.headers, &second.headers)?;
+        }
         if script.may_differ(stream) {
             continue;
         }
@@ -56,23 +77,43 @@ fn differ(first: &Report, second: &Report, script: &Script) -> Result<(), String
         let second = second.got.get(&stream).unwrap_or(&empty);
         same_response(stream, first, second, script.resets(stream))?;
     }
+    let is_broken = |stream: u32| {
+        script.resets(stream) || [first, second].iter().any(|report| report.is_reset(stream))
+    };
     let seen = |report: &Report| {
         let seen = report.seen.iter().filter(|seen| {
             let stream = stream(seen);
-            !script.may_differ(stream) && (until == usize::MAX || ended(report, stream))
+            // Deviation::Path.
+            let may_differ = stream == 0 && script.has(Deviation::Path);
+            !may_differ
+                && !script.may_differ(stream)
+                && (until == usize::MAX || ended(report, stream))
         });
         let seen = seen.map(|seen| {
             let stream = stream(seen);
-            let mut seen = normal(seen, until != usize::MAX);
+            let mut seen = normal(seen, until != usize::MAX, is_broken(stream));
             // Deviation::BodyKept.
             seen.is_dropped &= script.resets(stream) || ended(report, stream);
             seen
         });
         seen.collect::<Vec<_>>()
     };
-    let (first_seen, second_seen) = (seen(first), seen(second));
+    let (mut first_seen, mut second_seen) = (seen(first), seen(second));
+    // Deviation::BrokenRequest.
+    let is_called = |other: &[Seen], seen: &Seen| {
+        !is_broken(stream(seen)) || other.iter().any(|other| other.path == seen.path)
+    };
+    let (all_first, all_second) = (first_seen.clone(), second_seen.clone());
+    first_seen.retain(|seen| is_called(&all_second, seen));
+    second_seen.retain(|seen| is_called(&all_first, seen));
     equal("requests", &first_seen.len(), &second_seen.len())?;
-    for (first, second) in first_seen.iter().zip(&second_seen) {
+    for (first, second) in first_seen.iter_mut().zip(&mut second_seen) {
+        if is_broken(stream(first)) {
+            // Deviation::BrokenRequest.
+            let length = first.body.0.len().min(second.body.0.len());
+            first.body.0.truncate(length);
+            second.body.0.truncate(length);
+        }
         equal("request", first, second)?;
     }
     Ok(())
@@ -80,28 +121,44 @@ fn differ(first: &Report, second: &Report, script: &Script) -> Result<(), String
 
 /// Compares the ends of two connections, and returns the first step that is not compared.
 fn same_failure(first: &Report, second: &Report, script: &Script) -> Result<usize, String> {
-    let (first_step, second_step) = match (first.failed(script), second.failed(script)) {
+    let (first_failed, second_failed) = match (first.failed(script), second.failed(script)) {
         (None, None) => {
-            equal("closed", &first.closed.is_some(), &second.closed.is_some())?;
+            let is_open = |report: &Report, stream| !report.has_ended(stream, usize::MAX);
+            // A stream that may differ keeps only one of the connections open.
+            if !script.deviations().any(|(at, _)| is_open(first, at) != is_open(second, at)) {
+                equal("closed", &first.closed.is_some(), &second.closed.is_some())?;
+            }
             return Ok(usize::MAX);
         }
-        (Some((first, first_step)), Some((second, second_step))) => {
-            equal("error of the connection", &first, &second)?;
-            (first_step, second_step)
-        }
-        (Some((_, step)), None) => (step, usize::MAX),
-        (None, Some((_, step))) => (usize::MAX, step),
+        failed => failed,
     };
-    // Deviation::StreamOrConnection.
+    let step = |failed: Option<(Class, usize)>| failed.map_or(usize::MAX, |(_, step)| step);
+    let (first_step, second_step) = (step(first_failed), step(second_failed));
     let until = first_step.min(second_step);
-    let later = if first_step == until { second } else { first };
+    let (failed, later) =
+        if first_step == until { (first_failed, second) } else { (second_failed, first) };
+    // Deviation::LargeHead, LargeTrailers.
+    let is_large = script.has_in(until, Deviation::LargeHead)
+        || script.has_in(until, Deviation::LargeTrailers);
+    if is_large && failed.is_some_and(|(class, _)| [CALM, Class::Protocol].contains(&class)) {
+        return Ok(until);
+    }
+    if first_step == second_step {
+        let class = |failed: Option<(Class, usize)>| failed.map(|(class, _)| class);
+        equal("error of the connection", &class(first_failed), &class(second_failed))?;
+    }
+    // Deviation::StreamOrConnection.
     let has_reset =
         later.resets.iter().any(|(code, step)| *step == until && class(*code) == Class::Protocol);
     // Deviation::ClosedStream, and a stream that is closed only in one of the layers.
     let is_closed = script.stream(until).is_some_and(|stream| {
         later.has_ended(stream, until) || script.resets(stream) || script.may_differ(stream)
     });
-    if first_step == second_step || has_reset || is_closed {
+    // Deviation::AfterGoaway.
+    let is_above = later.goaway.is_some_and(|(_, step)| step < until)
+        && script.stream(until).is_some_and(|stream| stream > later.last_stream);
+    let is_cut = script.has(Deviation::CutFrame);
+    if first_step == second_step || has_reset || is_closed || is_above || is_cut {
         return Ok(until);
     }
     Err(format!("the connection fails in step {first_step} and in step {second_step}"))
@@ -139,8 +196,12 @@ fn stream(seen: &Seen) -> u32 {
 }
 
 /// Returns what is compared of a request, of a connection that fails only its head.
-fn normal(seen: &Seen, has_failed: bool) -> Seen {
+fn normal(seen: &Seen, has_failed: bool, is_broken: bool) -> Seen {
     let mut seen = seen.clone();
+    if is_broken && seen.whole == Some(false) {
+        // Deviation::BrokenRequest.
+        seen.whole = None;
+    }
     seen.headers = join_cookies(&seen.headers);
     if has_failed {
         (seen.body, seen.trailers) = (Data::default(), Vec::new());

@@ -11,6 +11,7 @@ use std::{
 };
 
 use http::StatusCode;
+use http2::Settings;
 use tokio::{
     io::{AsyncWriteExt, duplex, split},
     task::yield_now,
@@ -24,7 +25,7 @@ use crate::{
     frame::{CONTINUATION, WINDOW_UPDATE, frame},
     frame::{DATA, END_HEADERS, END_STREAM, Frame, GOAWAY, HEADERS, PADDED, RST_STREAM, number},
     peer::Peer,
-    script::Script,
+    script::{Limits, Script, Step},
     seeds,
     server::{Layer, Server, settings},
 };
@@ -87,6 +88,8 @@ pub struct Report {
     pub resets: Vec<(u32, usize)>,
     /// The code of the last GOAWAY, and the step in which it came.
     pub goaway: Option<(u32, usize)>,
+    /// The last stream that this GOAWAY names.
+    pub last_stream: u32,
     /// The step in which the server closed the connection.
     pub closed: Option<usize>,
     /// Whether the task of the connection panicked.
@@ -112,6 +115,12 @@ impl Report {
         self.got.get(&stream).and_then(|got| got.end).is_some_and(|(_, step)| step < before)
     }
 
+    /// Returns whether the server reset a stream before it ended.
+    pub fn is_reset(&self, stream: u32) -> bool {
+        let end = self.got.get(&stream).and_then(|got| got.end);
+        end.is_some_and(|(end, _)| matches!(end, End::Reset(_)))
+    }
+
     /// Returns the class of the error of the connection and its step, if it failed.
     pub fn failed(&self, script: &Script) -> Option<(Class, usize)> {
         match self.goaway {
@@ -128,17 +137,23 @@ pub fn run(side: Side, script: &Script) -> Report {
     seeds::block_on(async {
         let requests = Requests::default();
         let (near, far) = duplex(1 << 20);
-        let server = Server::on(side.layer, far, settings(), requests.handler());
+        let Limits { streams, window, header_list, is_narrow } = script.limits;
+        let settings = Settings { streams, window, header_list, ..settings() };
+        let server = Server::on(side.layer, far, settings, requests.handler());
         let (reader, mut writer) = split(Peer::handshake(near).await.0);
         let step = Arc::new(AtomicUsize::new(0));
         let reads = tokio::spawn(read(reader, Arc::clone(&step)));
         let mut chunks = side.chunks.map(fastrand::Rng::with_seed);
-        // The window of the connection is never exhausted, because the layers may give it to
-        // the streams in any order.
-        let window = frame(WINDOW_UPDATE, 0, 0, &u32::to_be_bytes(1 << 30));
-        let bytes = script.steps.iter().map(|step| &step.bytes);
-        for (number, bytes) in [&window].into_iter().chain(bytes).enumerate() {
+        // The layers may give the window of the connection to the streams in any order.
+        let window = Step::new("", frame(WINDOW_UPDATE, 0, 0, &u32::to_be_bytes(1 << 30)));
+        let nothing = Step::new("", Vec::new());
+        let (start, end) = if is_narrow { (&nothing, &window) } else { (&window, &nothing) };
+        let steps = [start].into_iter().chain(&script.steps).chain([end]);
+        for (number, Step { bytes, shuts_down, .. }) in steps.enumerate() {
             step.store(number, Relaxed);
+            if *shuts_down {
+                server.shut_down.cancel();
+            }
             let mut rest = &bytes[..];
             while !rest.is_empty() {
                 let length = chunks.as_mut().map_or(rest.len(), |random| random.usize(1..=17));
@@ -152,7 +167,6 @@ pub fn run(side: Side, script: &Script) -> Report {
             }
             sleep(STEP).await;
         }
-        step.store(script.steps.len() + 1, Relaxed);
         sleep(END).await;
         let seen = requests.sorted();
         step.store(usize::MAX, Relaxed);
@@ -190,6 +204,7 @@ async fn report(seen: Vec<Seen>, (frames, closed): (Vec<(usize, Frame)>, usize))
         }
         if frame.kind == GOAWAY {
             report.goaway = Some((frame.error_code().unwrap_or(u32::MAX), step));
+            report.last_stream = number(frame.payload.get(..4).unwrap_or_default());
         }
         if ![DATA, HEADERS, CONTINUATION, RST_STREAM].contains(&frame.kind) {
             continue;

@@ -13,7 +13,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
-use http2::{Ended, Settings};
+use http2::{CallMode, Ended, Settings};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
     task::JoinHandle,
@@ -31,11 +31,15 @@ use crate::{
 pub enum Layer {
     /// The h2 crate.
     H2,
+    /// The crate's own layer, with calls in the task of the connection.
+    InPlace,
+    /// The crate's own layer, with a task for each call.
+    Tasks,
 }
 
 impl Layer {
     /// Every layer, in the order of the reports.
-    pub const ALL: [Self; 1] = [Self::H2];
+    pub const ALL: [Self; 3] = [Self::H2, Self::InPlace, Self::Tasks];
 
     /// Serves a connection until it ends.
     ///
@@ -51,11 +55,22 @@ impl Layer {
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        match self {
-            Self::H2 => match http2::h2::Connection::handshake(io, settings).await {
-                Ok(connection) => connection.serve(&mut handler, settings, [shut_down], stop).await,
-                Err(error) => Ended::Failed(error.to_string()),
-            },
+        let calls = match self {
+            Self::H2 => {
+                return match http2::h2::Connection::handshake(io, settings).await {
+                    Ok(connection) => {
+                        connection.serve(&mut handler, settings, [shut_down], stop).await
+                    }
+                    Err(error) => Ended::Failed(error.to_string()),
+                };
+            }
+            Self::InPlace => CallMode::InPlace,
+            Self::Tasks => CallMode::Tasks,
+        };
+        let settings = Settings { calls, ..settings.clone() };
+        match http2::Connection::handshake(io, &settings).await {
+            Ok(connection) => connection.serve(&mut handler, &settings, [shut_down], stop).await,
+            Err(error) => Ended::Failed(error.to_string()),
         }
     }
 }
@@ -143,8 +158,11 @@ pub fn settings() -> Settings {
     Settings {
         streams: 200,
         header_list: 16 * 1024,
+        header_fields: 1000,
         window: 1024 * 1024,
         keepalive_interval: Duration::ZERO,
         keepalive_timeout: Duration::from_secs(20),
+        calls: CallMode::InPlace,
+        held: Arc::default(),
     }
 }

@@ -1,17 +1,40 @@
 //! The server side of HTTP/2 (RFC 9113): one connection and its streams.
 //!
-//! The interface is one service: a request with a [`RequestBody`](h2::RequestBody) goes in, a
-//! response with a [`ResponseBody`] comes out.
+//! The interface is one service: a request with a [`RequestBody`] goes in, a response with a
+//! [`ResponseBody`] comes out. In reading order:
+//!
+//! - `connection`: the state of a connection, and what every frame does to it.
+//! - `call`: a call, which the connection polls itself or which has a task.
+//! - `request` and `response`: from header fields to a request, its body, and the response.
+//! - `hpack` and `frame`: the formats.
 
 #![warn(missing_docs)]
 
+mod abuse;
+mod call;
+mod connection;
 mod ended;
+mod frame;
+#[cfg(feature = "fuzzing")]
+#[doc(hidden)]
+pub mod fuzzing;
 #[cfg(feature = "h2")]
 pub mod h2;
+mod held;
+mod hpack;
+mod inbox;
 mod preface;
-mod response_body;
+mod reason;
+mod request;
+mod response;
 mod settings;
+mod violation;
 
+pub use abuse::Abuse;
+pub use connection::Connection;
 pub use ended::Ended;
-pub use response_body::ResponseBody;
-pub use settings::Settings;
+pub use held::Held;
+pub use reason::Reason;
+pub use request::{BodyError, RequestBody};
+pub use response::ResponseBody;
+pub use settings::{CallMode, Settings};

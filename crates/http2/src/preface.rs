@@ -1,7 +1,6 @@
 //! The connection preface, which tells HTTP/2 from other protocols.
 //!
-//! h2 would wait for it without a limit, and sends HTTP/1 clients nothing that they can
-//! read.
+//! A client of HTTP/1 gets a response that it can read. The caller limits the time.
 
 use std::io;
 

@@ -1,6 +1,8 @@
 //! The settings of a connection.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
+
+use crate::held::Held;
 
 /// The limits of a connection.
 #[derive(Debug, Clone)]
@@ -9,10 +11,26 @@ pub struct Settings {
     pub streams: u32,
     /// SETTINGS_MAX_HEADER_LIST_SIZE in bytes.
     pub header_list: u32,
-    /// The receive window of one stream, and of the connection, in bytes.
+    /// The most fields that a request or its trailers may have. The h2 crate has no such limit.
+    pub header_fields: usize,
+    /// The receive window of one stream, and of the connection, in bytes. That of the connection
+    /// has at least 65,535.
     pub window: u32,
     /// The time without a byte from the peer after which it is sent a PING; zero for never.
     pub keepalive_interval: Duration,
     /// The time for the acknowledgement of a PING.
     pub keepalive_timeout: Duration,
+    /// Where calls run. On the h2 crate, each has a task.
+    pub calls: CallMode,
+    /// Counts what the connection holds. On the h2 crate nothing is counted.
+    pub held: Arc<Held>,
+}
+
+/// Where the calls of a connection run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallMode {
+    /// In the task of the connection: the fastest way on one thread.
+    InPlace,
+    /// In a task each: a call that computes holds up neither its connection nor other calls.
+    Tasks,
 }

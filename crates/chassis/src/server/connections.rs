@@ -8,15 +8,20 @@ use std::{
 };
 
 use futures_util::FutureExt;
-use tokio::{net::TcpStream, sync::Semaphore, time::sleep};
+use tokio::{
+    net::TcpStream,
+    runtime::{Handle, RuntimeFlavor},
+    sync::Semaphore,
+    time::sleep,
+};
 use tokio_rustls::server::TlsStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
-use super::calls::Calls;
+use super::{abuses::Abuses, calls::Calls};
 use crate::{
     call::Peer,
     config,
-    http2::{self, Connection, Ended},
+    http2::{self, CallMode, Connection, Ended, Held},
     lifecycle::{Lifecycle, State},
     tls::Tls,
 };
@@ -27,6 +32,9 @@ const PREFACE_GRACE: Duration = Duration::from_secs(1);
 
 /// The receive window of one stream, and of one connection, in bytes.
 const RECEIVE_WINDOW: u32 = 1024 * 1024;
+
+/// The most header fields of a request. Clients of gRPC send about ten.
+const MAX_HEADER_FIELDS: usize = 100;
 
 const NEVER_POISONED: &str = "nothing panics while it counts";
 
@@ -50,6 +58,7 @@ pub(super) struct Connections {
     /// Ends all connections at once.
     pub(super) stop: CancellationToken,
     counts: Mutex<ConnectionCounts>,
+    pub(super) abuses: Abuses,
 }
 
 /// How many connections there were, by how they ended.
@@ -96,9 +105,12 @@ impl Connections {
             http2: http2::Settings {
                 streams: limits.streams.get(),
                 header_list: limits.header_list.get(),
+                header_fields: MAX_HEADER_FIELDS,
                 window: RECEIVE_WINDOW,
                 keepalive_interval: keepalive.interval,
                 keepalive_timeout: keepalive.timeout.get(),
+                calls: call_mode(),
+                held: Arc::default(),
             },
             handshake_timeout: limits.handshake.get(),
             max_age: limits.connection_age,
@@ -109,6 +121,7 @@ impl Connections {
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             counts: Mutex::default(),
+            abuses: Abuses::default(),
         })
     }
 
@@ -136,6 +149,11 @@ impl Connections {
         self.limit - self.permits.available_permits()
     }
 
+    /// Returns what the connections hold for their peers.
+    pub(super) fn held(&self) -> &Held {
+        &self.http2.held
+    }
+
     pub(super) fn counts(&self) -> ConnectionCounts {
         *self.counts.lock().expect(NEVER_POISONED)
     }
@@ -157,6 +175,10 @@ impl Connections {
                 Ended::Closed => connections.count(|counts| counts.closed += 1),
                 Ended::Failed(error) => {
                     tracing::debug!(%peer, error, "a connection failed");
+                    connections.count(|counts| counts.failed += 1);
+                }
+                Ended::Abused(abuse) => {
+                    connections.abuses.record(peer, abuse);
                     connections.count(|counts| counts.failed += 1);
                 }
                 Ended::Cut => connections.count(|counts| counts.cut += 1),
@@ -197,6 +219,15 @@ impl Connections {
             }
         };
         Ok((Connection::handshake(stream, &self.http2).await?, identity))
+    }
+}
+
+/// Returns where the calls run: with one thread there is no other that could go on with the
+/// connection.
+fn call_mode() -> CallMode {
+    match Handle::current().runtime_flavor() {
+        RuntimeFlavor::CurrentThread => CallMode::InPlace,
+        _ => CallMode::Tasks,
     }
 }
 

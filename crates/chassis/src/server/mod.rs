@@ -1,5 +1,6 @@
 //! The running server: listeners, connections, the life cycle, the drain.
 
+mod abuses;
 mod accept;
 mod call_threads;
 mod calls;

@@ -73,7 +73,17 @@ impl Observed {
         let refused =
             [("limit", counts.refused as f64), ("not_accepted", counts.not_accepted as f64)];
         let help = "Connections that were turned away, by reason.";
-        families.counters("connections_refused", help, "reason", &refused)
+        families.counters("connections_refused", help, "reason", &refused)?;
+        let help = "Connections that were ended for what their peers did, by reason.";
+        families.counters("connections_abused", help, "reason", &connections.abuses.counts())?;
+        let held = connections.held();
+        let bytes = [
+            ("heads", held.heads() as f64),
+            ("bodies", held.bodies() as f64),
+            ("responses", held.responses() as f64),
+        ];
+        let help = "Bytes that connections hold for their peers, by kind.";
+        families.gauges("held_bytes", help, "kind", &bytes)
     }
 
     fn write_tls(&self, families: &mut Families<'_>) -> fmt::Result {

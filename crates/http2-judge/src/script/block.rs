@@ -1,6 +1,6 @@
 //! Header blocks, in every encoding of a field (RFC 7541, section 6).
 
-use super::State;
+use super::step::State;
 use crate::{
     choices::Choices,
     frame::{
@@ -52,6 +52,11 @@ impl Block {
         }
     }
 
+    /// Adds a field with a value of this length, which is not indexed.
+    pub(super) fn large(&mut self, length: usize) {
+        self.0.extend(literal("x-large", "l".repeat(length)));
+    }
+
     /// Adds a field whose value is in Huffman code.
     pub(super) fn huffman(&mut self, name: &str) {
         let length = name.len();
@@ -64,8 +69,21 @@ impl Block {
 
     /// Returns the block as HEADERS and CONTINUATION.
     pub(super) fn frames(&self, choices: &mut Choices<'_>, stream: u32, is_end: bool) -> Vec<u8> {
+        /// The longest fragment, so that there is room for padding.
+        const MOST: usize = 16_000;
+
         let mut flags = if is_end { END_STREAM } else { 0 };
         let block = &self.0;
+        if block.len() > MOST {
+            let (first, rest) = block.split_at(MOST);
+            let mut bytes = frame(HEADERS, flags, stream, first);
+            let count = rest.len().div_ceil(MOST);
+            for (index, fragment) in rest.chunks(MOST).enumerate() {
+                let flags = if index + 1 == count { END_HEADERS } else { 0 };
+                bytes.extend(frame(CONTINUATION, flags, stream, fragment));
+            }
+            return bytes;
+        }
         let (first, rest) = if choices.one_in(5) {
             block.split_at(choices.below(block.len() + 1))
         } else {

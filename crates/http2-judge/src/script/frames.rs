@@ -1,16 +1,14 @@
 //! Frames without a header block.
 
-use super::{State, Step};
+use super::step::{MAX_DATA, State, Step};
 use crate::{
     choices::Choices,
+    deviations::Deviation,
     frame::{
         ACK, CONTINUATION, DATA, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PADDED, PING, PRIORITY,
-        PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame,
+        PUSH_PROMISE, RST_STREAM, SETTINGS, WINDOW_UPDATE, frame, post,
     },
 };
-
-/// The most bytes of DATA in a script: below the first window of a connection.
-const MAX_DATA: usize = 60_000;
 
 /// Returns DATA.
 pub(super) fn data(choices: &mut Choices<'_>, state: &mut State) -> Step {
@@ -29,14 +27,55 @@ pub(super) fn data(choices: &mut Choices<'_>, state: &mut State) -> Step {
         payload.extend(vec![0; usize::from(padding)]);
         text += &format!(", {padding} of padding");
     }
-    if state.sent + payload.len() > MAX_DATA {
+    if !state.send(stream, payload.len()) {
         return ping(choices);
     }
-    state.sent += payload.len();
     if flags & END_STREAM != 0 {
         text += ", its end";
     }
     Step::new(text, frame(DATA, flags, stream, &payload))
+}
+
+/// Returns DATA that exceeds a window, even if all of it is given back.
+pub(super) fn exceeded(choices: &mut Choices<'_>, state: &mut State) -> Step {
+    /// The size of a frame.
+    const FRAME: usize = 16_384;
+
+    let window = state.limits.window as usize;
+    if window < FRAME && choices.one_in(2) {
+        let stream = state.any(choices);
+        if state.sent + window >= MAX_DATA {
+            return ping(choices);
+        }
+        state.sent += window + 1;
+        state.finish(stream);
+        let bytes = frame(DATA, 0, stream, &vec![0; window + 1]);
+        return Step::new(format!("data {stream}, beyond its window"), bytes);
+    }
+    let stream = state.open(false);
+    let mut bytes = frame(HEADERS, END_HEADERS, stream, &post(&format!("/slow-55/{stream}"), &[]));
+    for _ in 0..=65_535 / FRAME {
+        bytes.extend(frame(DATA, 0, stream, &[0; FRAME]));
+    }
+    Step::new(format!("request {stream} with data beyond the window of the connection"), bytes)
+}
+
+/// Begins the graceful shutdown, or acknowledges the PING of it.
+pub(super) fn shutdown(choices: &mut Choices<'_>, state: &mut State) -> Step {
+    /// The payloads of the PINGs of the layers. Those of another layer are ignored.
+    const PAYLOADS: [&[u8; 8]; 2] =
+        [b"shutdown", &[0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54]];
+
+    if !state.is_shutting_down {
+        state.is_shutting_down = true;
+        return Step { shuts_down: true, ..Step::new("shutdown", Vec::new()) };
+    }
+    if state.is_going {
+        return ping(choices);
+    }
+    state.is_going = true;
+    let bytes = PAYLOADS.map(|payload| frame(PING, ACK, 0, payload)).concat();
+    Step::new("the PING of the shutdown is acknowledged", bytes)
 }
 
 /// Returns a valid frame that is neither a request nor DATA.
@@ -159,5 +198,9 @@ pub(super) fn broken(choices: &mut Choices<'_>, state: &mut State) -> Step {
         ("a frame without a payload", vec![0xff, 0xff, 0xff, 0, 0, 0, 0, 0, 1]),
     ];
     let (text, bytes) = choices.pick(cases);
-    Step::new(format!("{text} ({stream})"), bytes.clone())
+    let mut step = Step::new(format!("{text} ({stream})"), bytes.clone());
+    if *text == "a cut frame" {
+        step.may_differ.push((0, Deviation::CutFrame));
+    }
+    step
 }

@@ -1,11 +1,15 @@
 //! Requests that are malformed (RFC 9113, section 8.1.1), and header blocks that cannot be
 //! decoded (section 4.3).
 
-use super::{State, Step, block::Block, request};
+use super::{
+    block::Block,
+    request,
+    step::{State, Step},
+};
 use crate::{
     choices::Choices,
     deviations::Deviation,
-    frame::{integer, literal},
+    frame::{END_HEADERS, integer, literal},
 };
 
 /// Returns a malformed request.
@@ -57,7 +61,9 @@ pub(super) fn request(choices: &mut Choices<'_>, state: &mut State) -> Step {
             "another te".to_owned()
         }
         9 => {
-            field("content-length", choices.text(&["99999", "-1", "x", "", "1, 1", "+5"]));
+            let length = choices.text(&["99999", "-1", "x", "", "1, 1", "+5"]);
+            may_differ = length.is_empty().then_some(Deviation::EmptyLength);
+            field("content-length", length);
             "a bad content-length".to_owned()
         }
         10 => {
@@ -96,8 +102,12 @@ pub(super) fn request(choices: &mut Choices<'_>, state: &mut State) -> Step {
         block.0.extend(literal(name, value));
     }
     let bytes = block.frames(choices, stream, is_end);
+    if bytes[4] & END_HEADERS == 0 {
+        may_differ = may_differ.or(Some(Deviation::SplitBlock));
+    }
     let text = format!("request {stream} with {text} {pseudo:?} {fields:?}");
-    Step { text, bytes, may_differ: may_differ.map(|deviation| (stream, deviation)) }
+    let may_differ = may_differ.map(|deviation| (stream, deviation)).into_iter().collect();
+    Step { may_differ, ..Step::new(text, bytes) }
 }
 
 /// Returns a header block that is an error of the connection (section 4.3).

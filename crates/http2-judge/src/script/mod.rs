@@ -4,8 +4,12 @@ mod block;
 mod frames;
 mod malformed;
 mod request;
+mod step;
 
 use std::fmt;
+
+use step::State;
+pub use step::{Limits, Step};
 
 use crate::{
     choices::Choices,
@@ -16,42 +20,18 @@ use crate::{
 /// The most steps of a script.
 const MAX_STEPS: usize = 30;
 
-/// What a peer sends at once. The server becomes idle before the next step.
-#[derive(Clone)]
-pub struct Step {
-    /// What it is, for a reader.
-    pub text: String,
-    /// The bytes, of one or more frames.
-    pub bytes: Vec<u8>,
-    /// A stream on which the layers may differ from here on, and why.
-    pub may_differ: Option<(u32, Deviation)>,
-}
-
-impl Step {
-    fn new(text: impl Into<String>, bytes: Vec<u8>) -> Self {
-        Self { text: text.into(), bytes, may_differ: None }
-    }
-}
-
-impl fmt::Debug for Step {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.text)?;
-        match self.bytes.get(..200) {
-            Some(start) => write!(f, "{}... ({} bytes)", start.escape_ascii(), self.bytes.len()),
-            None => write!(f, "{}", self.bytes.escape_ascii()),
-        }
-    }
-}
-
 /// What a peer sends after the handshake.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
+    /// What the server allows.
+    pub limits: Limits,
     /// In order.
     pub steps: Vec<Step>,
 }
 
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "    {:?}", self.limits)?;
         for (number, step) in self.steps.iter().enumerate() {
             writeln!(f, "{number:3} {step:?}")?;
         }
@@ -63,13 +43,44 @@ impl Script {
     /// Generates a script. Fewer choices make a shorter script.
     pub fn generate(choices: &mut Choices<'_>) -> Self {
         let count = choices.within(1..=MAX_STEPS);
-        let mut state = State::default();
-        Self { steps: (0..count).map(|_| step(choices, &mut state)).collect() }
+        let limits = Limits::generate(choices);
+        let mut state = State { limits, ..State::default() };
+        Self { limits, steps: (0..count).map(|_| step(choices, &mut state)).collect() }
     }
 
     /// Returns whether the layers may differ in all of this stream.
     pub(crate) fn may_differ(&self, stream: u32) -> bool {
-        self.steps.iter().any(|step| step.may_differ.is_some_and(|(differs, _)| differs == stream))
+        self.deviations().any(|(at, why)| at == stream && why != Deviation::LargeHead)
+    }
+
+    /// Returns whether a step makes the layers differ so.
+    pub(crate) fn has(&self, deviation: Deviation) -> bool {
+        self.deviations().any(|(_, why)| why == deviation)
+    }
+
+    /// Returns whether this step, which are counted from 1, makes the layers differ so.
+    pub(crate) fn has_in(&self, step: usize, deviation: Deviation) -> bool {
+        let step = step.checked_sub(1).and_then(|step| self.steps.get(step));
+        step.is_some_and(|step| step.may_differ.iter().any(|(_, why)| *why == deviation))
+    }
+
+    /// Returns whether the request of a stream has the method HEAD.
+    pub(crate) fn is_head(&self, stream: u32) -> bool {
+        self.deviations().any(|deviation| deviation == (stream, Deviation::Head))
+    }
+
+    /// Returns on which streams the layers may differ, and why.
+    pub(crate) fn deviations(&self) -> impl Iterator<Item = (u32, Deviation)> {
+        self.steps.iter().flat_map(|step| &step.may_differ).copied()
+    }
+
+    /// Returns the script for a layer that must not differ from itself.
+    pub(crate) fn without_deviations(&self) -> Self {
+        let mut script = self.clone();
+        for step in &mut script.steps {
+            step.may_differ.clear();
+        }
+        script
     }
 
     /// Returns the stream of the frame of this step, which are counted from 1.
@@ -92,46 +103,6 @@ impl Script {
     }
 }
 
-/// What the generator knows of the connection.
-#[derive(Debug, Default)]
-struct State {
-    /// How many streams were opened.
-    opened: u32,
-    /// Streams whose request has not ended.
-    unfinished: Vec<u32>,
-    /// The fields in the dynamic table of HPACK: whether each is a regular one.
-    indexed: Vec<bool>,
-    /// The bytes of DATA that were sent, so that no window is exceeded by chance.
-    sent: usize,
-    /// Whether GOAWAY was sent. Then the server closes the connection when it is idle, and when
-    /// that is depends on what comes together (section 6.8).
-    is_going: bool,
-}
-
-impl State {
-    fn open(&mut self, is_end: bool) -> u32 {
-        self.opened += 1;
-        let stream = self.opened * 2 - 1;
-        if !is_end {
-            self.unfinished.push(stream);
-        }
-        stream
-    }
-
-    /// Returns a stream: mostly one that takes more of its request, and never an idle one.
-    fn any(&self, choices: &mut Choices<'_>) -> u32 {
-        if self.unfinished.is_empty() || choices.one_in(20) {
-            let stream = choices.below(self.opened.max(1) as usize);
-            return u32::try_from(stream).expect("few") * 2 + 1;
-        }
-        *choices.pick(&self.unfinished)
-    }
-
-    fn finish(&mut self, stream: u32) {
-        self.unfinished.retain(|unfinished| *unfinished != stream);
-    }
-}
-
 fn step(choices: &mut Choices<'_>, state: &mut State) -> Step {
     if state.opened == 0 {
         return request::request(choices, state);
@@ -139,10 +110,17 @@ fn step(choices: &mut Choices<'_>, state: &mut State) -> Step {
     if choices.one_in(40) {
         return frames::broken(choices, state);
     }
-    if choices.one_in(12) && !state.is_going {
+    if choices.one_in(40) {
+        return frames::shutdown(choices, state);
+    }
+    if choices.one_in(15) && state.limits.window <= 65_535 && !state.is_going {
+        return frames::exceeded(choices, state);
+    }
+    // A stream that only one of the layers resets would count only for the other's limit.
+    if choices.one_in(12) && !state.is_going && !state.limits.is_low() {
         return malformed::request(choices, state);
     }
-    let step = match choices.below(10) {
+    let mut step = match choices.below(10) {
         _ if state.unfinished.is_empty() && !state.is_going && !choices.one_in(3) => {
             request::request(choices, state)
         }
@@ -151,12 +129,13 @@ fn step(choices: &mut Choices<'_>, state: &mut State) -> Step {
         7 => request::trailers(choices, state),
         _ => frames::control(choices, state),
     };
-    if choices.one_in(8) && !state.is_going {
+    // Which of two streams has the last permit depends on how their frames are cut.
+    if choices.one_in(8) && !state.is_going && !state.limits.is_low() {
         // Without a time between them.
         let next = request::request(choices, state);
-        let bytes = [step.bytes, next.bytes].concat();
-        let text = format!("{} and {}", step.text, next.text);
-        return Step { text, bytes, may_differ: step.may_differ.or(next.may_differ) };
+        step.text = format!("{} and {}", step.text, next.text);
+        step.bytes.extend(next.bytes);
+        step.may_differ.extend(next.may_differ);
     }
     step
 }

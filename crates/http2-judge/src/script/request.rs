@@ -1,7 +1,10 @@
 //! Valid requests and trailers.
 
-use super::{State, Step, block::Block};
-use crate::choices::Choices;
+use super::{
+    block::Block,
+    step::{State, Step},
+};
+use crate::{choices::Choices, deviations::Deviation};
 
 /// Names and values of fields.
 const FIELDS: &[(&str, &str)] = &[
@@ -57,6 +60,11 @@ pub(super) fn request(choices: &mut Choices<'_>, state: &mut State) -> Step {
         state.indexed.clear();
     }
     let mut pseudo = pseudo(choices, stream);
+    // A stream of which only one of the layers sends the body would count only for its limit.
+    let is_head = choices.one_in(12) && !state.limits.is_low();
+    if is_head {
+        pseudo[0].1 = "HEAD".to_owned();
+    }
     if choices.one_in(4) {
         let last = pseudo.len() - 1;
         pseudo.swap(choices.below(last), last);
@@ -70,7 +78,17 @@ pub(super) fn request(choices: &mut Choices<'_>, state: &mut State) -> Step {
         block.field(choices, state, name, value);
     }
     regular(choices, state, &mut block);
-    Step::new(text, block.frames(choices, stream, is_end))
+    if choices.one_in(20) {
+        block.large(state.limits.header_list as usize + choices.size(20_000));
+    }
+    let mut may_differ = Vec::new();
+    if is_head {
+        may_differ.push((stream, Deviation::Head));
+    }
+    if block.0.len() > state.limits.header_list as usize {
+        may_differ.push((stream, Deviation::LargeHead));
+    }
+    Step { may_differ, ..Step::new(text, block.frames(choices, stream, is_end)) }
 }
 
 /// Adds fields that are valid in a request and in trailers.
@@ -100,10 +118,15 @@ pub(super) fn trailers(choices: &mut Choices<'_>, state: &mut State) -> Step {
         // A pseudo-header field is malformed here (section 8.1).
         block.field(choices, state, ":path", "/trailers");
     }
+    let is_large = choices.one_in(30) && !state.limits.is_low();
+    if is_large {
+        block.large(state.limits.header_list as usize + choices.size(20_000));
+    }
     let is_end = !choices.one_in(30);
     if is_end {
         state.finish(stream);
     }
     let text = format!("trailers {stream}{}", if is_end { "" } else { " without END_STREAM" });
-    Step::new(text, block.frames(choices, stream, is_end))
+    let may_differ = is_large.then_some((stream, Deviation::LargeTrailers)).into_iter().collect();
+    Step { may_differ, ..Step::new(text, block.frames(choices, stream, is_end)) }
 }

@@ -125,6 +125,13 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         &["request::field_values::several_cookies_are_joined_for_the_handler"],
     ),
     h2(
+        "its content is sent (RFC 9110, sections 9.3.2 and 15.3.5)",
+        "left: (10, false)",
+        &[
+            "response::bodies::a_response_that_has_no_content_ends_with_its_head_while_the_request_is_open",
+        ],
+    ),
+    h2(
         "the limit itself gets status 431 (RFC 9113, section 6.5.2)",
         "left: (431",
         &["request::header_list::a_header_list_of_the_limit_is_accepted"],
@@ -160,6 +167,33 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         "RST_STREAM again for each frame that was on its way (RFC 9113, section 5.4.2, a SHOULD NOT)",
         "left: 2",
         &["stream_ids::a_refused_stream_is_reset_once"],
+    ),
+    h2(
+        "the body of a response to HEAD is sent (RFC 9110, section 9.3.2)",
+        "left: [98, 111, 100, 121]",
+        &["response::bodies::the_body_of_a_response_to_head_is_not_sent"],
+    ),
+    h2(
+        "the number of fields has no limit (a rule of ours)",
+        "left: 200",
+        &["request::header_list::a_request_with_too_many_fields_is_refused"],
+    ),
+    h2(
+        "nothing is counted (a rule of ours)",
+        "",
+        &[
+            "held::a_reset_of_a_call_that_does_not_read_is_counted_at_once",
+            "held::a_reset_and_the_end_of_the_connection_leave_nothing",
+            "held::heads_and_bodies_are_counted_until_the_call_is_over",
+            "held::responses_are_counted_until_they_are_sent",
+        ],
+    ),
+    h2(
+        "the body of a response to HEAD is sent (RFC 9110, section 9.3.2)",
+        "left: ([98, 111, 100, 121]",
+        &[
+            "response::early::a_body_after_the_headers_of_a_response_to_head_is_not_sent_while_the_request_is_read",
+        ],
     ),
     h2(
         "pseudo-fields in trailers are dropped instead of being an error (RFC 9113, section 8.1)",

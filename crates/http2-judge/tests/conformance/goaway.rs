@@ -100,3 +100,18 @@ fn goaway_on_a_stream_is_a_connection_error() {
         client.connection_error(&[PROTOCOL_ERROR]).await;
     });
 }
+
+#[test]
+fn the_goaway_of_an_error_names_the_last_request_that_a_handler_has_seen() {
+    rfc9113("6.8", async |server| {
+        let mut client = server.open().await;
+        client.get(1).await;
+        client.ok(1).await;
+        client.post(3).await;
+        client.settle().await;
+        assert_eq!(client.calls.all().len(), 2);
+        client.data(0, b"no stream").await;
+        client.until("GOAWAY", |state| !state.goaways.is_empty()).await;
+        assert_eq!(client.state.goaways[0], (3, PROTOCOL_ERROR), "else it would be sent again");
+    });
+}

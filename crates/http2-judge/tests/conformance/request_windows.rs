@@ -1,14 +1,16 @@
 //! The windows that the server gives (RFC 9113, section 6.9).
 
-use std::future::pending;
+use std::{future::pending, time::Duration};
 
 use http::Response;
+use http_body_util::BodyExt;
 use http2_judge::{
     body::Outgoing,
-    frame::{DATA, PADDED},
+    frame::{DATA, PADDED, PREFACE},
 };
+use tokio::time::sleep;
 
-use crate::support::{FLOW_CONTROL_ERROR, rfc9113};
+use crate::support::{FLOW_CONTROL_ERROR, own_rule, rfc9113};
 
 const FULL: usize = 1 << 20;
 
@@ -198,5 +200,85 @@ fn one_byte_more_than_the_window_of_the_connection_is_a_connection_error() {
         client.settle().await;
         client.data(3, &[7]).await;
         client.connection_error(&[FLOW_CONTROL_ERROR]).await;
+    });
+}
+
+#[test]
+fn the_initial_window_counts_until_the_settings_are_acknowledged() {
+    rfc9113("6.9.2", async |server| {
+        let mut client = server.with(|settings| settings.window = 1000).connect();
+        client.raw(PREFACE).await;
+        client.settings(&[]).await;
+        client.post(1).await;
+        // The client has not read the SETTINGS.
+        for _ in 0..4 {
+            client.data(1, &[7; 15_000]).await;
+        }
+        client.end(1, b"").await;
+        client.ok(1).await;
+        assert_eq!(client.last_call().body.len(), 60_000);
+    });
+}
+
+#[test]
+fn many_bodies_that_are_read_only_in_part_are_given_back_to_the_connection() {
+    rfc9113("6.9.1", async |server| {
+        const PART: usize = 8000;
+        let mut client = server.with(|settings| settings.window = 65_535).open().await;
+        // The call itself is not woken by what is read.
+        client.calls.respond(|request| async {
+            tokio::spawn(async {
+                sleep(Duration::from_secs(1)).await;
+                request.into_body().collect().await
+            });
+            pending().await
+        });
+        for id in (1..17).step_by(2) {
+            client.post(id).await;
+            client.data(id, &[7; PART]).await;
+        }
+        client.until("a window opens", |state| state.connection_room() > 30_000).await;
+    });
+}
+
+#[test]
+fn one_byte_more_than_the_window_of_the_stream_alone_is_an_error() {
+    rfc9113("6.9.1", async |server| {
+        let mut client = server.with(|settings| settings.window = 1000).open().await;
+        client.calls.respond(|_unread| pending());
+        client.post(1).await;
+        client.data(1, &[7; 1000]).await;
+        client.ping().await;
+        assert_eq!(client.state.streams[&1].reset, None);
+        client.data(1, &[7]).await;
+        client.calls.respond(|_| async { Response::new(Outgoing::complete("ok", None)) });
+        client.either_error(1, &[FLOW_CONTROL_ERROR]).await;
+    });
+}
+
+#[test]
+fn whole_bodies_that_no_handler_reads_occupy_the_window_of_the_connection() {
+    own_rule("unread bodies of all streams are bounded by one window", async |server| {
+        let mut client = server.open().await;
+        client.calls.respond(|request| async move {
+            let _unread = request;
+            pending().await
+        });
+        // Each arrives in one piece with the head of its request.
+        let mut sent = 0;
+        for _ in 0..100 {
+            if client.state.connection_room() < 50_000 {
+                break;
+            }
+            let id = client.fresh();
+            client.post(id).await;
+            for _ in 0..5 {
+                client.data(id, &[7; 10_000]).await;
+            }
+            client.end(id, b"").await;
+            sent += 50_000;
+            client.settle().await;
+        }
+        assert!(sent <= FULL, "{sent} bytes are not read, with a window of {FULL}");
     });
 }

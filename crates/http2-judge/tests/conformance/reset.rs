@@ -2,9 +2,10 @@
 
 use std::future::pending;
 
+use http_body_util::BodyExt;
 use http2_judge::frame::{DATA, RST_STREAM, post};
 
-use crate::support::{CANCEL, FRAME_SIZE_ERROR, PROTOCOL_ERROR, rfc9113};
+use crate::support::{CANCEL, FRAME_SIZE_ERROR, PROTOCOL_ERROR, own_rule, rfc9113};
 
 #[test]
 fn a_reset_ends_the_call() {
@@ -136,5 +137,29 @@ fn data_that_is_not_read_when_its_stream_is_reset_opens_the_window_of_the_connec
         }
         client.ping().await;
         assert_eq!(client.state.connection.sent, 5_000_000, "type {DATA}");
+    });
+}
+
+#[test]
+fn a_body_that_another_task_reads_breaks_with_a_reset_or_the_end_of_the_connection() {
+    own_rule("a part of a body is never taken for all of it", async |server| {
+        for ends_connection in [false, true] {
+            let mut client = server.clone().open().await;
+            client.calls.respond(|request| async {
+                tokio::spawn(request.into_body().collect());
+                pending().await
+            });
+            client.post(1).await;
+            client.data(1, b"part").await;
+            client.settle().await;
+            if ends_connection {
+                client.close().await;
+            } else {
+                client.send(RST_STREAM, 0, 1, &CANCEL.to_be_bytes()).await;
+            }
+            client.settle().await;
+            let call = client.last_call();
+            assert!(call.is_broken && !call.is_whole, "{call:?}");
+        }
     });
 }

@@ -1,7 +1,7 @@
 //! The windows that the client gives: the server never sends a byte more, which every case checks
 //! (RFC 9113, sections 6.9.1 and 6.9.2).
 
-use std::convert::Infallible;
+use std::{convert::Infallible, time::Duration};
 
 use bytes::Bytes;
 use futures_util::stream;
@@ -9,8 +9,11 @@ use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::StreamBody;
 use http2_judge::{body::Outgoing, frame::RST_STREAM};
+use tokio::time::sleep;
 
-use crate::support::{CANCEL, Client, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, Start, rfc9113};
+use crate::support::{
+    CANCEL, Client, INITIAL_WINDOW_SIZE, MAX_FRAME_SIZE, Start, own_rule, rfc9113,
+};
 
 /// Returns a client that has asked for a body of this length.
 async fn asked(server: Start, settings: &[(u16, u32)], length: usize) -> Client {
@@ -172,6 +175,73 @@ fn a_stream_without_a_window_does_not_hold_up_others() {
 }
 
 #[test]
+fn an_end_without_data_does_not_wait_for_the_window_of_the_connection() {
+    rfc9113("6.9", async |server| {
+        let mut client = asked(server, &[], 100_000).await;
+        client.window_update(1, 100_000).await;
+        has_sent(&mut client, 65_535).await;
+        client.calls.respond(|_| async {
+            let trailers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-end"),
+                HeaderValue::from_static("yes"),
+            )]);
+            Response::new(Outgoing::complete("", Some(trailers)))
+        });
+        client.get(3).await;
+        assert!(client.response(3).await.trailers.is_some(), "trailers need no window");
+        client.window_update(0, 100_000).await;
+        assert_eq!(client.response(1).await.data.len(), 100_000);
+    });
+}
+
+#[test]
+fn a_stream_whose_data_waits_for_its_window_does_not_hold_up_others() {
+    rfc9113("5.2", async |server| {
+        let mut client = asked(server, &[(INITIAL_WINDOW_SIZE, 10)], 50_000).await;
+        has_sent(&mut client, 10).await;
+        client.get(3).await;
+        client.window_update(3, 50_000).await;
+        assert_eq!(client.response(3).await.data.len(), 50_000);
+    });
+}
+
+#[test]
+fn a_streamed_body_goes_on_as_long_as_the_windows_have_room() {
+    rfc9113("6.9.1", async |server| {
+        let mut client = server.open_with(&[(INITIAL_WINDOW_SIZE, 1_000_000)]).await;
+        client.window_update(0, 1_000_000).await;
+        client.calls.respond(|_| async {
+            let part = |_| Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[7; 20_000])));
+            let parts = stream::iter((0..20).map(part));
+            Response::new(Outgoing::stream(StreamBody::new(parts)))
+        });
+        client.get(1).await;
+        assert_eq!(client.response(1).await.data.len(), 400_000);
+    });
+}
+
+#[test]
+fn data_that_waits_for_the_window_of_the_connection_is_dropped_at_an_early_end() {
+    own_rule("a call ends at its deadline if its client does not read", async |server| {
+        let mut client = server.open_with(&[(INITIAL_WINDOW_SIZE, 1_000_000)]).await;
+        client.calls.respond(|_| async {
+            let part = || Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[7; 20_000])));
+            let parts = StreamBody::new(stream::repeat_with(part));
+            let end = async {
+                sleep(Duration::from_secs(5)).await;
+                let end = (http::HeaderName::from_static("x-end"), HeaderValue::from_static("yes"));
+                HeaderMap::from_iter([end])
+            };
+            Response::new(Outgoing::stream(parts).ends_early(end))
+        });
+        client.get(1).await;
+        let response = client.response(1).await;
+        assert_eq!(response.data.len(), 65_535);
+        assert!(response.trailers.is_some());
+    });
+}
+
+#[test]
 fn a_reset_stream_leaves_the_window_of_the_connection_to_others() {
     rfc9113("6.9.1", async |server| {
         let mut client = asked(server, &[(INITIAL_WINDOW_SIZE, 60_000)], 100_000).await;
@@ -215,5 +285,64 @@ fn five_mebibytes_arrive_as_the_client_gives_windows() {
             given += more;
         }
         assert_eq!(client.response(1).await.data.len(), TOTAL);
+    });
+}
+
+/// Returns a client whose window of the connection is used up by stream 1, which wants more.
+async fn without_connection_window(server: Start) -> Client {
+    let settings = [(INITIAL_WINDOW_SIZE, 1_000_000)];
+    let mut client = asked(server, &settings, 100_000).await;
+    has_sent(&mut client, 65_535).await;
+    client
+}
+
+#[test]
+fn trailers_need_no_window_of_the_connection() {
+    rfc9113("5.2.1", async |server| {
+        let mut client = without_connection_window(server).await;
+        client.calls.respond(|_| async {
+            let trailers = HeaderMap::from_iter([(
+                http::HeaderName::from_static("x-end"),
+                HeaderValue::from_static("yes"),
+            )]);
+            let frame = Ok::<_, Infallible>(Frame::trailers(trailers));
+            Response::new(Outgoing::stream(StreamBody::new(stream::iter([frame]))))
+        });
+        client.get(3).await;
+        assert!(client.response(3).await.trailers.is_some(), "only DATA needs a window");
+    });
+}
+
+#[test]
+fn an_empty_body_needs_no_window_of_the_connection() {
+    rfc9113("6.9.1", async |server| {
+        let mut client = without_connection_window(server).await;
+        client.calls.respond(|_| async {
+            let none = stream::empty::<Result<Frame<Bytes>, Infallible>>();
+            Response::new(Outgoing::stream(StreamBody::new(none)))
+        });
+        client.get(3).await;
+        assert_eq!(client.response(3).await.data, b"");
+    });
+}
+
+#[test]
+fn an_early_end_needs_no_window_of_the_connection() {
+    own_rule("a deadline reaches a client that does not read", async |server| {
+        let mut client = without_connection_window(server).await;
+        client.calls.respond(|_| async {
+            let frame = |_| Ok::<_, Infallible>(Frame::data(Bytes::from_static(&[7; 100])));
+            let frames = stream::iter((0..10_000).map(frame));
+            let body = Outgoing::stream(StreamBody::new(frames)).ends_early(async {
+                tokio::time::sleep(std::time::Duration::from_secs(5)).await;
+                HeaderMap::from_iter([(
+                    http::HeaderName::from_static("x-end"),
+                    HeaderValue::from_static("yes"),
+                )])
+            });
+            Response::new(body)
+        });
+        client.get(3).await;
+        assert!(client.response(3).await.trailers.is_some(), "only DATA needs a window");
     });
 }

@@ -20,6 +20,11 @@ fn a_layer_does_not_differ_from_h2() {
 }
 
 #[test]
+fn the_modes_of_the_own_layer_do_not_differ() {
+    check(|_| [Layer::InPlace.into(), Layer::Tasks.into()]);
+}
+
+#[test]
 fn a_layer_does_not_differ_for_bytes_that_come_one_by_one() {
     for layer in Layer::ALL {
         check(|seed| [layer.into(), Side { layer, chunks: Some(seed) }]);

@@ -2,9 +2,12 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use http2_judge::frame::{
-    DATA, END_HEADERS, END_STREAM, HEADERS, PRIORITY, PRIORITY_FLAG, RST_STREAM, WINDOW_UPDATE,
-    frame, post,
+use http2_judge::{
+    frame::{
+        ACK, DATA, END_HEADERS, END_STREAM, HEADERS, PING, PRIORITY, PRIORITY_FLAG, RST_STREAM,
+        WINDOW_UPDATE, frame, post,
+    },
+    server::Layer,
 };
 
 use crate::{
@@ -12,7 +15,7 @@ use crate::{
     frames::request,
     rules::{Rule, check},
     run::{SMALL, each},
-    work::{ECHO, LARGE, LARGE_LENGTH, LENGTH},
+    work::{EARLY, ECHO, LARGE, LARGE_LENGTH, LENGTH},
 };
 
 const FLOOD: u32 = 200_000;
@@ -85,7 +88,7 @@ fn a_graceful_end_lets_the_call_in_flight_finish() {
             assert!(client.call().await);
             let id = client.id();
             client.send(&request(id, LENGTH, 0)).await;
-            for _ in 0..2_000 {
+            for _ in 0..3_000 {
                 client.send(&flood().repeat(10)).await;
                 idle().await;
                 if client.seen.borrow().goaway.is_some() {
@@ -117,7 +120,8 @@ fn requests_with_priorities_do_not_end_the_connection() {
 fn a_window_update_for_each_1_kib_of_responses_does_not_end_the_connection() {
     each(SMALL, |layer| async move {
         let mut client = Client::start(layer).await;
-        for call in 0..10 {
+        // Far more than a connection may send without progress.
+        for call in 0..30 {
             let id = client.id();
             client.send(&request(id, LARGE, END_STREAM)).await;
             let mut acknowledged = 0;
@@ -137,5 +141,37 @@ fn a_window_update_for_each_1_kib_of_responses_does_not_end_the_connection() {
             }
             assert!(client.is_ok(id).await);
         }
+    });
+}
+
+#[test]
+fn acknowledgements_of_keepalive_pings_that_were_not_sent_end_the_connection() {
+    ends(Rule::PongsEnd, |_| frame(PING, ACK, 0, b"are you?"));
+}
+
+/// Makes a call whose response the server sends before the end of the request, so that it resets
+/// the stream, and then sends this frame on that stream without an end.
+fn ends_on_a_reset_stream(rule: Rule, frames: impl Fn(u32) -> Vec<u8>) {
+    each(SMALL, |layer| {
+        let frames = &frames;
+        async move {
+            if layer == Layer::H2 {
+                // It ends the connection if it has forgotten the reset, which depends on time.
+                return;
+            }
+            let mut client = Client::start(layer).await;
+            let id = client.id();
+            client.send(&request(id, EARLY, 0)).await;
+            assert!(client.is_ok(id).await);
+            let outcome = client.flood(FLOOD, |_| frames(id)).await;
+            check(layer, rule, outcome.is_ended(), outcome);
+        }
+    });
+}
+
+#[test]
+fn trailers_of_a_reset_stream_end_the_connection() {
+    ends_on_a_reset_stream(Rule::ResetTrailersEnd, |id| {
+        frame(HEADERS, END_HEADERS | END_STREAM, id, &[])
     });
 }

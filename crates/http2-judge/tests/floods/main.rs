@@ -3,6 +3,7 @@
 //! Each flood has an honest twin: traffic of the same shape that must not end the connection.
 //! The rules are in [`rules`], with the list of what a layer does otherwise.
 
+mod after_the_end;
 mod client;
 mod continuation;
 mod control;

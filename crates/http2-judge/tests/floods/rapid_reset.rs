@@ -153,3 +153,17 @@ fn a_client_that_cancels_one_call_in_three_keeps_its_connection() {
         }
     });
 }
+
+#[test]
+fn calls_that_succeed_make_up_for_resets_in_no_time() {
+    each(SMALL, |layer| async move {
+        let mut client = Client::start(layer).await;
+        for number in 0..2_500 {
+            let id = client.id();
+            client.send(&request(id, WAIT, END_STREAM)).await;
+            idle().await;
+            client.send(&cancel(id)).await;
+            assert!(client.call().await, "call {number}: {:?}", client.seen.borrow().goaway);
+        }
+    });
+}

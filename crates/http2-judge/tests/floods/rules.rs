@@ -16,6 +16,8 @@ pub(crate) enum Rule {
     ContinuationsOf256BytesLive,
     /// 200,000 PINGs lead to an error.
     PingsEnd,
+    /// Acknowledgements of PINGs that the server has not sent end the connection.
+    PongsEnd,
     /// 200,000 SETTINGS lead to an error.
     SettingsEnd,
     /// Empty DATA frames lead to an error.
@@ -42,6 +44,10 @@ pub(crate) enum Rule {
     ClosedResetsEnd,
     /// HEADERS on a closed stream end the connection.
     ClosedTrailersEnd,
+    /// HEADERS on a stream that the server has reset end the connection.
+    ResetTrailersEnd,
+    /// A peer that goes on to send after the end does not keep other tasks from running.
+    OthersRunAfterTheEnd,
     /// Streams that the server has to reset lead to an error.
     ProvokedResetsEnd,
     /// DATA may come after a response, on any number of streams over time.
@@ -66,6 +72,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     (Layer::H2, Rule::ContinuationsOf1KibLive, FIVE_CONTINUATIONS),
     (Layer::H2, Rule::ContinuationsOf256BytesLive, FIVE_CONTINUATIONS),
     (Layer::H2, Rule::PingsEnd, NO_LIMIT),
+    (Layer::H2, Rule::PongsEnd, NO_LIMIT),
     (Layer::H2, Rule::SettingsEnd, NO_LIMIT),
     (Layer::H2, Rule::TableSizesEnd, "h2 does not count the changes in a block"),
     (Layer::H2, Rule::PrioritiesEnd, NO_LIMIT),
@@ -74,6 +81,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     (Layer::H2, Rule::StreamUpdatesEnd, NO_LIMIT),
     (Layer::H2, Rule::ClosedUpdatesEnd, NO_LIMIT),
     (Layer::H2, Rule::ClosedResetsEnd, NO_LIMIT),
+    (Layer::H2, Rule::OthersRunAfterTheEnd, "its transport discards all that comes in one turn"),
     (Layer::H2, Rule::LateDataLives, LIFETIME),
     (Layer::H2, Rule::SpreadFaultsLive, LIFETIME),
     (

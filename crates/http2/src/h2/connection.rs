@@ -14,7 +14,7 @@ use wire::{
 };
 
 use super::{stream::Stream, transport::Transport};
-use crate::{ended::Ended, preface, response_body::ResponseBody, settings::Settings};
+use crate::{ended::Ended, preface, response::ResponseBody, settings::Settings};
 
 /// Resets of streams that were not accepted yet, after which a connection is closed
 /// (CVE-2023-44487).

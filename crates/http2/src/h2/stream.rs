@@ -11,7 +11,7 @@ use h2::{Reason, SendStream, server::SendResponse};
 use http::{HeaderMap, Response};
 use pin_project_lite::pin_project;
 
-use crate::response_body::ResponseBody;
+use crate::response::ResponseBody;
 
 pin_project! {
     /// Sends the response of a call. Resolves when HTTP/2 has all of it, or the peer has reset

@@ -68,7 +68,7 @@ async fn a_call_without_the_token_is_unauthenticated_whatever_its_kind_and_compr
     for gzip in [false, true] {
         for (authorization, code) in [
             (None, Code::Unauthenticated),
-            (Some("Bearer "), Code::Unauthenticated),
+            (Some("Bearer"), Code::Unauthenticated),
             (Some("Bearer wrong"), Code::Unauthenticated),
             (Some("Bearer token of the test"), Code::Unauthenticated),
             (Some("Basic token of the tests"), Code::Unauthenticated),

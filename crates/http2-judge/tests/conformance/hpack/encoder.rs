@@ -140,3 +140,45 @@ fn a_table_that_is_lowered_while_a_response_waits_is_signalled_in_its_trailers()
         assert_eq!(trailers, [(b"x-end".to_vec(), b"1".to_vec())]);
     });
 }
+
+#[test]
+fn a_sensitive_value_is_not_added_to_the_table() {
+    rfc7541("7.1.3", async |server| {
+        let mut client = server.open().await;
+        client.calls.respond(|_| async {
+            let mut value = http::HeaderValue::from_static("secret");
+            value.set_sensitive(true);
+            let response = Response::builder().header("x-token", value);
+            response.body(Outgoing::empty()).expect("it is right")
+        });
+        for id in [1, 3] {
+            client.get(id).await;
+            let headers = client.response(id).await.headers;
+            assert!(headers.contains(&(b"x-token".to_vec(), b"secret".to_vec())), "{headers:?}");
+        }
+        assert_eq!(client.state.decoder.size(), 0);
+    });
+}
+
+#[test]
+fn a_table_with_many_fields_is_used_right() {
+    rfc7541("2.3.3", async |server| {
+        let mut client = server.open().await;
+        let fields: Vec<_> = (0..20).map(|number| (format!("x-{number}"), "value")).collect();
+        client.calls.respond(move |_| {
+            let mut response = Response::builder();
+            for (name, value) in &fields {
+                response = response.header(name, *value);
+            }
+            std::future::ready(response.body(Outgoing::empty()).expect("it is right"))
+        });
+        for id in [1, 3] {
+            client.get(id).await;
+            let headers = client.response(id).await.headers;
+            for number in 0..20 {
+                let field = (format!("x-{number}").into_bytes(), b"value".to_vec());
+                assert!(headers.contains(&field), "{number} of {headers:?}");
+            }
+        }
+    });
+}

@@ -86,6 +86,7 @@ fn trailers_that_cannot_be_decoded_are_a_connection_error() {
     rfc9113("4.3", async |server| {
         let mut client = server.open().await;
         client.post(1).await;
+        client.settle().await;
         let block = fields(&[("x-name", "value")]);
         client.request(1, &block[..block.len() - 1]).await;
         client.compression_error().await;

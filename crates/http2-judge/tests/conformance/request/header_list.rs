@@ -5,7 +5,7 @@ use http2_judge::{
     hpack::encode::{indexed, insert},
 };
 
-use crate::support::{Client, Start, fields, rfc9113};
+use crate::support::{Client, Start, fields, own_rule, rfc9113};
 
 const LIMIT: usize = 16 * 1024;
 
@@ -117,6 +117,7 @@ fn trailers_over_the_limit_do_not_reach_the_handler() {
         let mut client = open(server).await;
         client.post(1).await;
         client.data(1, b"data").await;
+        client.settle().await;
         client.send(HEADERS, 5, 1, &of_size(LIMIT + 200)[post("/", &[]).len()..]).await;
         client
             .until("an error", |state| {
@@ -126,6 +127,20 @@ fn trailers_over_the_limit_do_not_reach_the_handler() {
             .await;
         let call = &client.calls.all()[0];
         assert!(!call.is_whole && call.trailers.is_none());
+        client.alive().await;
+    });
+}
+
+#[test]
+fn a_request_with_too_many_fields_is_refused() {
+    own_rule("the number of fields has a limit", async |server| {
+        let mut client = server.with(|settings| settings.header_fields = 20).open().await;
+        let few: Vec<_> = (0..10).map(|_| ("x-a", "1")).collect();
+        client.accepted(&post("/", &few)).await;
+        let many: Vec<_> = (0..21).map(|_| ("x-a", "1")).collect();
+        let id = client.fresh();
+        client.request(id, &post("/", &many)).await;
+        assert_eq!(client.response(id).await.status, 431);
         client.alive().await;
     });
 }

@@ -9,7 +9,7 @@ use http_body::Frame;
 use http_body_util::StreamBody;
 use http2_judge::{body::Outgoing, frame::RST_STREAM};
 
-use crate::support::{CANCEL, Client, Start, fields, rfc9113};
+use crate::support::{CANCEL, Client, Start, fields, own_rule, rfc9113};
 
 const INTERNAL_ERROR: u32 = 2;
 
@@ -58,6 +58,32 @@ fn a_response_with_data_and_trailers_ends_with_the_trailers() {
         let response = client.response(1).await;
         assert_eq!(response.data, b"data");
         assert_eq!(response.trailers.expect("trailers"), [(b"x-end".to_vec(), b"yes".to_vec())]);
+    });
+}
+
+#[test]
+fn a_response_that_has_no_content_ends_with_its_head_while_the_request_is_open() {
+    rfc9113("8.1", async |server| {
+        let mut client = server.open().await;
+        client.calls.respond(|request| async move {
+            let no_content = request.uri().path() == "/204";
+            // The handler keeps the body of the request, and its response goes on.
+            let kept = request.into_body();
+            let parts = stream::unfold(kept, async |kept| Some((data(1, 10), kept)));
+            let body = Outgoing::stream(StreamBody::new(Box::pin(parts))).never_ends();
+            let mut response = Response::new(body);
+            if no_content {
+                *response.status_mut() = http::StatusCode::NO_CONTENT;
+            }
+            response
+        });
+        for (id, method, path) in [(1, "HEAD", "/"), (3, "POST", "/204")] {
+            let pseudo = [(":method", method), (":scheme", "http"), (":path", path)];
+            client.headers(id, &fields(&pseudo)).await;
+            client.settle().await;
+            let stream = &client.state.streams[&id];
+            assert_eq!((stream.data.len(), stream.is_ended), (0, true), "{method} {path}");
+        }
     });
 }
 
@@ -192,5 +218,44 @@ fn a_response_waits_for_nothing_but_its_own_call() {
         client.calls.respond(|_| async { Response::new(Outgoing::complete("ok", None)) });
         client.get(3).await;
         client.ok(3).await;
+    });
+}
+
+#[test]
+fn a_handler_that_panics_resets_its_stream_alone() {
+    own_rule("a call that fails does not end others", async |server| {
+        let mut client = server.open().await;
+        client.calls.respond(|_| async { panic!("the handler of this case panics") });
+        client.get(1).await;
+        client.until("a reset", |state| state.streams[&1].reset.is_some()).await;
+        client.calls.respond(|_| async { Response::new(Outgoing::complete("ok", None)) });
+        client.alive().await;
+    });
+}
+
+#[test]
+fn a_body_that_panics_resets_its_stream_alone() {
+    own_rule("a call that fails does not end others", async |server| {
+        let body = || {
+            let panics = stream::once(async { panic!("the body of this case panics") });
+            Outgoing::stream(StreamBody::new(stream::iter([data(1, 10)]).chain(panics)))
+        };
+        let mut client = open(server, body).await;
+        client.get(1).await;
+        client.until("a reset", |state| state.streams[&1].reset.is_some()).await;
+        assert!(!client.state.streams[&1].is_ended);
+        client.calls.respond(|_| async { Response::new(Outgoing::complete("ok", None)) });
+        client.alive().await;
+    });
+}
+
+#[test]
+fn the_body_of_a_response_to_head_is_not_sent() {
+    rfc9113("8.1", async |server| {
+        let mut client = open(server, || Outgoing::complete("body", Some(trailers()))).await;
+        let head = [(":method", "HEAD"), (":scheme", "http"), (":path", "/"), (":authority", "t")];
+        client.request(1, &fields(&head)).await;
+        assert_eq!(client.response(1).await.data, b"");
+        client.ping().await;
     });
 }

@@ -15,6 +15,12 @@ pub trait ResponseBody: Body<Data = Bytes> {
     /// once, and the call has ended, however slowly the client reads.
     fn is_complete(&self) -> bool;
 
+    /// Takes the trailers of a complete body of which nothing else is left, if they are the same
+    /// for all bodies: then they need not be made for each.
+    fn take_shared_trailers(self: Pin<&mut Self>) -> Option<&'static HeaderMap> {
+        None
+    }
+
     /// Resolves with trailers if the body must end before its frames do, at a deadline or at
     /// the bound of the drain. It is polled instead of the frames while the client does not
     /// read.

@@ -1,0 +1,144 @@
+//! How streams and connections end.
+
+use super::{
+    closed_streams::ClosedBy,
+    core::{Core, SHUTDOWN_PING},
+    life::{Failure, Life},
+};
+use crate::{
+    abuse::Abuse,
+    ended::Ended,
+    frame::{MAX_STREAM, put_goaway, put_ping, put_reset},
+    held::HeldNow,
+    inbox::StreamRef,
+    reason::Reason,
+    request::BodyError,
+    violation::Violation,
+};
+
+impl Core {
+    /// Removes a stream that does not end by itself, and lets its call be dropped.
+    pub(super) fn cancel(&mut self, key: usize, error: BodyError) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            self.receive_window.release(stream.receive.break_off(error));
+            self.remove(key);
+            self.cancelled.push(key);
+        }
+    }
+
+    /// Resets a stream, which may be closed already.
+    pub(super) fn reset(&mut self, id: u32, reason: Reason) {
+        if let Some(key) = self.streams.find(id) {
+            self.cancel(key, BodyError::Reset(reason));
+        }
+        self.closed.add(id, ClosedBy::Reset);
+        self.output.put(|out| put_reset(out, id, reason));
+    }
+
+    /// Ends a stream whose response has been sent. If the handler still reads the request, it
+    /// ends when the request does, or when nothing reads it any more.
+    pub(super) fn finish(&mut self, key: usize) {
+        let Some(stream) = self.streams.get_mut(key) else { return };
+        if !stream.is_response_sent {
+            self.allowances.add_response();
+        }
+        if !stream.receive.is_ended && stream.receive.is_read() {
+            stream.is_response_sent = true;
+            return;
+        }
+        if !stream.receive.is_ended {
+            // The rest of the request is not needed (RFC 9113, section 8.1).
+            let error = BodyError::Reset(Reason::NO_ERROR);
+            let id = stream.id;
+            self.receive_window.release(stream.receive.break_off(error));
+            self.closed.add(id, ClosedBy::Reset);
+            self.output.put(|out| put_reset(out, id, Reason::NO_ERROR));
+        }
+        self.remove(key);
+    }
+
+    /// Ends a stream whose request nothing reads, if its response has been sent.
+    pub(super) fn unread(&mut self, stream: StreamRef) {
+        if self.streams.contains(stream)
+            && self.streams.get(stream.key).is_some_and(|stream| stream.is_response_sent)
+        {
+            self.finish(stream.key);
+        }
+    }
+
+    /// Tells the peer that the connection is about to end.
+    pub(super) fn shut_down(&mut self) {
+        if matches!(self.life, Life::Open) {
+            self.output.put(|out| {
+                put_goaway(out, MAX_STREAM, Reason::NO_ERROR, "");
+                put_ping(out, SHUTDOWN_PING, false);
+            });
+            self.life = Life::Announced;
+        }
+    }
+
+    /// Takes no more streams.
+    pub(super) fn leave(&mut self, reason: Reason, debug: &'static str) {
+        let last = self.last_stream;
+        self.output.put(|out| put_goaway(out, last, reason, debug));
+        self.life = Life::Leaving { last };
+    }
+
+    /// Ends the connection after the peer has broken a rule, or this side gives it up.
+    pub(super) fn fail(&mut self, failure: Failure) {
+        let last = self.last_stream;
+        let Failure { ended, reason, debug } = failure;
+        self.output.put(|out| put_goaway(out, last, reason, debug));
+        self.ended.get_or_insert(ended);
+        self.close();
+    }
+
+    /// Ends all streams. The connection is closed when its output has been written.
+    pub(super) fn close(&mut self) {
+        for key in self.streams.keys() {
+            self.cancel(key, BodyError::ConnectionEnded);
+        }
+        self.arrived.clear();
+        self.queue.clear();
+        self.life = Life::Closing;
+    }
+
+    /// Ends what a violation ends.
+    pub(super) fn punish(&mut self, stream: u32, violation: Violation) {
+        match violation {
+            Violation::Connection(reason, debug) => {
+                let ended = Ended::Failed(format!("{reason}: {debug}"));
+                self.fail(Failure { ended, reason, debug });
+            }
+            Violation::Stream(reason) => {
+                self.reset(stream, reason);
+                let spent = self.allowances.stream_errors.spend(1);
+                self.check(spent);
+            }
+        }
+    }
+
+    /// Ends the connection if its peer has done too much of something: gracefully the first time,
+    /// at once the second.
+    pub(super) fn check(&mut self, spent: Result<(), Abuse>) {
+        let Err(abuse) = spent else { return };
+        let reason = Reason::ENHANCE_YOUR_CALM;
+        if self.ended.is_none() {
+            if matches!(self.life, Life::Open | Life::Announced) {
+                self.leave(reason, abuse.name());
+            }
+            self.ended = Some(Ended::Abused(abuse));
+            self.allowances.reset();
+        } else {
+            self.fail(Failure { ended: Ended::Abused(abuse), reason, debug: abuse.name() });
+        }
+    }
+}
+
+impl Drop for Core {
+    fn drop(&mut self) {
+        // Bodies may be read by other tasks.
+        self.close();
+        self.held.replace(self.held_before, HeldNow::default());
+    }
+}

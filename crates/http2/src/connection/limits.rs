@@ -1,0 +1,31 @@
+//! Limits that the settings do not have.
+
+use std::time::Duration;
+
+/// How many bytes of a stream's response wait for the windows, beside those of complete
+/// responses.
+pub(super) const MAX_PENDING: usize = 64 * 1024;
+
+/// How many bytes wait to be written before no more DATA is added.
+pub(super) const MAX_DATA_OUTPUT: usize = 64 * 1024;
+
+/// How many bytes wait to be written before nothing more is read: only responses to frames of
+/// the peer and heads of responses get beyond [`MAX_DATA_OUTPUT`].
+pub(super) const MAX_OUTPUT: usize = 128 * 1024;
+
+/// The longest header block in its compressed form, in bytes, beside the limit for its fields:
+/// one that is somewhat too large is answered, and does not end the connection.
+pub(super) const MAX_BLOCK_EXCESS: usize = 64 * 1024;
+
+/// How many bytes are read before other tasks have their turn.
+pub(super) const MAX_READ_PER_TURN: usize = 256 * 1024;
+
+/// How many bytes are written before other tasks have their turn.
+pub(super) const MAX_WRITTEN_PER_TURN: usize = 1024 * 1024;
+
+/// How many calls are polled before other tasks have their turn.
+pub(super) const MAX_CALLS_PER_TURN: usize = 256;
+
+/// The time that a peer has to close a connection after this side has closed it. It is shorter
+/// than the drain's grace period, so that an idle connection does not count as cut.
+pub(super) const MAX_LINGER: Duration = Duration::from_millis(400);

@@ -1,0 +1,31 @@
+//! One connection: its frames, its streams and their calls.
+//!
+//! Each time that its task is woken, it reads all that has arrived, takes every frame of it, calls
+//! the service with the requests, and then writes all output at once.
+
+mod allowance;
+mod calls;
+mod close;
+mod closed_streams;
+mod core;
+mod data;
+mod end;
+mod fragments;
+mod frames;
+mod header_block;
+mod keepalive;
+mod life;
+mod limits;
+mod output;
+mod receive;
+mod repeated_head;
+mod scratch;
+mod send;
+mod serve;
+mod session;
+mod sink;
+mod stream;
+mod streams;
+mod window;
+
+pub use serve::Connection;

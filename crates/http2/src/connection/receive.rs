@@ -1,0 +1,90 @@
+//! Requests on their way to the service, and the windows that their bodies occupy.
+
+use std::sync::Arc;
+
+use http::Request;
+
+use super::{
+    core::Core,
+    stream::{Arriving, Stream},
+    window::reader_batch,
+};
+use crate::{
+    frame::put_window_update,
+    inbox::StreamRef,
+    request::{Inbound, RequestBody},
+};
+
+impl Core {
+    /// Takes bytes of bodies that were read, and that are not counted as held any more.
+    pub(super) fn take_released(&mut self, bytes: usize) {
+        self.receive_window.release(bytes);
+        self.held_before.bodies -= bytes as isize;
+    }
+
+    /// Changes the windows of the streams: the peer has acknowledged the first SETTINGS (RFC 9113,
+    /// section 6.9.2).
+    pub(super) fn settings_acknowledged(&mut self) {
+        let change = i64::from(self.window) - i64::from(self.known_window);
+        self.known_window = self.window;
+        for key in self.streams.keys() {
+            if let Some(stream) = self.streams.get_mut(key) {
+                stream.receive.window.add(change);
+            }
+        }
+    }
+
+    /// Returns the next request to call the service with. Its body is whole if it has arrived and
+    /// is small; of another the reader gives the window back.
+    pub(super) fn request(
+        &mut self,
+        stream: StreamRef,
+        head: Request<()>,
+    ) -> Option<Request<RequestBody>> {
+        if !self.streams.contains(stream) {
+            return None;
+        }
+        let receive = &mut self.streams.get_mut(stream.key)?.receive;
+        let Arriving::Buffered { data, trailers } =
+            std::mem::replace(&mut receive.body, Arriving::Gone)
+        else {
+            return None;
+        };
+        // Small enough that those of all streams together are no more than the window.
+        let is_small = data.len() <= self.window as usize / self.max_streams.max(1);
+        let body = if receive.is_ended && is_small {
+            self.receive_window.release(data.len());
+            RequestBody::whole(data.freeze(), trailers)
+        } else {
+            let inbox = Arc::clone(&self.inbox);
+            let inbound = Arc::new(Inbound::new(inbox, stream, reader_batch(self.window), data));
+            if receive.is_ended {
+                inbound.end(Ok(trailers));
+            } else {
+                receive.body = Arriving::Handed(Arc::clone(&inbound));
+            }
+            RequestBody::arriving(inbound)
+        };
+        Some(head.map(|()| body))
+    }
+
+    /// Gives the windows back for bytes that were read.
+    pub(super) fn read(&mut self, stream: StreamRef, bytes: usize) {
+        if self.streams.contains(stream)
+            && let Some(Stream { receive, .. }) = self.streams.get_mut(stream.key)
+            && !receive.is_ended
+        {
+            receive.window.release(bytes);
+            if let Some(increment) = receive.window.update() {
+                self.output.put(|out| put_window_update(out, stream.id, increment));
+            }
+        }
+    }
+
+    /// Gives the connection's window back, once it is worth a frame.
+    pub(super) fn update_receive_window(&mut self) {
+        if let Some(increment) = self.receive_window.update() {
+            self.output.put(|out| put_window_update(out, 0, increment));
+        }
+    }
+}

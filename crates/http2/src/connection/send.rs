@@ -1,0 +1,257 @@
+//! Sending responses.
+
+use std::borrow::Cow;
+
+use bytes::Bytes;
+use http::{HeaderMap, Response, StatusCode};
+
+use super::{
+    core::Core,
+    limits::MAX_DATA_OUTPUT,
+    stream::{End, Stream},
+};
+use crate::{
+    frame::{MAX_PAYLOAD, flag, head_bytes, kind, put_head},
+    hpack::CONNECTION_FIELDS,
+    inbox::StreamRef,
+    reason::Reason,
+};
+
+/// What has happened to a stream that had its turn to send.
+#[derive(Debug, PartialEq, Eq)]
+enum Turn {
+    /// It has more to send.
+    More,
+    /// It has sent all that it had.
+    Done,
+    /// The connection's window is used up.
+    NoWindow,
+}
+
+impl Core {
+    /// Sends the head of a response. Returns whether a body can follow.
+    pub(super) fn respond(&mut self, key: usize, head: &Response<()>, is_end: bool) -> bool {
+        let Some(stream) = self.streams.get_mut(key) else { return false };
+        let id = stream.id;
+        let status = head.status();
+        let is_end = is_end
+            || stream.is_head
+            || matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if status.is_informational() || !are_valid(head.headers()) {
+            self.reset(id, Reason::INTERNAL_ERROR);
+            return false;
+        }
+        stream.send.has_begun = true;
+        let (most, encoder) = (self.peer.max_payload, &mut self.encoder);
+        self.output.put(|out| {
+            put_block(out, id, is_end, most, |out| encoder.head(out, status, head.headers()));
+        });
+        if is_end {
+            self.finish(key);
+        }
+        !is_end
+    }
+
+    /// Returns how many bytes of a response are taken now.
+    pub(super) fn room(&mut self, key: usize) -> usize {
+        let Some(Stream { send, .. }) = self.streams.get_mut(key) else { return 0 };
+        let room = send.room();
+        send.wants_room |= room == 0;
+        room
+    }
+
+    /// Returns how many bytes of a response may have been taken in all before there is no room.
+    pub(super) fn limit(&mut self, key: usize) -> usize {
+        let room = self.room(key);
+        self.streams.get(key).map_or(0, |stream| stream.send.taken + room)
+    }
+
+    /// Takes data of a response.
+    pub(super) fn push_data(&mut self, key: usize, data: Bytes) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            self.pending_bytes += data.len();
+            stream.send.push(data);
+            self.enqueue(key);
+        }
+    }
+
+    /// Lets the call be resumed when there is room again. A task spends the room that it was told
+    /// of without asking.
+    pub(super) fn want_room(&mut self, key: usize) {
+        if let Some(Stream { send, .. }) = self.streams.get_mut(key) {
+            send.wants_room = true;
+        }
+    }
+
+    /// Ends a response.
+    pub(super) fn end_response(&mut self, key: usize, trailers: Option<Cow<'static, HeaderMap>>) {
+        if let Some(stream) = self.streams.get_mut(key) {
+            stream.send.end = trailers.map_or(End::WithData, End::WithTrailers);
+            if stream.send.pending_length > 0 {
+                self.enqueue(key);
+            } else {
+                // Now, because the queue may wait for the connection's window, and only data
+                // needs that (RFC 9113, section 5.2.1).
+                self.turn(key);
+            }
+        }
+    }
+
+    /// Ends a response instead of sending the data that waits.
+    pub(super) fn end_response_early(&mut self, key: usize, trailers: HeaderMap) {
+        if let Some(Stream { send, .. }) = self.streams.get_mut(key) {
+            self.pending_bytes -= send.pending_length;
+            send.clear();
+            self.end_response(key, Some(Cow::Owned(trailers)));
+        }
+    }
+
+    /// Resets a stream whose response cannot be completed.
+    pub(super) fn fail_response(&mut self, key: usize) {
+        if let Some(stream) = self.streams.get(key) {
+            self.reset(stream.id, Reason::INTERNAL_ERROR);
+        }
+    }
+
+    /// Changes the send window of a stream. Returns `None` if it is too large then.
+    #[must_use]
+    pub(super) fn grow_send_window(&mut self, key: usize, growth: i64) -> Option<()> {
+        let Stream { send, .. } = self.streams.get_mut(key)?;
+        send.window.add(growth)?;
+        if send.take_wanted_room() {
+            self.resumed.push(key);
+        }
+        if send.pending_length > 0 {
+            self.enqueue(key);
+        }
+        Some(())
+    }
+
+    fn enqueue(&mut self, key: usize) {
+        if let Some(Stream { id, send, .. }) = self.streams.get_mut(key)
+            && !send.is_queued
+        {
+            send.is_queued = true;
+            let stream = StreamRef { key, id: *id };
+            // Streams that are gone leave their entries, and the first may wait for long.
+            if self.queue.len() > 2 * self.streams.len() + 16 {
+                self.queue.retain(|at| self.streams.contains(*at));
+            }
+            self.queue.push_back(stream);
+        }
+    }
+
+    /// Sends what the streams have, in turn a frame of each, as far as the windows and the
+    /// transport allow.
+    pub(super) fn pump(&mut self) {
+        while self.output.len() < MAX_DATA_OUTPUT
+            && let Some(stream) = self.queue.pop_front()
+        {
+            if !self.streams.contains(stream) {
+                continue;
+            }
+            match self.turn(stream.key) {
+                Turn::More => self.queue.push_back(stream),
+                Turn::Done => {}
+                Turn::NoWindow => {
+                    self.queue.push_front(stream);
+                    break;
+                }
+            }
+        }
+    }
+
+    /// Sends the next frame of a stream, and its end if that is all.
+    fn turn(&mut self, key: usize) -> Turn {
+        let Some(Stream { id, send, .. }) = self.streams.get_mut(key) else { return Turn::Done };
+        let id = *id;
+        if send.pending_length > 0 {
+            let window = send.window.available();
+            if window == 0 {
+                // WINDOW_UPDATE puts it back into the queue.
+                send.is_queued = false;
+                return Turn::Done;
+            }
+            let most = window.min(self.send_window.available()).min(self.peer.max_payload);
+            if most == 0 {
+                return Turn::NoWindow;
+            }
+            // A longer frame would hold up the other streams.
+            let data = send.pop(most.min(MAX_PAYLOAD));
+            send.window.consume(data.len());
+            self.send_window.consume(data.len());
+            self.pending_bytes -= data.len();
+            self.allowances.add_sent(data.len());
+            let is_last = send.pending_length == 0 && matches!(send.end, End::WithData);
+            if send.take_wanted_room() {
+                self.resumed.push(key);
+            }
+            let flags = if is_last { flag::END_STREAM } else { 0 };
+            self.output.put(|out| put_head(out, data.len(), kind::DATA, flags, id));
+            self.output.put_data(data);
+            if is_last {
+                self.finish(key);
+                return Turn::Done;
+            }
+            if send.pending_length > 0 {
+                return Turn::More;
+            }
+        }
+        send.is_queued = false;
+        match std::mem::replace(&mut send.end, End::NotYet) {
+            End::NotYet => return Turn::Done,
+            End::WithData => {
+                self.output.put(|out| put_head(out, 0, kind::DATA, flag::END_STREAM, id));
+            }
+            End::WithTrailers(trailers) if !are_valid(&trailers) => {
+                self.reset(id, Reason::INTERNAL_ERROR);
+                return Turn::Done;
+            }
+            End::WithTrailers(trailers) => {
+                let (most, encoder) = (self.peer.max_payload, &mut self.encoder);
+                self.output.put(|out| {
+                    put_block(out, id, true, most, |out| encoder.trailers(out, &trailers));
+                });
+            }
+        }
+        self.finish(key);
+        Turn::Done
+    }
+}
+
+/// Returns whether a response can have these fields (RFC 9113, section 8.2.2).
+fn are_valid(headers: &HeaderMap) -> bool {
+    headers.keys().all(|name| !CONNECTION_FIELDS.contains(&name.as_str()))
+}
+
+/// Adds a header block: HEADERS, and CONTINUATION if it is longer than `most`.
+fn put_block(
+    out: &mut Vec<u8>,
+    stream: u32,
+    is_end: bool,
+    most: usize,
+    encode: impl FnOnce(&mut Vec<u8>),
+) {
+    let start = out.len();
+    // Its length is not known yet.
+    put_head(out, 0, kind::HEADERS, 0, stream);
+    let block = out.len();
+    encode(out);
+    let length = out.len() - block;
+    let end_stream = if is_end { flag::END_STREAM } else { 0 };
+    if length <= most {
+        let head = head_bytes(length, kind::HEADERS, end_stream | flag::END_HEADERS, stream);
+        out[start..block].copy_from_slice(&head);
+        return;
+    }
+    let bytes = out.split_off(block);
+    out.truncate(start);
+    let count = bytes.len().div_ceil(most);
+    for (index, fragment) in bytes.chunks(most).enumerate() {
+        let (kind, flags) =
+            if index == 0 { (kind::HEADERS, end_stream) } else { (kind::CONTINUATION, 0) };
+        let end_headers = if index + 1 == count { flag::END_HEADERS } else { 0 };
+        put_head(out, fragment.len(), kind, flags | end_headers, stream);
+        out.extend_from_slice(fragment);
+    }
+}

@@ -1,0 +1,86 @@
+//! A connection, from its preface to its end.
+
+use std::{convert::Infallible, fmt, future::poll_fn, io, task::Poll};
+
+use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
+use http::{Request, Response};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    task::unconstrained,
+};
+use tower::Service;
+
+use super::{core::Core, keepalive::Keepalive, session::Session};
+use crate::{
+    ended::Ended, preface, request::RequestBody, response::ResponseBody, settings::Settings,
+};
+
+/// A connection that has begun HTTP/2.
+pub struct Connection<I> {
+    io: I,
+    core: Box<Core>,
+}
+
+impl<I> fmt::Debug for Connection<I> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connection").finish_non_exhaustive()
+    }
+}
+
+/// What can happen to a connection beside its streams.
+enum Event {
+    ShutDown,
+    Stop,
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
+    /// Reads the preface.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the peer does not speak HTTP/2, or goes away.
+    pub async fn handshake(mut io: I, settings: &Settings) -> io::Result<Self> {
+        preface::read(&mut io).await?;
+        Ok(Self { io, core: Box::new(Core::new(settings)) })
+    }
+
+    /// Serves the streams until the connection ends.
+    ///
+    /// The service must always be ready: `poll_ready` is not called.
+    ///
+    /// After `shut_down` resolves, GOAWAY is sent. When the peer has acknowledged the PING behind
+    /// it, no stream is added; streams that are open, or on their way, finish. After `stop` resolves, the connection ends at once.
+    pub async fn serve<S, B>(
+        mut self,
+        service: &mut S,
+        settings: &Settings,
+        shut_down: impl IntoIterator<Item = BoxFuture<'_, ()>>,
+        stop: BoxFuture<'_, ()>,
+    ) -> Ended
+    where
+        S: Service<Request<RequestBody>, Response = Response<B>, Error = Infallible>,
+        S::Future: Send + 'static,
+        B: ResponseBody + Send + 'static,
+    {
+        // Polled only when one of them is woken: the connection is polled for every frame.
+        let mut events: FuturesUnordered<BoxFuture<'_, Event>> = shut_down
+            .into_iter()
+            .map(|shut_down| shut_down.map(|()| Event::ShutDown).boxed())
+            .collect();
+        events.push(stop.map(|()| Event::Stop).boxed());
+        let keepalive = Keepalive::new(settings.keepalive_interval, settings.keepalive_timeout);
+        let (io, core) = (&mut self.io, &mut *self.core);
+        let mut session = Session::new(io, core, service, settings.calls, keepalive);
+        // Without tokio's budget, which many calls would share: there is a limit of its own.
+        unconstrained(poll_fn(|cx| {
+            while let Poll::Ready(Some(event)) = events.poll_next_unpin(cx) {
+                match event {
+                    Event::ShutDown => session.core.shut_down(),
+                    Event::Stop => return Poll::Ready(Ended::Cut),
+                }
+            }
+            session.poll(cx)
+        }))
+        .await
+    }
+}

@@ -1,0 +1,103 @@
+//! Events from calls to their connection. The calls may run in other tasks.
+
+use std::{
+    sync::{Arc, Mutex, MutexGuard},
+    task::{Context, Waker},
+};
+
+use crate::{held::Held, response::ResponsePart};
+
+/// Identifies a stream by its place in the table and its identifier. If the place has another
+/// identifier by now, the stream is gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StreamRef {
+    pub(crate) key: usize,
+    pub(crate) id: u32,
+}
+
+/// Something that has happened to a stream.
+#[derive(Debug)]
+pub(crate) enum Event {
+    /// The call of this place can be polled again.
+    Woken(usize),
+    /// This many bytes of the request's body were read.
+    Read(StreamRef, usize),
+    /// Nothing reads the rest of the request's body.
+    Unread(StreamRef),
+    /// The call of a task of its own has these parts of its response.
+    Responded(StreamRef, Vec<ResponsePart>),
+}
+
+/// The events of a connection that it has not taken yet.
+#[derive(Debug)]
+pub(crate) struct Inbox {
+    state: Mutex<State>,
+    held: Arc<Held>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    events: Vec<Event>,
+    /// Bytes of bodies that no longer occupy the connection's window.
+    released: usize,
+    /// How many released bytes wake the connection.
+    batch: usize,
+    /// Wakes the connection, if it waits.
+    connection: Option<Waker>,
+}
+
+impl Inbox {
+    /// Returns an empty inbox.
+    pub(crate) fn new(held: Arc<Held>) -> Self {
+        Self { state: Mutex::default(), held }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it is locked")
+    }
+
+    /// Adds an event, and wakes the connection.
+    pub(crate) fn push(&self, event: Event) {
+        let mut state = self.lock();
+        state.events.push(event);
+        let connection = state.connection.take();
+        drop(state);
+        if let Some(connection) = connection {
+            connection.wake();
+        }
+    }
+
+    /// Gives bytes of the connection's window back.
+    pub(crate) fn release(&self, bytes: usize) {
+        self.held.body_read(bytes);
+        let mut state = self.lock();
+        state.released += bytes;
+        let connection = if state.released >= state.batch { state.connection.take() } else { None };
+        drop(state);
+        if let Some(connection) = connection {
+            connection.wake();
+        }
+    }
+
+    /// Moves all events to `events`, which is empty. Returns the bytes that were released.
+    pub(crate) fn take(&self, events: &mut Vec<Event>) -> usize {
+        let mut state = self.lock();
+        std::mem::swap(&mut state.events, events);
+        std::mem::take(&mut state.released)
+    }
+
+    /// Registers the connection to be woken by an event, or when `batch` bytes are released.
+    /// Returns whether it need not wait, because that has happened.
+    pub(crate) fn register(&self, cx: &Context<'_>, batch: usize) -> bool {
+        let mut state = self.lock();
+        if !state.events.is_empty() || state.released >= batch {
+            return true;
+        }
+        state.batch = batch;
+        match &mut state.connection {
+            Some(waker) => waker.clone_from(cx.waker()),
+            connection => *connection = Some(cx.waker().clone()),
+        }
+        false
+    }
+}

@@ -1,0 +1,13 @@
+//! A request: from fields to a head, and its body.
+
+mod body;
+mod error;
+mod head;
+mod inbound;
+mod trailers;
+
+pub use body::RequestBody;
+pub use error::BodyError;
+pub(crate) use head::{HeadBuilder, HeadLimits, Refusal, RequestHead};
+pub(crate) use inbound::Inbound;
+pub(crate) use trailers::TrailersBuilder;
