@@ -1,18 +1,21 @@
 //! Serves what the fuzzer makes up, with each layer.
 
+pub mod frames;
 mod handler;
+pub mod hpack;
 pub mod script;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
+use allocation_counter::measure;
 use http2::Settings;
 use http2_judge::{
     frame::PREFACE,
+    seeds::block_on,
     server::{Layer, Server, settings},
 };
 use tokio::{
     io::{AsyncWriteExt, split},
-    runtime::Builder,
     sync::watch,
     task::yield_now,
     time::{sleep, timeout},
@@ -21,8 +24,16 @@ use tokio::{
 /// The virtual time after which a server hangs.
 const HANG: Duration = Duration::from_secs(24 * 3600);
 
+/// The most memory of a connection and of its peer, in bytes. The windows of the 20 streams are
+/// 1.3 MiB, and the echoes are as long.
+const MOST_MEMORY: u64 = 8 << 20;
+
 /// The virtual time after which a write is given up, because the server reads no more.
 const STALLED: Duration = Duration::from_secs(1);
+
+/// The virtual time after which all is done that does not wait for the peer. It is before the
+/// timeout of the keepalive, because the peer acknowledges no PING.
+const SETTLED: Duration = Duration::from_secs(16);
 
 /// What a peer does.
 #[derive(Debug, Clone)]
@@ -43,14 +54,14 @@ pub enum Step {
 ///
 /// # Panics
 ///
-/// Panics if a server hangs.
+/// Panics if a server hangs, or if the own layer needs too much memory or leaks a window.
 pub fn serve(steps: &[Step]) {
     for layer in Layer::ALL {
-        let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
-        let ended = runtime
-            .expect("a runtime")
-            .block_on(async { timeout(HANG, connection(layer, steps)).await });
-        assert!(ended.is_ok(), "{layer:?} hangs");
+        let used = measure(|| {
+            let ended = block_on(async { timeout(HANG, connection(layer, steps)).await });
+            assert!(ended.is_ok(), "{layer:?} hangs");
+        });
+        assert!(layer == Layer::H2 || used.bytes_max < MOST_MEMORY, "{layer:?} needs {used:?}");
     }
 }
 
@@ -61,6 +72,7 @@ async fn connection(layer: Layer, steps: &[Step]) {
         keepalive_interval: Duration::from_secs(10),
         ..settings()
     };
+    let held = Arc::clone(&settings.held);
     let (server, near) = Server::start(layer, settings, handler::handler());
     let (mut reader, mut writer) = split(near);
     let (reads, mut is_read) = watch::channel(true);
@@ -90,6 +102,12 @@ async fn connection(layer: Layer, steps: &[Step]) {
         }
     }
     let _closed = reads.send(true);
+    sleep(SETTLED).await;
+    if held.heads() == 0 {
+        // Otherwise the window of the connection becomes smaller and smaller.
+        assert_eq!(held.bodies(), 0, "{layer:?} holds bodies without a stream");
+        assert_eq!(held.responses(), 0, "{layer:?} holds responses without a stream");
+    }
     let _closed = writer.shutdown().await;
     let _ended = server.ended.await;
     reading.abort();

@@ -1,0 +1,25 @@
+//! Scripts that are mostly valid: two layers must do the same.
+//!
+//! The first byte says which: the h2 crate and the own layer, the own layer with calls in its task
+//! and with a task for each call, or the own layer with bytes that come in one piece and in many.
+
+#![no_main]
+
+use http2_judge::{choices::Choices, compare::compare, run::Side, script::Script, server::Layer};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|data: &[u8]| {
+    let Some((first, rest)) = data.split_first() else { return };
+    let in_pieces = |layer| Side { layer, chunks: Some(u64::from(*first)) };
+    let [first, second]: [Side; 2] = match first % 8 {
+        0..=2 => [Layer::H2.into(), Layer::InPlace.into()],
+        3 | 4 => [Layer::H2.into(), Layer::Tasks.into()],
+        5 => [Layer::InPlace.into(), Layer::Tasks.into()],
+        6 => [Layer::InPlace.into(), in_pieces(Layer::InPlace)],
+        _ => [Layer::Tasks.into(), in_pieces(Layer::Tasks)],
+    };
+    let script = Script::generate(&mut Choices::bytes(rest));
+    if let Err(difference) = compare(first, second, &script) {
+        panic!("{difference}\n{script}");
+    }
+});
