@@ -69,7 +69,7 @@ pub(crate) enum Reads {
     Whole,
     /// Responds, and reads it in another task.
     Beside,
-    /// Reads so many frames, drops the body, then responds.
+    /// Reads this many frames, drops the body, then responds.
     Part(usize),
     /// Never responds.
     Forever,
@@ -91,11 +91,11 @@ pub(crate) enum Ends {
 /// Where the client gives up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cancel {
-    /// Resets the stream after so many frames of the request.
+    /// Resets the stream after this many frames of the request.
     Request(usize),
     /// Drops the call after this time.
     Call(Pause),
-    /// Drops the call after so many bytes of the response.
+    /// Drops the call after this many bytes of the response.
     Response(usize),
 }
 

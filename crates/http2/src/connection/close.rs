@@ -58,9 +58,8 @@ where
     pub(super) fn poll_close(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         let linger = self.linger.get_or_insert_with(|| Box::pin(sleep(MAX_LINGER)));
         if linger.as_mut().poll(cx).is_pending() {
-            let closed = ready!(self.poll_closed(cx));
-            // Whatever it says, the connection has ended.
-            drop(closed);
+            // An error of the transport changes nothing: the connection has ended.
+            let _closed = ready!(self.poll_closed(cx));
         }
         Poll::Ready(self.core.ended.take().unwrap_or(Ended::Closed))
     }
