@@ -1,19 +1,22 @@
 //! A peer that makes requests and reads no responses.
 
-use std::{sync::atomic::Ordering::Relaxed, time::Duration};
+use std::{future::pending, sync::atomic::Ordering::Relaxed, time::Duration};
 
 use http2_judge::{
-    frame::{DATA, END_STREAM, WINDOW_UPDATE, frame},
-    server::settings,
+    frame::{ACK, DATA, END_STREAM, PING, PREFACE, SETTINGS, WINDOW_UPDATE, frame},
+    server::{Handler, Server, settings},
 };
-use tokio::time::sleep;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt, duplex, split},
+    time::{sleep, timeout},
+};
 
 use crate::{
-    client::Client,
+    client::{Client, idle},
     frames::request,
     outcome::Outcome,
     run::{SMALL, each},
-    work::{EARLY, ECHO},
+    work::{EARLY, ECHO, STREAM, WAIT},
 };
 
 #[test]
@@ -59,5 +62,50 @@ fn echoes_that_are_not_read_are_bounded() {
             })
             .await;
         assert_ne!(outcome, Outcome::Lives, "{layer:?} has read all of it");
+    });
+}
+
+#[test]
+fn streams_that_are_not_read_are_bounded() {
+    each(2 * SMALL, |layer| async move {
+        // The peer says that it has room for all of them.
+        let mut client = Client::that_reads_nothing(layer, &[(4, 0x7fff_ffff)]).await;
+        let update = frame(WINDOW_UPDATE, 0, 0, &0x7fff_0000_u32.to_be_bytes());
+        client.send(&update).await;
+        for number in 0..20 {
+            client.send(&request(number * 2 + 1, STREAM, END_STREAM)).await;
+        }
+        sleep(Duration::from_secs(30)).await;
+        let frames = client.work.frames.load(Relaxed);
+        assert!(frames <= 20 * 32, "{layer:?}: {frames} frames of 16 KiB were taken");
+    });
+}
+
+#[test]
+fn what_arrives_at_once_is_read_to_its_end() {
+    each(4 * SMALL, |layer| async move {
+        let (near, far) = duplex(1 << 20);
+        let handler = Handler::new(|request| async move {
+            let _unread = request;
+            pending().await
+        });
+        let _server = Server::on(layer, far, settings(), handler);
+        let (mut reader, mut writer) = split(near);
+        let start = [PREFACE, &frame(SETTINGS, 0, 0, &[])[..], &frame(SETTINGS, ACK, 0, &[])];
+        writer.write_all(&start.concat()).await.expect("it is open");
+        idle().await;
+        // More than a turn reads, on streams with room for it.
+        let mut bytes = request(1, WAIT, 0);
+        for _ in 0..40 {
+            bytes.extend(frame(DATA, 0, 1, &[0; 16 * 1024]));
+        }
+        bytes.extend(frame(PING, 0, 0, b"the last"));
+        writer.write_all(&bytes).await.expect("it is open");
+        let mut read = Vec::new();
+        let pong = frame(PING, ACK, 0, b"the last");
+        while !read.ends_with(&pong) {
+            let more = timeout(Duration::from_secs(60), reader.read_buf(&mut read)).await;
+            assert!(matches!(more, Ok(Ok(1..))), "{layer:?} does not answer the PING: {more:?}");
+        }
     });
 }
