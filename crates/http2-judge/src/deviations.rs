@@ -27,6 +27,8 @@ pub enum Deviation {
     /// Section 10.5.1. A head over the limit gets status 431; if it is far over it, h2 ends the
     /// connection with ENHANCE_YOUR_CALM or COMPRESSION_ERROR.
     LargeHead,
+    /// Section 6.5.2. A head of exactly the limit is within it; h2 refuses it with status 431.
+    FullHead,
     /// Section 10.5.1. Trailers over the limit reset the stream; h2 passes on a part of them.
     LargeTrailers,
     /// Section 8.1. After a whole response the stream may be reset, or the rest of the request

@@ -15,9 +15,14 @@ const STATIC: usize = 61;
 /// `www.example.com` in Huffman code (RFC 7541, appendix C.4.1).
 const HUFFMAN: [u8; 12] = [0xf1, 0xe3, 0xc2, 0xe5, 0xf2, 0x3a, 0x6b, 0xa0, 0xab, 0x90, 0xf4, 0xff];
 
-/// A header block.
+/// A header block, and the size of its fields in a header list (RFC 9113, section 6.5.2).
 #[derive(Debug, Default)]
-pub(super) struct Block(pub(super) Vec<u8>);
+pub(super) struct Block(pub(super) Vec<u8>, pub(super) usize);
+
+/// Returns the size of a field in a header list.
+fn size(name: &str, value_length: usize) -> usize {
+    name.len() + value_length + 32
+}
 
 impl Block {
     /// Adds a field, in one of the encodings.
@@ -33,28 +38,33 @@ impl Block {
             // With incremental indexing (section 6.2.1).
             1 => {
                 field[0] = 0x40;
-                state.indexed.push(!name.starts_with(':'));
+                state.indexed.push((!name.starts_with(':'), size(name, value.len())));
             }
             // Never indexed (section 6.2.3).
             2 => field[0] = 0x10,
             _ => {}
         }
         self.0.extend(field);
+        self.1 += size(name, value.len());
     }
 
     /// Adds a regular field of the dynamic table, which begins with the newest.
     pub(super) fn indexed(&mut self, choices: &mut Choices<'_>, state: &State) {
         let newest = state.indexed.iter().rev().take(20).enumerate();
-        let regular: Vec<usize> =
-            newest.filter_map(|(at, is_regular)| is_regular.then_some(at)).collect();
+        let regular: Vec<(usize, usize)> = newest
+            .filter_map(|(at, (is_regular, size))| is_regular.then_some((at, *size)))
+            .collect();
         if !regular.is_empty() {
-            integer(&mut self.0, 0x80, 7, STATIC + 1 + choices.pick(&regular));
+            let (at, size) = choices.pick(&regular);
+            integer(&mut self.0, 0x80, 7, STATIC + 1 + at);
+            self.1 += size;
         }
     }
 
     /// Adds a field with a value of this length, which is not indexed.
     pub(super) fn large(&mut self, length: usize) {
         self.0.extend(literal("x-large", "l".repeat(length)));
+        self.1 += size("x-large", length);
     }
 
     /// Adds a field whose value is in Huffman code.
@@ -65,6 +75,7 @@ impl Block {
         self.0.extend(name.as_bytes());
         integer(&mut self.0, 0x80, 7, HUFFMAN.len());
         self.0.extend(HUFFMAN);
+        self.1 += size(name, "www.example.com".len());
     }
 
     /// Returns the block as HEADERS and CONTINUATION.

@@ -123,7 +123,7 @@ fn undecodable(choices: &mut Choices<'_>, stream: u32, is_end: bool) -> Step {
         ("a Huffman code with EOS", &[0, 1, b'x', 0x84, 0xff, 0xff, 0xff, 0xff]),
     ];
     let (text, bytes) = *choices.pick(&cases);
-    let mut block = Block(bytes.to_vec());
+    let mut block = Block(bytes.to_vec(), 0);
     if choices.one_in(3) {
         integer(&mut block.0, 0x80, 7, 2);
     }

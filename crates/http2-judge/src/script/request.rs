@@ -85,7 +85,10 @@ pub(super) fn request(choices: &mut Choices<'_>, state: &mut State) -> Step {
     if is_head {
         may_differ.push((stream, Deviation::Head));
     }
-    if block.0.len() > state.limits.header_list as usize {
+    if block.1 == state.limits.header_list as usize {
+        may_differ.push((stream, Deviation::FullHead));
+    }
+    if block.1 > state.limits.header_list as usize {
         may_differ.push((stream, Deviation::LargeHead));
     }
     Step { may_differ, ..Step::new(text, block.frames(choices, stream, is_end)) }

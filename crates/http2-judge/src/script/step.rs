@@ -83,7 +83,7 @@ pub(super) struct State {
     /// Streams whose request has not ended.
     pub(super) unfinished: Vec<u32>,
     /// The fields in the dynamic table of HPACK: whether each is a regular one.
-    pub(super) indexed: Vec<bool>,
+    pub(super) indexed: Vec<(bool, usize)>,
     /// The bytes of DATA that were sent, so that no window is exceeded by chance.
     pub(super) sent: usize,
     /// Those of each stream.
