@@ -23,6 +23,7 @@ pub mod h2;
 mod held;
 mod hpack;
 mod inbox;
+mod linger;
 mod preface;
 mod reason;
 mod request;

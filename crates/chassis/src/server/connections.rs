@@ -222,8 +222,8 @@ impl Connections {
     }
 }
 
-/// Returns where the calls run: with one thread there is no other that could go on with the
-/// connection.
+/// Returns the mode of calls for this runtime: in place if it has a single thread, because no
+/// other could go on with the connection.
 fn call_mode() -> CallMode {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::CurrentThread => CallMode::InPlace,

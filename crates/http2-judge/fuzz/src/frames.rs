@@ -46,8 +46,8 @@ pub struct Case {
     pieces: Vec<usize>,
 }
 
-/// Returns the case that these bytes make: the first says where the frames come from, and how
-/// they are cut.
+/// Returns the case that these bytes make. The first byte chooses the source of the frames, and
+/// how they are cut.
 pub fn case(data: &[u8]) -> Option<Case> {
     let (first, rest) = data.split_first()?;
     let mut bytes = if first & 0x80 == 0 {

@@ -88,7 +88,7 @@ pub(crate) enum Ends {
     Early(Duration),
 }
 
-/// Where the client gives up.
+/// When the client gives up.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cancel {
     /// Resets the stream after this many frames of the request.

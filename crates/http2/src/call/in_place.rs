@@ -1,5 +1,5 @@
-//! Calls that the connection polls itself: the fastest way on one thread, where a call that
-//! computes holds up all others anyway.
+//! Calls that the connection polls itself: the fastest way on one thread, because a call
+//! that computes holds up all others there anyway.
 
 use std::{
     convert::Infallible,

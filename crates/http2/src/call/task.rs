@@ -83,7 +83,7 @@ impl Tasks {
             self.remotes.resize_with(stream.key + 1, || None);
         }
         self.remotes[stream.key] = Some(Arc::clone(&remote));
-        let sink = TaskSink { remote, outputs: Vec::new(), is_ended: false };
+        let sink = TaskSink { remote, parts: Vec::new(), is_ended: false };
         tokio::spawn(Task { driver: Driver::Called { call }, sink });
     }
 
@@ -165,15 +165,15 @@ where
 /// Collects the response of a call.
 struct TaskSink {
     remote: Arc<Remote>,
-    outputs: Vec<ResponsePart>,
+    parts: Vec<ResponsePart>,
     is_ended: bool,
 }
 
 impl TaskSink {
     fn flush(&mut self) {
-        if !self.outputs.is_empty() {
-            let outputs = mem::take(&mut self.outputs);
-            self.remote.inbox.push(Event::Responded(self.remote.stream, outputs));
+        if !self.parts.is_empty() {
+            let parts = mem::take(&mut self.parts);
+            self.remote.inbox.push(Event::Responded(self.remote.stream, parts));
         }
     }
 }
@@ -182,7 +182,7 @@ impl Drop for TaskSink {
     fn drop(&mut self) {
         // It has panicked, or the runtime ends.
         if !self.is_ended {
-            self.outputs.push(ResponsePart::Failed);
+            self.parts.push(ResponsePart::Failed);
             self.flush();
         }
     }
@@ -190,7 +190,7 @@ impl Drop for TaskSink {
 
 impl ResponseSink for TaskSink {
     fn head(&mut self, head: Response<()>, is_end: bool) -> bool {
-        self.outputs.push(ResponsePart::Head(Box::new(head), is_end));
+        self.parts.push(ResponsePart::Head(Box::new(head), is_end));
         true
     }
 
@@ -203,18 +203,18 @@ impl ResponseSink for TaskSink {
 
     fn data(&mut self, data: Bytes) {
         self.remote.lock().passed += data.len();
-        self.outputs.push(ResponsePart::Data(data));
+        self.parts.push(ResponsePart::Data(data));
     }
 
     fn end(&mut self, trailers: Option<Cow<'static, HeaderMap>>) {
-        self.outputs.push(ResponsePart::End(trailers));
+        self.parts.push(ResponsePart::End(trailers));
     }
 
     fn end_early(&mut self, trailers: HeaderMap) {
-        self.outputs.push(ResponsePart::EarlyEnd(trailers));
+        self.parts.push(ResponsePart::EarlyEnd(trailers));
     }
 
     fn fail(&mut self) {
-        self.outputs.push(ResponsePart::Failed);
+        self.parts.push(ResponsePart::Failed);
     }
 }

@@ -11,13 +11,8 @@ use tokio::{
     time::sleep,
 };
 
-use super::{
-    life::Life,
-    limits::{MAX_LINGER, MAX_READ_PER_TURN},
-    scratch,
-    session::Session,
-};
-use crate::{ended::Ended, reason::Reason};
+use super::{life::Life, limits::MAX_READ_PER_TURN, scratch, session::Session};
+use crate::{ended::Ended, linger::MAX_LINGER, reason::Reason};
 
 impl<I, S, F, B> Session<'_, I, S, F, B>
 where

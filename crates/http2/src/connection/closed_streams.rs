@@ -15,7 +15,7 @@ pub(super) enum ClosedBy {
     PeerReset,
     /// Both sides ended it.
     End,
-    /// It was so long ago that it is not known.
+    /// It was reset, or ended, too long ago to be remembered.
     Forgotten,
 }
 

@@ -1,6 +1,6 @@
 //! The state of a connection, without its transport and its calls.
 
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 use http::Request;
 
@@ -77,7 +77,7 @@ pub(super) struct Core {
     pub(super) send_window: SendWindow,
     pub(super) peer: PeerSettings,
     /// Streams that have something to send, in their order.
-    pub(super) queue: std::collections::VecDeque<StreamRef>,
+    pub(super) queue: VecDeque<StreamRef>,
 }
 
 impl Core {
@@ -138,7 +138,7 @@ impl Core {
             encoder: Encoder::new(),
             send_window: SendWindow::new(INITIAL_WINDOW),
             peer: PeerSettings::default(),
-            queue: std::collections::VecDeque::new(),
+            queue: VecDeque::new(),
         }
     }
 

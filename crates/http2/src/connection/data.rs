@@ -43,7 +43,6 @@ impl Core {
         is_end: bool,
     ) -> Result<usize, Violation> {
         let Some(key) = self.streams.find(id) else {
-            self.spend_control_frame();
             return self.closed_stream(id).map(|()| 0);
         };
         let Some(Stream { receive, is_response_sent, .. }) = self.streams.get_mut(key) else {

@@ -59,9 +59,7 @@ impl Core {
 
     /// Ends a stream whose request nothing reads, if its response has been sent.
     pub(super) fn unread(&mut self, stream: StreamRef) {
-        if self.streams.contains(stream)
-            && self.streams.get(stream.key).is_some_and(|stream| stream.is_response_sent)
-        {
+        if self.streams.at(stream).is_some_and(|stream| stream.is_response_sent) {
             self.finish(stream.key);
         }
     }

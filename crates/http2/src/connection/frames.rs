@@ -114,7 +114,7 @@ impl Core {
     }
 
     /// Checks that a stream is not idle (RFC 9113, section 5.1).
-    fn check_not_idle(&self, stream: u32) -> Result<(), Violation> {
+    pub(super) fn check_not_idle(&self, stream: u32) -> Result<(), Violation> {
         let is_opened = stream <= self.last_stream && !stream.is_multiple_of(2);
         if is_opened || (stream != 0 && self.life.ignores(stream)) {
             return Ok(());

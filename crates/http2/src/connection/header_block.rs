@@ -146,10 +146,7 @@ impl Core {
     fn trailers_block(&mut self, id: u32, is_end: bool, block: &[u8]) -> Result<(), Violation> {
         let mut trailers = TrailersBuilder::new(self.head_limits);
         self.decoder.decode(block, |entry| trailers.add(entry))?;
-        let Some(key) = self.streams.find(id) else {
-            self.spend_control_frame();
-            return self.closed_stream(id);
-        };
+        let Some(key) = self.streams.find(id) else { return self.closed_stream(id) };
         let Some(stream) = self.streams.get_mut(key) else { return Ok(()) };
         if stream.receive.is_ended {
             return Err(Violation::Stream(Reason::STREAM_CLOSED));
@@ -173,12 +170,11 @@ impl Core {
 
     /// Decides on a frame that must not come for a stream which is closed (RFC 9113, section
     /// 5.1).
-    pub(super) fn closed_stream(&self, id: u32) -> Result<(), Violation> {
+    pub(super) fn closed_stream(&mut self, id: u32) -> Result<(), Violation> {
+        self.spend_control_frame();
+        self.check_not_idle(id)?;
         if self.life.ignores(id) {
             return Ok(());
-        }
-        if id > self.last_stream || id.is_multiple_of(2) {
-            return Err(Violation::protocol("a frame on a stream that is idle"));
         }
         match self.closed.find(id) {
             ClosedBy::Reset | ClosedBy::Forgotten => Ok(()),

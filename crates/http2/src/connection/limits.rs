@@ -1,7 +1,5 @@
 //! Limits that the settings do not have.
 
-use std::time::Duration;
-
 /// How many bytes of a stream's response wait for the windows, beside those of complete
 /// responses.
 pub(super) const MAX_PENDING: usize = 64 * 1024;
@@ -25,7 +23,3 @@ pub(super) const MAX_WRITTEN_PER_TURN: usize = 1024 * 1024;
 
 /// How many calls are polled before other tasks have their turn.
 pub(super) const MAX_CALLS_PER_TURN: usize = 256;
-
-/// The time that a peer has to close a connection after this side has closed it. It is shorter
-/// than the drain's grace period, so that an idle connection does not count as cut.
-pub(super) const MAX_LINGER: Duration = Duration::from_millis(400);

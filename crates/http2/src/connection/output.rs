@@ -97,10 +97,11 @@ impl Output {
                 let mut slices = [IoSlice::new(&[]); MAX_SLICES];
                 let tail = &self.tail[self.written..];
                 let buffers = self.shared.iter().map(|bytes| &bytes[..]).chain([tail]);
-                let count = slices.iter_mut().zip(buffers).map(|(slice, bytes)| {
+                let mut count = 0;
+                for (slice, bytes) in slices.iter_mut().zip(buffers) {
                     *slice = IoSlice::new(bytes);
-                });
-                let count = count.count();
+                    count += 1;
+                }
                 ready!(Pin::new(&mut *io).poll_write_vectored(cx, &slices[..count]))?
             };
             if written == 0 {

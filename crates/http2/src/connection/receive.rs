@@ -26,6 +26,9 @@ impl Core {
     /// section 6.9.2).
     pub(super) fn settings_acknowledged(&mut self) {
         let change = i64::from(self.window) - i64::from(self.known_window);
+        if change == 0 {
+            return;
+        }
         self.known_window = self.window;
         for key in self.streams.keys() {
             if let Some(stream) = self.streams.get_mut(key) {
@@ -41,10 +44,7 @@ impl Core {
         stream: StreamRef,
         head: Request<()>,
     ) -> Option<Request<RequestBody>> {
-        if !self.streams.contains(stream) {
-            return None;
-        }
-        let receive = &mut self.streams.get_mut(stream.key)?.receive;
+        let receive = &mut self.streams.at(stream)?.receive;
         let Arriving::Buffered { data, trailers } =
             std::mem::replace(&mut receive.body, Arriving::Gone)
         else {
@@ -70,8 +70,7 @@ impl Core {
 
     /// Gives the windows back for bytes that were read.
     pub(super) fn read(&mut self, stream: StreamRef, bytes: usize) {
-        if self.streams.contains(stream)
-            && let Some(Stream { receive, .. }) = self.streams.get_mut(stream.key)
+        if let Some(Stream { receive, .. }) = self.streams.at(stream)
             && !receive.is_ended
         {
             receive.window.release(bytes);

@@ -26,7 +26,6 @@ use super::{
     },
     scratch,
     sink::CoreSink,
-    stream::Stream,
 };
 use crate::{
     ended::Ended,
@@ -233,8 +232,7 @@ where
     fn take_parts(&mut self, stream: StreamRef, parts: Vec<ResponsePart>) {
         for part in parts {
             // A response to HEAD is sent before its task knows that no body can follow.
-            let is_over = |at: &Stream| at.id != stream.id || at.is_response_sent;
-            if self.core.streams.get(stream.key).is_none_or(is_over) {
+            if self.core.streams.at(stream).is_none_or(|stream| stream.is_response_sent) {
                 return;
             }
             let mut sink = CoreSink { core: self.core, key: stream.key };

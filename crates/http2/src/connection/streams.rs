@@ -57,6 +57,11 @@ impl Streams {
         self.get(stream.key).is_some_and(|at| at.id == stream.id)
     }
 
+    /// Returns the stream if it is still there.
+    pub(super) fn at(&mut self, stream: StreamRef) -> Option<&mut Stream> {
+        self.get_mut(stream.key).filter(|at| at.id == stream.id)
+    }
+
     /// Removes the stream at a place.
     pub(super) fn remove(&mut self, key: usize) {
         let Some(place) = self.places.get_mut(key) else { return };

@@ -8,7 +8,6 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
-    time::Duration,
 };
 
 use tokio::{
@@ -16,12 +15,8 @@ use tokio::{
     time::{Sleep, sleep},
 };
 
-use crate::preface::PREFACE;
+use crate::{linger::MAX_LINGER, preface::PREFACE};
 use wire::keepalive::PeerActivity;
-
-/// The time that a peer has to close a connection after this side has closed it. It is
-/// shorter than the drain's grace period, so that an idle connection does not count as cut.
-const MAX_LINGER: Duration = Duration::from_millis(400);
 
 /// A connection whose preface has been read.
 #[derive(Debug)]

@@ -6,16 +6,8 @@ use http::{
     uri::{Parts, PathAndQuery, Scheme},
 };
 
+use super::list_size::{HeadLimits, ListSize};
 use crate::hpack::{AuthorityValue, Entry, Field};
-
-/// The limits of a head.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct HeadLimits {
-    /// The sizes of all fields together, in bytes.
-    pub(crate) size: usize,
-    /// The number of fields.
-    pub(crate) fields: usize,
-}
 
 /// Why a head is no request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -38,9 +30,7 @@ pub(crate) struct RequestHead {
 /// Collects the fields of a head.
 #[derive(Debug)]
 pub(crate) struct HeadBuilder {
-    limits: HeadLimits,
-    size: usize,
-    fields: usize,
+    list: ListSize,
     is_malformed: bool,
     method: Option<Method>,
     scheme: Option<Scheme>,
@@ -53,9 +43,7 @@ pub(crate) struct HeadBuilder {
 impl HeadBuilder {
     pub(crate) fn new(limits: HeadLimits) -> Self {
         Self {
-            limits,
-            size: 0,
-            fields: 0,
+            list: ListSize::new(limits),
             is_malformed: false,
             method: None,
             scheme: None,
@@ -67,16 +55,11 @@ impl HeadBuilder {
         }
     }
 
-    fn is_too_large(&self) -> bool {
-        self.size > self.limits.size || self.fields > self.limits.fields
-    }
-
     /// Adds a field. Of a head that is malformed or too large nothing is kept.
     #[inline]
     pub(crate) fn add(&mut self, entry: &Entry) {
-        self.size += entry.size();
-        self.fields += 1;
-        if self.is_too_large() || self.is_malformed {
+        self.list.add(entry);
+        if self.list.is_too_large() || self.is_malformed {
             self.headers = HeaderMap::new();
             return;
         }
@@ -117,13 +100,13 @@ impl HeadBuilder {
     ///
     /// Returns an error if it is too large or malformed.
     pub(crate) fn finish(self) -> Result<RequestHead, Refusal> {
-        if self.is_too_large() {
+        if self.list.is_too_large() {
             return Err(Refusal::TooLarge);
         }
         if self.is_malformed {
             return Err(Refusal::Malformed);
         }
-        let Self { scheme, authority, path, mut headers, content_length, size, .. } = self;
+        let Self { scheme, authority, path, mut headers, content_length, list, .. } = self;
         let method = self.method.ok_or(Refusal::Malformed)?;
         let authority = match authority {
             Some(AuthorityValue::Authority(authority)) => Some(authority),
@@ -140,7 +123,7 @@ impl HeadBuilder {
         *request.uri_mut() = uri;
         *request.version_mut() = http::Version::HTTP_2;
         *request.headers_mut() = headers;
-        Ok(RequestHead { request, content_length, size })
+        Ok(RequestHead { request, content_length, size: list.size })
     }
 }
 

@@ -2,38 +2,36 @@
 
 use http::HeaderMap;
 
-use super::head::{HeadLimits, Refusal};
+use super::{
+    head::Refusal,
+    list_size::{HeadLimits, ListSize},
+};
 use crate::hpack::{Entry, Field};
 
 /// Collects the fields of trailers.
 #[derive(Debug)]
 pub(crate) struct TrailersBuilder {
-    limits: HeadLimits,
-    size: usize,
-    fields: usize,
+    list: ListSize,
     is_malformed: bool,
     trailers: HeaderMap,
 }
 
 impl TrailersBuilder {
     pub(crate) fn new(limits: HeadLimits) -> Self {
-        Self { limits, size: 0, fields: 0, is_malformed: false, trailers: HeaderMap::new() }
-    }
-
-    fn is_too_large(&self) -> bool {
-        self.size > self.limits.size || self.fields > self.limits.fields
+        Self { list: ListSize::new(limits), is_malformed: false, trailers: HeaderMap::new() }
     }
 
     /// Adds a field. Of trailers that are malformed or too large nothing is kept.
     pub(crate) fn add(&mut self, entry: &Entry) {
-        self.size += entry.size();
-        self.fields += 1;
+        self.list.add(entry);
         // Trailers have no pseudo-header fields.
         let Field::Header(name, Some(value)) = &entry.field else {
             self.is_malformed = true;
             return;
         };
-        if self.is_too_large() || self.trailers.try_append(name.clone(), value.clone()).is_err() {
+        if self.list.is_too_large()
+            || self.trailers.try_append(name.clone(), value.clone()).is_err()
+        {
             self.trailers = HeaderMap::new();
         }
     }
@@ -47,6 +45,6 @@ impl TrailersBuilder {
         if self.is_malformed {
             return Err(Refusal::Malformed);
         }
-        if self.is_too_large() { Err(Refusal::TooLarge) } else { Ok(self.trailers) }
+        if self.list.is_too_large() { Err(Refusal::TooLarge) } else { Ok(self.trailers) }
     }
 }

@@ -1,0 +1,37 @@
+//! The size of a list of fields, and its limits.
+
+use crate::hpack::Entry;
+
+/// The limits of a head, or of trailers.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct HeadLimits {
+    /// The sizes of all fields together, in bytes.
+    pub(crate) size: usize,
+    /// The number of fields.
+    pub(crate) fields: usize,
+}
+
+/// What the fields of a list add up to.
+#[derive(Debug)]
+pub(super) struct ListSize {
+    limits: HeadLimits,
+    /// In bytes.
+    pub(super) size: usize,
+    fields: usize,
+}
+
+impl ListSize {
+    pub(super) fn new(limits: HeadLimits) -> Self {
+        Self { limits, size: 0, fields: 0 }
+    }
+
+    /// Counts a field.
+    pub(super) fn add(&mut self, entry: &Entry) {
+        self.size += entry.size();
+        self.fields += 1;
+    }
+
+    pub(super) fn is_too_large(&self) -> bool {
+        self.size > self.limits.size || self.fields > self.limits.fields
+    }
+}
