@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::LazyLock,
     task::{Context, Poll, ready},
+    time::Duration,
 };
 
 use bytes::{Bytes, BytesMut};
@@ -18,16 +19,23 @@ use tonic::Status;
 use crate::{
     admission::StreamPermit,
     cause::Cause,
-    http2::{RequestBody, ResponseBody},
+    http2::{RequestBody, ResponseBody, cause_of},
     in_flight::InFlightGuard,
     telemetry::CallRecord,
 };
 
-/// What can end a stream before its frames do.
+/// What can end a response before its frames do.
 #[derive(Default)]
 struct EarlyEnd {
     deadline: Option<Pin<Box<Sleep>>>,
     cutting: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
+    stalled: Option<Stalled>,
+}
+
+/// The time since when the client has read nothing, and a timer for `limits.stalled`.
+struct Stalled {
+    since: Instant,
+    timer: Pin<Box<Sleep>>,
 }
 
 /// The frames of a streaming body.
@@ -146,8 +154,8 @@ impl Body {
         }
     }
 
-    /// Keeps the call in flight until the body is dropped. A stream is ended with UNAVAILABLE
-    /// when the drain cuts it.
+    /// Keeps the call in flight until the body is dropped, which is when the client has taken it.
+    /// What is not taken when the drain cuts it ends with UNAVAILABLE.
     pub(crate) fn keep_in_flight(&mut self, guard: InFlightGuard) {
         if !self.is_complete() {
             self.early_end.get_or_insert_default().cutting = Some(Box::pin(guard.cutting()));
@@ -190,6 +198,34 @@ impl Body {
 }
 
 impl Body {
+    /// Prepares for the end of a response that its client does not read. Only then a response that
+    /// is complete can end early, and has timers for it: most are sent at once.
+    fn watch_reading(&mut self, blocked_since: Option<Instant>) {
+        let Some(since) = blocked_since else {
+            if let Some(early_end) = &mut self.early_end {
+                early_end.stalled = None;
+            }
+            return;
+        };
+        let (is_complete, call) = (self.is_complete(), self.record.as_ref().map(CallRecord::call));
+        let early_end = self.early_end.get_or_insert_with(|| {
+            let mut early_end = Box::<EarlyEnd>::default();
+            if is_complete {
+                let guard = self.in_flight.as_ref();
+                early_end.cutting = guard.map(|guard| Box::pin(guard.cutting()) as _);
+                let deadline = call.and_then(|call| call.deadline());
+                early_end.deadline = deadline.map(|deadline| Box::pin(sleep_until(deadline)));
+            }
+            early_end
+        });
+        let longest = call.map_or(Duration::ZERO, |call| call.shared().stalled);
+        let is_watched = early_end.stalled.as_ref().is_some_and(|stalled| stalled.since == since);
+        if !longest.is_zero() && !is_watched {
+            let timer = Box::pin(sleep_until(since + longest));
+            early_end.stalled = Some(Stalled { since, timer });
+        }
+    }
+
     fn poll_cause(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
         let Some(early_end) = &mut self.early_end else { return Poll::Pending };
         if let Some(cutting) = &mut early_end.cutting
@@ -200,8 +236,13 @@ impl Body {
             }
             return Poll::Ready(Cause::ShuttingDown);
         }
-        match &mut early_end.deadline {
-            Some(deadline) => deadline.as_mut().poll(cx).map(|()| Cause::DeadlineExceeded),
+        if let Some(deadline) = &mut early_end.deadline
+            && deadline.as_mut().poll(cx).is_ready()
+        {
+            return Poll::Ready(Cause::DeadlineExceeded);
+        }
+        match &mut early_end.stalled {
+            Some(stalled) => stalled.timer.as_mut().poll(cx).map(|()| Cause::NotRead),
             None => Poll::Pending,
         }
     }
@@ -225,14 +266,24 @@ impl ResponseBody for Body {
         Some(&OK_TRAILERS)
     }
 
-    fn poll_early_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HeaderMap> {
-        let trailers = ready!(self.poll_cause(cx)).trailers();
+    fn poll_early_end(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        blocked_since: Option<Instant>,
+    ) -> Poll<HeaderMap> {
+        self.watch_reading(blocked_since);
+        let cause = ready!(self.poll_cause(cx));
+        let trailers = cause.trailers();
         // The handler's stream is dropped now, not when the client reads again.
-        self.frames = Frames::Empty;
+        let frames = mem::take(&mut self.frames);
         self.early_end = None;
         if let Some(record) = &self.record {
             record.call().read_status(&trailers);
+            if blocked_since.is_some() {
+                record.call().shared().unread.count(&cause);
+            }
         }
+        drop(frames);
         Poll::Ready(trailers)
     }
 }
@@ -256,7 +307,7 @@ impl HttpBody for Body {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         if self.early_end.is_some()
-            && let Poll::Ready(trailers) = self.as_mut().poll_early_end(cx)
+            && let Poll::Ready(trailers) = self.as_mut().poll_early_end(cx, None)
         {
             return Poll::Ready(Some(Ok(Frame::trailers(trailers))));
         }
@@ -270,7 +321,7 @@ impl HttpBody for Body {
             Frames::Message { data, .. } => Some(Ok(Frame::data(mem::take(data)))),
             Frames::Stream(frames) => ready!(frames.as_mut().poll_frame(cx)),
             Frames::Received(body) => ready!(Pin::new(body).poll_frame(cx))
-                .map(|frame| frame.map_err(|_| Cause::BrokenRequest.status())),
+                .map(|frame| frame.map_err(|error| cause_of(error).status())),
         };
         match (&self.record, &frame) {
             // Not read from the trailers, because it is known.

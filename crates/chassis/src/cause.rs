@@ -33,6 +33,10 @@ pub(crate) enum Cause {
         /// When a stream will probably end.
         retry_after: Duration,
     },
+    /// The memory budget has no room for the message.
+    NoMemory,
+    /// The client read nothing of the response for `limits.stalled`.
+    NotRead,
     /// The message is larger than the limit, both in bytes.
     MessageTooLarge {
         /// The length in its prefix.
@@ -72,6 +76,10 @@ pub(crate) enum Cause {
 /// When to try again while the server is starting.
 const RETRY_STARTING: Duration = Duration::from_secs(1);
 
+/// When to try again if there is no memory left: calls that hold it end within seconds, or
+/// at their deadlines.
+const RETRY_MEMORY: Duration = Duration::from_secs(1);
+
 impl Cause {
     /// Returns the status that the caller gets. No other code makes a status from a cause.
     ///
@@ -93,6 +101,11 @@ impl Cause {
             Self::TooManyStreams { retry_after } => {
                 overloaded("too many streams are in progress", *retry_after)
             }
+            Self::NoMemory => overloaded("the server has no memory left for it", RETRY_MEMORY),
+            // As the gRPC HTTP/2 protocol maps ENHANCE_YOUR_CALM.
+            Self::NotRead => Status::resource_exhausted(
+                "the client has read nothing of the response for too long",
+            ),
             Self::MessageTooLarge { size, limit } => Status::resource_exhausted(format!(
                 "the message has {size} bytes, and the limit is {limit} bytes"
             )),
@@ -176,6 +189,8 @@ mod tests {
             (Cause::QueueTimeout { retry_after }, Code::ResourceExhausted, Some(1234)),
             (Cause::TooLate { retry_after }, Code::ResourceExhausted, Some(1234)),
             (Cause::TooManyStreams { retry_after }, Code::ResourceExhausted, Some(1234)),
+            (Cause::NoMemory, Code::ResourceExhausted, Some(1000)),
+            (Cause::NotRead, Code::ResourceExhausted, None),
             (Cause::MessageTooLarge { size: 11, limit: 10 }, Code::ResourceExhausted, None),
             (Cause::InflatedTooLarge { compressed: 1, limit: 9 }, Code::ResourceExhausted, None),
             (Cause::NotOneMessage, Code::Unimplemented, None),

@@ -208,8 +208,10 @@ fn one_response<Res: Message>(
     let (metadata, message, extensions) = response.into_parts();
     let encoding = call.response_encoding();
     call.add_message_out();
-    let body = Body::response(frame_one(&message, encoding));
-    with_head(metadata, extensions, encoding, body)
+    match frame_one(&message, encoding, &call) {
+        Ok(framed) => with_head(metadata, extensions, encoding, Body::response(framed)),
+        Err(cause) => cause.response(),
+    }
 }
 
 fn stream_response<S, Res>(response: tonic::Response<S>, call: StdArc<Call>) -> http::Response<Body>

@@ -1,8 +1,27 @@
 //! Which HTTP/2 layer serves the connections.
 
-pub(crate) use ::http2::{Abuse, CallMode, Ended, Held, ResponseBody, Settings};
+use crate::cause::Cause;
+
+pub(crate) use ::http2::{
+    Abuse, Budget, CallMode, Ended, MemoryKind, Reservation, ResponseBody, Settings, Share,
+};
 
 #[cfg(feature = "http2-h2")]
 pub(crate) use ::http2::h2::{Connection, RequestBody};
 #[cfg(not(feature = "http2-h2"))]
 pub(crate) use ::http2::{Connection, RequestBody};
+
+/// Returns the cause for the body of a request that breaks off.
+#[cfg(not(feature = "http2-h2"))]
+pub(crate) fn cause_of(error: ::http2::BodyError) -> Cause {
+    match error {
+        ::http2::BodyError::NoMemory => Cause::NoMemory,
+        _ => Cause::BrokenRequest,
+    }
+}
+
+/// Returns the cause for the body of a request that breaks off.
+#[cfg(feature = "http2-h2")]
+pub(crate) fn cause_of<E>(_: E) -> Cause {
+    Cause::BrokenRequest
+}

@@ -3,7 +3,7 @@
 use std::{sync::Arc, time::Duration};
 
 use crate::{
-    call::{Call, KnownHeaders, Shared},
+    call::{Call, KnownHeaders, Shared, Unread},
     config::{Flag, Layers, Responses, Schema, Settings, load},
     lifecycle::Lifecycle,
     method::{Kind, MethodTable, Origin, ServiceMethods},
@@ -29,7 +29,8 @@ pub(crate) fn methods() -> MethodTable {
 pub(crate) fn shared(message_limit: usize) -> Arc<Shared> {
     let (lifecycle, responses) = (Lifecycle::new(), Responses::Mirror);
     let message_timeout = Duration::from_secs(30);
-    Arc::new(Shared { lifecycle, message_limit, message_timeout, responses })
+    let (stalled, unread) = (Duration::from_secs(30), Unread::default());
+    Arc::new(Shared { lifecycle, message_limit, message_timeout, responses, stalled, unread })
 }
 
 pub(crate) fn call() -> Call {

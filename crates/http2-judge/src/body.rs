@@ -14,6 +14,7 @@ use http::HeaderMap;
 use http_body::{Body, Frame};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use http2::ResponseBody;
+use tokio::time::Instant;
 
 /// An error of a body.
 pub type BoxError = Box<dyn Error + Send + Sync>;
@@ -105,7 +106,11 @@ impl ResponseBody for Outgoing {
         self.is_complete
     }
 
-    fn poll_early_end(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HeaderMap> {
+    fn poll_early_end(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        _: Option<Instant>,
+    ) -> Poll<HeaderMap> {
         match &mut self.early_end {
             Some(end) => end.as_mut().poll(cx),
             None => Poll::Pending,

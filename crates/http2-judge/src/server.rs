@@ -13,7 +13,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use http::{Request, Response};
 use http_body::Body;
 use http_body_util::BodyExt;
-use http2::{CallMode, Ended, Settings};
+use http2::{Budget, CallMode, Ended, Settings, Share};
 use tokio::{
     io::{AsyncRead, AsyncWrite, DuplexStream, duplex},
     task::JoinHandle,
@@ -48,6 +48,7 @@ impl Layer {
         self,
         io: I,
         settings: &Settings,
+        share: &Arc<Share>,
         mut handler: Handler,
         shut_down: BoxFuture<'_, ()>,
         stop: BoxFuture<'_, ()>,
@@ -57,7 +58,7 @@ impl Layer {
     {
         let calls = match self {
             Self::H2 => {
-                return match http2::h2::Connection::handshake(io, settings).await {
+                return match http2::h2::Connection::handshake(io, settings, share).await {
                     Ok(connection) => {
                         connection.serve(&mut handler, settings, [shut_down], stop).await
                     }
@@ -68,7 +69,7 @@ impl Layer {
             Self::Tasks => CallMode::Tasks,
         };
         let settings = Settings { calls, ..settings.clone() };
-        match http2::Connection::handshake(io, &settings).await {
+        match http2::Connection::handshake(io, &settings, share).await {
             Ok(connection) => connection.serve(&mut handler, &settings, [shut_down], stop).await,
             Err(error) => Ended::Failed(error.to_string()),
         }
@@ -128,11 +129,30 @@ pub struct Server {
 }
 
 impl Server {
-    /// Serves `io`.
+    /// Serves `io` without a limit of memory.
     pub fn on<I>(layer: Layer, io: I, settings: Settings, handler: Handler) -> Self
     where
         I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
+        Self::within(&no_limit(), layer, io, settings, handler)
+    }
+
+    /// Serves `io` within a memory budget.
+    ///
+    /// # Panics
+    ///
+    /// Panics if the budget has no room for a connection.
+    pub fn within<I>(
+        budget: &Arc<Budget>,
+        layer: Layer,
+        io: I,
+        settings: Settings,
+        handler: Handler,
+    ) -> Self
+    where
+        I: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
+        let share = Share::open(budget, 0).expect("the budget has room");
         let io = Recorded::new(io);
         let (shut_down, stop) = (CancellationToken::new(), CancellationToken::new());
         let ended = tokio::spawn({
@@ -140,7 +160,7 @@ impl Server {
             async move {
                 let shut_down = shut_down.cancelled_owned().boxed();
                 let stop = stop.cancelled_owned().boxed();
-                layer.serve(io, &settings, handler, shut_down, stop).await
+                layer.serve(io, &settings, &share, handler, shut_down, stop).await
             }
         });
         Self { ended, shut_down, stop }
@@ -163,6 +183,13 @@ pub fn settings() -> Settings {
         keepalive_interval: Duration::ZERO,
         keepalive_timeout: Duration::from_secs(20),
         calls: CallMode::InPlace,
-        held: Arc::default(),
+        max_window: 1024 * 1024,
+        stalled: Duration::ZERO,
+        refuse: |_| None,
     }
+}
+
+/// Returns a memory budget that is never used up.
+pub fn no_limit() -> Arc<Budget> {
+    Budget::new(isize::MAX as usize)
 }

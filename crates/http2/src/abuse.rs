@@ -12,12 +12,14 @@ pub enum Abuse {
     ControlFrames,
     /// It sent a header block that does not end (CVE-2024-27316).
     HeaderBlock,
+    /// It held the most memory when the budget was used up.
+    Memory,
 }
 
 impl Abuse {
     /// Every kind.
-    pub const ALL: [Self; 4] =
-        [Self::Resets, Self::StreamErrors, Self::ControlFrames, Self::HeaderBlock];
+    pub const ALL: [Self; 5] =
+        [Self::Resets, Self::StreamErrors, Self::ControlFrames, Self::HeaderBlock, Self::Memory];
 
     /// Returns the name, as the log and the metrics have it.
     pub fn name(self) -> &'static str {
@@ -26,6 +28,7 @@ impl Abuse {
             Self::StreamErrors => "stream_errors",
             Self::ControlFrames => "control_frames",
             Self::HeaderBlock => "header_block",
+            Self::Memory => "memory",
         }
     }
 }

@@ -5,7 +5,11 @@ use std::{
     task::{Context, Waker},
 };
 
-use crate::{held::Held, response::ResponsePart};
+use crate::{memory::Share, response::ResponsePart};
+
+/// How many bytes of memory a byte of a body takes: a buffer that grows has up to twice the bytes
+/// that are in it.
+pub(crate) const BUFFER_FACTOR: usize = 2;
 
 /// Identifies a stream by its place in the table and its identifier. If the place has another
 /// identifier by now, the stream is gone.
@@ -32,7 +36,7 @@ pub(crate) enum Event {
 #[derive(Debug)]
 pub(crate) struct Inbox {
     state: Mutex<State>,
-    held: Arc<Held>,
+    share: Arc<Share>,
 }
 
 #[derive(Debug, Default)]
@@ -48,8 +52,8 @@ struct State {
 
 impl Inbox {
     /// Returns an empty inbox.
-    pub(crate) fn new(held: Arc<Held>) -> Self {
-        Self { state: Mutex::default(), held }
+    pub(crate) fn new(share: Arc<Share>) -> Self {
+        Self { state: Mutex::default(), share }
     }
 
     fn lock(&self) -> MutexGuard<'_, State> {
@@ -69,7 +73,7 @@ impl Inbox {
 
     /// Gives bytes of the connection's window back.
     pub(crate) fn release(&self, bytes: usize) {
-        self.held.body_read(bytes);
+        self.share.body_read(BUFFER_FACTOR * bytes);
         let mut state = self.lock();
         state.released += bytes;
         let connection = if state.released >= state.batch { state.connection.take() } else { None };

@@ -6,6 +6,7 @@
 //! - `connection`: the state of a connection, and what every frame does to it.
 //! - `call`: a call, which the connection polls itself or which has a task.
 //! - `request` and `response`: from header fields to a request, its body, and the response.
+//! - `memory`: the budget for what peers make the process hold.
 //! - `hpack` and `frame`: the formats.
 
 #![warn(missing_docs)]
@@ -20,10 +21,10 @@ mod frame;
 pub mod fuzzing;
 #[cfg(feature = "h2")]
 pub mod h2;
-mod held;
 mod hpack;
 mod inbox;
 mod linger;
+mod memory;
 mod preface;
 mod reason;
 mod request;
@@ -34,8 +35,8 @@ mod violation;
 pub use abuse::Abuse;
 pub use connection::Connection;
 pub use ended::Ended;
-pub use held::Held;
+pub use memory::{Budget, MemoryKind, NoMemory, Reservation, Share};
 pub use reason::Reason;
 pub use request::{BodyError, RequestBody};
 pub use response::ResponseBody;
-pub use settings::{CallMode, Settings};
+pub use settings::{CallMode, Refuse, Settings};

@@ -1,8 +1,8 @@
 //! The settings of a connection.
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
-use crate::held::Held;
+use http::{Request, Response};
 
 /// The limits of a connection.
 #[derive(Debug, Clone)]
@@ -13,18 +13,29 @@ pub struct Settings {
     pub header_list: u32,
     /// The most fields that a request or its trailers may have. The h2 crate has no such limit.
     pub header_fields: usize,
-    /// The receive window of one stream, and of the connection, in bytes. That of the connection
+    /// The receive window of a new stream, and of the connection, in bytes. That of the connection
     /// has at least 65,535.
     pub window: u32,
+    /// How far a window that is used up grows while the memory budget has room, in bytes. On the
+    /// h2 crate, windows do not grow.
+    pub max_window: u32,
     /// The time without a byte from the peer after which it is sent a PING; zero for never.
     pub keepalive_interval: Duration,
     /// The time for the acknowledgement of a PING.
     pub keepalive_timeout: Duration,
+    /// The longest time in which the peer takes none of the bytes that wait to be written; zero for
+    /// no limit. The h2 crate has none.
+    pub stalled: Duration,
     /// Where calls run. On the h2 crate, each has a task.
     pub calls: CallMode,
-    /// Counts what the connection holds. On the h2 crate nothing is counted.
-    pub held: Arc<Held>,
+    /// Makes the response to a request for which the memory budget has no room. On the h2 crate,
+    /// every request is served.
+    pub refuse: Refuse,
 }
+
+/// Returns the response to a request for which there is no memory, or `None` if it is to be served
+/// nevertheless. The response has no body.
+pub type Refuse = fn(&Request<()>) -> Option<Response<()>>;
 
 /// Where the calls of a connection run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -14,4 +14,4 @@ mod traceparent;
 pub use context::Context;
 pub(crate) use headers::KnownHeaders;
 pub(crate) use peer::Peer;
-pub(crate) use state::{Call, Shared};
+pub(crate) use state::{Call, Shared, Unread};

@@ -2,6 +2,8 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
+use crate::http2::Share;
+
 /// The address of a client, and the name that its certificate proves.
 #[derive(Debug)]
 pub(crate) struct Peer {
@@ -9,12 +11,18 @@ pub(crate) struct Peer {
     /// The address as text, because every call of the connection logs it.
     text: String,
     identity: Option<Arc<str>>,
+    share: Arc<Share>,
 }
 
 impl Peer {
     /// Returns the peer at this address, with the common name of its certificate.
-    pub(crate) fn new(address: SocketAddr, identity: Option<Arc<str>>) -> Self {
-        Self { address, text: address.to_string(), identity }
+    pub(crate) fn new(address: SocketAddr, identity: Option<Arc<str>>, share: Arc<Share>) -> Self {
+        Self { address, text: address.to_string(), identity, share }
+    }
+
+    /// Returns what the connection holds of the memory budget.
+    pub(crate) fn share(&self) -> &Arc<Share> {
+        &self.share
     }
 
     /// Returns the address of the client.

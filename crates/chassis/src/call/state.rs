@@ -22,7 +22,8 @@ use super::{
     headers::KnownHeaders, peer::Peer, request_id::RequestId, timing::OnceDuration, traceparent,
 };
 use crate::{
-    config::Responses, encoding::Encoding, lifecycle::Lifecycle, method::Method, text::cut,
+    cause::Cause, config::Responses, encoding::Encoding, lifecycle::Lifecycle, method::Method,
+    text::cut,
 };
 
 /// What all calls of a server share.
@@ -35,6 +36,34 @@ pub(crate) struct Shared {
     pub(crate) message_timeout: Duration,
     /// When responses are compressed.
     pub(crate) responses: Responses,
+    /// How long a client may read nothing of a response; zero for no limit.
+    pub(crate) stalled: Duration,
+    pub(crate) unread: Unread,
+}
+
+/// How many responses ended because their clients did not read them, by reason.
+#[derive(Debug, Default)]
+pub(crate) struct Unread {
+    deadline: AtomicU64,
+    stalled: AtomicU64,
+    shutdown: AtomicU64,
+}
+
+impl Unread {
+    pub(crate) fn count(&self, cause: &Cause) {
+        let counter = match cause {
+            Cause::DeadlineExceeded => &self.deadline,
+            Cause::NotRead => &self.stalled,
+            _ => &self.shutdown,
+        };
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// Returns the reasons, and how many responses ended for each.
+    pub(crate) fn counts(&self) -> [(&'static str, f64); 3] {
+        [("deadline", &self.deadline), ("stalled", &self.stalled), ("shutdown", &self.shutdown)]
+            .map(|(reason, counter)| (reason, counter.load(Relaxed) as f64))
+    }
 }
 
 /// A call that has begun.

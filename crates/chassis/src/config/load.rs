@@ -86,7 +86,15 @@ pub fn load<S: DeserializeOwned>(
         let value =
             if secrets.contains(&key) { secret::HIDDEN.into() } else { as_json(&sourced.value) };
         let source = sourced.source.clone().unwrap_or_else(|| "default".to_owned());
-        Effective { section, name, value, source }
+        match chassis.limits.memory.derived_from() {
+            Some(from) if key == "limits.memory" => {
+                let value = format!("{}MiB", chassis.limits.memory.get() >> 20).into();
+                let source = format!("{source}: {from}");
+                Effective { section, name, value, source }
+            }
+            _ => Effective { section, name, value, source },
+        }
     });
-    Ok(Loaded { chassis, service, effective: effective.collect() })
+    let effective = effective.collect();
+    Ok(Loaded { chassis, service, effective })
 }

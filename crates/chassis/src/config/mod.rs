@@ -16,6 +16,7 @@ mod effective;
 mod error;
 mod layer;
 mod load;
+mod memory;
 mod opentelemetry;
 mod own;
 mod reader;
@@ -39,6 +40,7 @@ pub use effective::Effective;
 pub use error::{ConfigError, ConfigErrors};
 pub use layer::{Flag, Layers};
 pub use load::{Loaded, load};
+pub use memory::Memory;
 pub use schema::Schema;
 pub use secret::Secret;
 pub use sections::{

@@ -7,6 +7,7 @@ use tracing::level_filters::LevelFilter;
 use super::{
     check::{check_deadline, check_limits, check_tls},
     declare::{Declaration, FlagDeclaration, Section, settings},
+    memory::Memory,
     reader::Reader,
     types::{Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Size},
 };
@@ -57,14 +58,27 @@ settings! {
         max: NonZeroDuration = "5m";
     }
 
-    /// Limits on what one peer or one request can use.
+    /// Limits on what one peer or one request can use, and on all of them together.
     [limits] pub Limits, check check_limits {
+        /// The memory budget: what callers can make the server hold. That is connections,
+        /// header fields, messages as they arrive, in the queue and with handlers, and
+        /// responses that clients have not read. A request that does not fit is refused with
+        /// RESOURCE_EXHAUSTED and a retry hint. If there is none to refuse, the connection
+        /// that holds the most is closed. "auto" is three quarters of what the container's
+        /// limit leaves beside 16MiB, or without a limit half of the machine's memory.
+        memory: Memory = "auto";
         /// The largest request message, both compressed and decompressed.
         message: Size = "4MiB";
         /// Calls at once on one connection (MAX_CONCURRENT_STREAMS of HTTP/2).
         streams: NonZeroU32 = 200;
         /// The largest total size of the headers of one request.
         header_list: Size = "16KiB";
+        /// The most header fields of one request. A request over this limit or over
+        /// `header_list` gets HTTP status 431.
+        header_fields: Permits = 100;
+        /// The longest time in which a client reads nothing of a response. Then the call ends
+        /// with RESOURCE_EXHAUSTED. "0s" is no limit.
+        stalled: Duration = "30s";
         /// Connections at once. Over the limit, a connection is closed as soon as it
         /// is accepted.
         connections: Permits = 10000;

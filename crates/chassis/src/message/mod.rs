@@ -2,11 +2,13 @@
 
 pub(crate) mod compression;
 mod count;
+mod memory;
 mod read;
 mod send;
 mod stream;
 
 pub(crate) use count::CountMessages;
+pub(crate) use memory::MessageMemory;
 pub(crate) use read::{decompressed, read_one};
 pub(crate) use send::{SendMessages, frame_one};
 pub(crate) use stream::CheckedMessages;

@@ -1,26 +1,33 @@
 //! The one message of a unary or server-streaming request.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
+use tonic::{Code, Status};
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length, prefix};
 
-use super::compression;
+use super::{compression, memory::MessageMemory};
 use crate::{
     body::{Body, joined},
     call::Call,
     cause::Cause,
     encoding::Encoding,
+    http2::MemoryKind,
 };
 
-/// Reads the one message of a request. Returns it with its prefix, as it arrived.
+/// Reads the one message of a request. Returns it with its prefix, as it arrived. What it takes is
+/// reserved in `memory`.
 ///
 /// # Errors
 ///
 /// Returns an error if there is not exactly one complete message, or if it has more than
 /// `message_limit` bytes: as its prefix says, before the rest is read.
-pub(crate) async fn read_one(body: &mut Body, call: &Call) -> Result<Bytes, Cause> {
-    let message = read_framed(body, call.shared().message_limit, call).await?;
+pub(crate) async fn read_one(
+    body: &mut Body,
+    call: &Call,
+    memory: &mut MessageMemory,
+) -> Result<Bytes, Cause> {
+    let message = read_framed(body, call.shared().message_limit, call, memory).await?;
     call.add_message_in();
     Ok(message)
 }
@@ -56,17 +63,27 @@ pub(super) fn wrong_flag(flag: u8) -> Cause {
     })
 }
 
-async fn read_framed(body: &mut Body, limit: usize, call: &Call) -> Result<Bytes, Cause> {
+async fn read_framed(
+    body: &mut Body,
+    limit: usize,
+    call: &Call,
+    memory: &mut MessageMemory,
+) -> Result<Bytes, Cause> {
     let mut read = Bytes::new();
     // Most messages end with their last DATA frame, and need not be polled once more.
     while !body.is_end_stream()
         && let Some(frame) = body.frame().await
     {
-        let frame = frame.map_err(|_| Cause::BrokenRequest)?;
+        let frame = frame.map_err(|status| broken(&status))?;
         // A request has no trailers in gRPC.
         let Ok(data) = frame.into_data() else { continue };
         call.add_bytes_in(data.len());
-        read = joined(read, data);
+        read = if read.is_empty() {
+            memory.grow_to(data.len(), MemoryKind::Messages, call)?;
+            data
+        } else {
+            join(read, &data, limit, call, memory)?
+        };
         if let Some(length) = announced_length(&read) {
             if length > limit {
                 return Err(Cause::MessageTooLarge { size: length, limit });
@@ -85,12 +102,45 @@ async fn read_framed(body: &mut Body, limit: usize, call: &Call) -> Result<Bytes
     Ok(read)
 }
 
+/// Returns why the body of a request broke off.
+pub(super) fn broken(status: &Status) -> Cause {
+    match status.code() {
+        Code::ResourceExhausted => Cause::NoMemory,
+        _ => Cause::BrokenRequest,
+    }
+}
+
+/// Returns both parts of a message, one after the other.
+///
+/// A buffer that is too small is replaced by one of twice the size, or of the size of the whole
+/// message, so that what is reserved is what is allocated.
+fn join(
+    read: Bytes,
+    more: &[u8],
+    limit: usize,
+    call: &Call,
+    memory: &mut MessageMemory,
+) -> Result<Bytes, Cause> {
+    let needed = read.len() + more.len();
+    let mut buffer =
+        read.try_into_mut().unwrap_or_else(|shared: Bytes| BytesMut::from(&shared[..]));
+    if buffer.capacity() < needed {
+        let whole = PREFIX + announced_length(&buffer).unwrap_or(limit).min(limit);
+        let capacity = (2 * buffer.len()).min(whole).max(needed);
+        memory.grow_to(capacity, MemoryKind::Messages, call)?;
+        let mut larger = BytesMut::with_capacity(capacity);
+        larger.extend_from_slice(&buffer);
+        buffer = larger;
+    }
+    buffer.extend_from_slice(more);
+    Ok(buffer.freeze())
+}
+
 #[cfg(test)]
 mod tests {
     use futures_util::stream::iter;
     use http_body::Frame;
     use http_body_util::StreamBody;
-    use tonic::Status;
 
     use super::*;
     use crate::testing;
@@ -99,7 +149,8 @@ mod tests {
         let frame = |chunk: &&[u8]| Ok::<_, Status>(Frame::data(Bytes::copy_from_slice(chunk)));
         let body = StreamBody::new(iter(chunks.iter().map(frame).collect::<Vec<_>>()));
         let call = testing::call_with_limit(limit);
-        let message = read_one(&mut Body::stream(body), &call).await?;
+        let mut memory = MessageMemory::default();
+        let message = read_one(&mut Body::stream(body), &call, &mut memory).await?;
         Ok(decompressed(message, None, &call)?.to_vec())
     }
 

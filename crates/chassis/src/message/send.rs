@@ -1,6 +1,7 @@
 //! The messages of a response.
 
 use std::{
+    mem,
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
@@ -14,22 +15,38 @@ use prost::Message;
 use tonic::Status;
 use wire::framing::{COMPRESSED, PREFIX, framed, prefix};
 
-use super::compression;
-use crate::{call::Call, cause::trailers, encoding::Encoding};
+use super::{compression, memory::MessageMemory};
+use crate::{
+    call::Call,
+    cause::{Cause, trailers},
+    encoding::Encoding,
+    http2::MemoryKind,
+};
 
 /// Messages that are ready together are sent together, up to this many bytes.
 const BATCH: usize = 32 * 1024;
 
 /// Returns a message with its prefix, compressed if there is an encoding.
-pub(crate) fn frame_one(message: &impl Message, encoding: Option<Encoding>) -> Bytes {
-    match encoding {
+///
+/// # Errors
+///
+/// Returns [`Cause::NoMemory`] if the memory budget has no room for it.
+pub(crate) fn frame_one(
+    message: &impl Message,
+    encoding: Option<Encoding>,
+    call: &Call,
+) -> Result<Bytes, Cause> {
+    let mut memory = MessageMemory::default();
+    memory.grow_to(PREFIX + message.encoded_len(), MemoryKind::Responses, call)?;
+    let framed = match encoding {
         None => framed(message),
         Some(encoding) => {
             let mut out = BytesMut::new();
             append(message, Some(encoding), &mut out);
             out.freeze()
         }
-    }
+    };
+    Ok(memory.attach_to(framed))
 }
 
 fn append(message: &impl Message, encoding: Option<Encoding>, out: &mut BytesMut) {
@@ -58,6 +75,8 @@ pin_project! {
         encoding: Option<Encoding>,
         call: Arc<Call>,
         buffer: BytesMut,
+        // What the buffer takes.
+        memory: MessageMemory,
         // The status, once the messages have ended and those before it are not sent yet.
         status: Option<Status>,
         ended: bool,
@@ -67,7 +86,8 @@ pin_project! {
 impl<S> SendMessages<S> {
     pub(crate) fn new(messages: S, encoding: Option<Encoding>, call: Arc<Call>) -> Self {
         let buffer = BytesMut::new();
-        Self { messages, encoding, call, buffer, status: None, ended: false }
+        let memory = MessageMemory::default();
+        Self { messages, encoding, call, buffer, memory, status: None, ended: false }
     }
 }
 
@@ -87,6 +107,13 @@ where
         while !*this.ended && this.status.is_none() && this.buffer.len() < BATCH {
             match this.messages.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
+                    let needed = this.buffer.len() + PREFIX + message.encoded_len();
+                    if let Err(cause) =
+                        this.memory.grow_to(needed, MemoryKind::Responses, this.call)
+                    {
+                        *this.status = Some(cause.status());
+                        break;
+                    }
                     append(&message, *this.encoding, this.buffer);
                     this.call.add_message_out();
                 }
@@ -97,7 +124,9 @@ where
             }
         }
         Poll::Ready(if !this.buffer.is_empty() {
-            Some(Ok(Frame::data(this.buffer.split().freeze())))
+            // Taken whole: what is left of its capacity would not be counted.
+            let data = mem::take(this.buffer).freeze();
+            Some(Ok(Frame::data(this.memory.attach_to(data))))
         } else if let Some(status) = this.status.take() {
             *this.ended = true;
             Some(Ok(Frame::trailers(trailers(&status))))

@@ -13,8 +13,12 @@ use http_body::{Body as HttpBody, Frame};
 use tonic::Status;
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length, prefix};
 
-use super::{compression, read::wrong_flag};
-use crate::{body::Body, call::Call, cause::Cause, encoding::Encoding};
+use super::{
+    compression,
+    memory::MessageMemory,
+    read::{broken, wrong_flag},
+};
+use crate::{body::Body, call::Call, cause::Cause, encoding::Encoding, http2::MemoryKind};
 
 /// The frames of a request, whose messages are checked against the limit as they arrive,
 /// and decompressed.
@@ -29,6 +33,10 @@ pub(crate) struct CheckedMessages {
     /// more than one message is decompressed at a time.
     pending: Bytes,
     ready: VecDeque<Bytes>,
+    /// What the message takes that arrives or was read last.
+    memory: MessageMemory,
+    /// How many bytes of it have arrived.
+    arrived: usize,
 }
 
 enum State {
@@ -51,6 +59,8 @@ impl CheckedMessages {
             state: State::Prefix(BytesMut::new()),
             pending: Bytes::new(),
             ready: VecDeque::new(),
+            memory: MessageMemory::default(),
+            arrived: 0,
         }
     }
 
@@ -69,12 +79,22 @@ impl CheckedMessages {
                 }
                 State::Plain(left) => {
                     let part = data.split_to(left.min(data.len()));
+                    self.arrived += part.len();
+                    self.memory.grow_to(self.arrived, MemoryKind::Messages, &self.call)?;
                     let left = left - part.len();
                     self.ready.push_back(part);
                     if left == 0 { State::Prefix(BytesMut::new()) } else { State::Plain(left) }
                 }
                 State::Compressed(length, mut message) => {
                     let missing = (length - message.len()).min(data.len());
+                    let needed = message.len() + missing;
+                    if message.capacity() < needed {
+                        let capacity = (2 * message.len()).min(length).max(needed);
+                        self.memory.grow_to(capacity, MemoryKind::Messages, &self.call)?;
+                        let mut larger = BytesMut::with_capacity(capacity);
+                        larger.extend_from_slice(&message);
+                        message = larger;
+                    }
                     message.extend_from_slice(&data.split_to(missing));
                     if message.len() == length {
                         self.decompress(&message)?;
@@ -96,6 +116,9 @@ impl CheckedMessages {
             return Err(Cause::MessageTooLarge { size: length, limit });
         }
         self.call.add_message_in();
+        // The handler has read the message before.
+        self.memory.clear();
+        self.arrived = 0;
         match read[0] {
             NOT_COMPRESSED => {
                 self.ready.push_back(read.clone());
@@ -154,6 +177,9 @@ impl HttpBody for CheckedMessages {
                         self.call.add_bytes_in(self.pending.len());
                         Ok(())
                     }
+                    Some(Err(status)) if broken(&status) == Cause::NoMemory => {
+                        return self.fail(Cause::NoMemory.status());
+                    }
                     Some(Err(_broken)) => {
                         self.call.set_request_broken();
                         // Not CANCELLED, which tonic's `Streaming` takes for the end of the
@@ -178,6 +204,7 @@ impl CheckedMessages {
         self.body = Body::empty();
         self.pending.clear();
         self.ready.clear();
+        self.memory.clear();
         Poll::Ready(Some(Err(status)))
     }
 }

@@ -15,8 +15,9 @@ use crate::{
     call::Call,
     cause::Cause,
     encoding::Encoding,
+    http2::MemoryKind,
     inbound::BoxInbound,
-    message::{CheckedMessages, compression, decompressed, read_one},
+    message::{CheckedMessages, MessageMemory, compression, decompressed, read_one},
     method::Kind,
     mount,
 };
@@ -61,12 +62,15 @@ where
             let admitted = async {
                 let kind = call.method().kind();
                 let encoding = negotiate(&mut request.request, &call)?;
+                // Held until the response is there.
+                let mut memory = MessageMemory::default();
                 let message = match kind {
-                    Kind::Unary => read_one(request.request.body_mut(), &call).await?,
+                    Kind::Unary => read_one(request.request.body_mut(), &call, &mut memory).await?,
                     // It has no slot yet, and perhaps no deadline.
                     Kind::ServerStreaming => {
                         let at = call.start() + call.shared().message_timeout;
-                        let read = timeout_at(at, read_one(request.request.body_mut(), &call));
+                        let body = request.request.body_mut();
+                        let read = timeout_at(at, read_one(body, &call, &mut memory));
                         // Boxed, so that other calls do not have its timer in their future.
                         let read = Box::pin(read).await;
                         read.map_err(|_late| Cause::DeadlineExceeded)??
@@ -83,6 +87,8 @@ where
                 }
                 // Decompressed here: a call in the queue holds no more than it has sent.
                 if kind.has_one_request() {
+                    // The handler's copy of it takes as much again.
+                    memory.grow_to(2 * message.len(), MemoryKind::Messages, &call)?;
                     request.request.body_mut().set_message(decompressed(message, encoding, &call)?);
                 } else {
                     // Checked and decompressed as they arrive.

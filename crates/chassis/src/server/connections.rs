@@ -17,11 +17,11 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
-use super::{abuses::Abuses, calls::Calls};
+use super::{abuses::Abuses, calls::Calls, memory};
 use crate::{
     call::Peer,
     config,
-    http2::{self, CallMode, Connection, Ended, Held},
+    http2::{self, Budget, CallMode, Connection, Ended, Share},
     lifecycle::{Lifecycle, State},
     tls::Tls,
 };
@@ -30,11 +30,12 @@ use crate::{
 /// sent its first call already.
 const PREFACE_GRACE: Duration = Duration::from_secs(1);
 
-/// The receive window of one stream, and of one connection, in bytes.
-const RECEIVE_WINDOW: u32 = 1024 * 1024;
+/// The receive window of a new stream, and of a new connection, in bytes: the initial size of
+/// HTTP/2.
+const WINDOW: u32 = 65_535;
 
-/// The most header fields of a request. Clients of gRPC send about ten.
-const MAX_HEADER_FIELDS: usize = 100;
+/// How far a receive window grows that is used up, in bytes.
+const MAX_WINDOW: u32 = 1024 * 1024;
 
 const NEVER_POISONED: &str = "nothing panics while it counts";
 
@@ -51,6 +52,7 @@ pub(super) struct Connections {
     /// The state in which connections shut down.
     drain_at: State,
     limit: usize,
+    budget: Arc<Budget>,
     /// One permit for each connection that may be open.
     permits: Arc<Semaphore>,
     /// The task of each connection.
@@ -96,6 +98,7 @@ impl Connections {
         tls: Option<Tls>,
         lifecycle: Lifecycle,
         drain_at: State,
+        budget: Arc<Budget>,
     ) -> Arc<Self> {
         let config::Settings { limits, keepalive, .. } = settings;
         let limit = limits.connections.get();
@@ -105,18 +108,21 @@ impl Connections {
             http2: http2::Settings {
                 streams: limits.streams.get(),
                 header_list: limits.header_list.get(),
-                header_fields: MAX_HEADER_FIELDS,
-                window: RECEIVE_WINDOW,
+                header_fields: limits.header_fields.get(),
+                window: WINDOW,
+                max_window: MAX_WINDOW,
                 keepalive_interval: keepalive.interval,
                 keepalive_timeout: keepalive.timeout.get(),
                 calls: call_mode(),
-                held: Arc::default(),
+                stalled: limits.stalled,
+                refuse: memory::refuse,
             },
             handshake_timeout: limits.handshake.get(),
             max_age: limits.connection_age,
             lifecycle,
             drain_at,
             limit,
+            budget,
             permits: Arc::new(Semaphore::new(limit)),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -149,9 +155,9 @@ impl Connections {
         self.limit - self.permits.available_permits()
     }
 
-    /// Returns what the connections hold for their peers.
-    pub(super) fn held(&self) -> &Held {
-        &self.http2.held
+    /// Returns the budget for what the connections hold for their peers.
+    pub(super) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     pub(super) fn counts(&self) -> ConnectionCounts {
@@ -169,9 +175,15 @@ impl Connections {
             tracing::debug!(%peer, "refused: limits.connections are open");
             return;
         };
+        let memory = if self.tls.is_some() { memory::TLS_CONNECTION } else { memory::CONNECTION };
+        let Ok(share) = Share::open(&self.budget, memory) else {
+            self.count(|counts| counts.refused += 1);
+            tracing::debug!(%peer, "refused: limits.memory is used up");
+            return;
+        };
         let connections = Arc::clone(self);
         self.tasks.spawn(async move {
-            match connections.serve(stream, peer).await {
+            match connections.serve(stream, peer, &share).await {
                 Ended::Closed => connections.count(|counts| counts.closed += 1),
                 Ended::Failed(error) => {
                     tracing::debug!(%peer, error, "a connection failed");
@@ -187,9 +199,9 @@ impl Connections {
         });
     }
 
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Ended {
+    async fn serve(&self, stream: TcpStream, peer: SocketAddr, share: &Arc<Share>) -> Ended {
         let begun = tokio::select! {
-            begun = self.begin(stream) => begun.map_err(|error| error.to_string()),
+            begun = self.begin(stream, share) => begun.map_err(|error| error.to_string()),
             () = sleep(self.handshake_timeout) => Err("no preface in time".to_owned()),
             () = self.draining_for(PREFACE_GRACE) => Err("no preface in the drain".to_owned()),
             () = self.stop.cancelled() => return Ended::Cut,
@@ -198,7 +210,7 @@ impl Connections {
             Ok(begun) => begun,
             Err(problem) => return Ended::Failed(problem),
         };
-        let mut calls = self.calls.for_peer(Peer::new(peer, identity));
+        let mut calls = self.calls.for_peer(Peer::new(peer, identity, Arc::clone(share)));
         let shut_down = [self.draining().boxed(), old_age(self.max_age).boxed()];
         connection.serve(&mut calls, &self.http2, shut_down, self.stopped().boxed()).await
     }
@@ -208,6 +220,7 @@ impl Connections {
     async fn begin(
         &self,
         stream: TcpStream,
+        share: &Arc<Share>,
     ) -> io::Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<str>>)> {
         // Small responses must not wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true)?;
@@ -218,7 +231,7 @@ impl Connections {
                 (Either::Right(stream), identity)
             }
         };
-        Ok((Connection::handshake(stream, &self.http2).await?, identity))
+        Ok((Connection::handshake(stream, &self.http2, share).await?, identity))
     }
 }
 

@@ -7,6 +7,7 @@ mod calls;
 mod connections;
 mod drain;
 mod listener;
+mod memory;
 mod observed;
 mod router;
 
@@ -32,9 +33,10 @@ use tonic::codegen::BoxFuture;
 
 use crate::{
     admin, admission,
-    call::Shared,
+    call::{Shared, Unread},
     config::{ConfigErrors, Settings, Shutdown},
     health::HealthService,
+    http2::Budget,
     in_flight::InFlight,
     lifecycle::{Lifecycle, State},
     method::{MethodTable, Origin, ServiceMethods},
@@ -186,8 +188,10 @@ impl Server {
             message_limit: settings.limits.message.get() as usize,
             message_timeout: settings.deadline.default.get(),
             responses: settings.compression.responses,
+            stalled: settings.limits.stalled,
+            unread: Unread::default(),
         });
-        let record = RecordLayer::new(telemetry.clone(), Arc::new(methods), shared);
+        let record = RecordLayer::new(telemetry.clone(), Arc::new(methods), Arc::clone(&shared));
         let names: Vec<_> = services.iter().map(|service| service.service.to_string()).collect();
         let health = HealthService::new(lifecycle.watch(), names.clone());
         let health_next =
@@ -200,7 +204,7 @@ impl Server {
         }
         let served = Arc::new(OnceLock::new());
         let in_flight = InFlight::default();
-        let bind = |address, setting, router, in_flight, tls, drain_at| {
+        let bind = |address, setting, router, in_flight, tls, drain_at, budget| {
             let _listeners_belong_to_it = calls.enter();
             let (listener, address) = listen(address, setting)?;
             let layers = middleware::layers(
@@ -210,7 +214,8 @@ impl Server {
                 settings.deadline.clone(),
             );
             let calls = Calls::new(layers.service(router));
-            let connections = Connections::new(calls, &settings, tls, lifecycle.clone(), drain_at);
+            let connections =
+                Connections::new(calls, &settings, tls, lifecycle.clone(), drain_at, budget);
             Ok::<_, BindError>(Bound { listener, address, connections })
         };
         let service = bind(
@@ -220,6 +225,7 @@ impl Server {
             in_flight.clone(),
             tls.clone(),
             State::Draining,
+            Budget::new(settings.limits.memory.get()),
         )?;
         // Probes are served until the process ends, without TLS, which the probes of Kubernetes
         // do not speak. The drain does not wait for them.
@@ -229,7 +235,8 @@ impl Server {
             .map(|address| {
                 let router = Router::new(vec![health_next], Arc::new(OnceLock::from(Vec::new())));
                 let (in_flight, drain_at) = (InFlight::default(), State::Stopped);
-                bind(address, "server.health_address", router, in_flight, None, drain_at)
+                let (setting, budget) = ("server.health_address", memory::health_budget());
+                bind(address, setting, router, in_flight, None, drain_at, budget)
             })
             .transpose()?;
         let admin = (settings.metrics.address.zip(telemetry.metrics()))
@@ -241,6 +248,7 @@ impl Server {
             .transpose()?;
         let observed = Observed {
             limits: Arc::clone(&limits),
+            shared,
             connections: Arc::downgrade(&service.connections),
             lifecycle: lifecycle.clone(),
             tls: tls.as_ref().map(Tls::status),

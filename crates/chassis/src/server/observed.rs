@@ -7,6 +7,8 @@ use std::{
 
 use super::connections::Connections;
 use crate::{
+    call::Shared,
+    http2::{Budget, MemoryKind},
     lifecycle::{Lifecycle, State},
     middleware::Limits,
     telemetry::{Families, LogWriter, Metrics},
@@ -17,6 +19,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(super) struct Observed {
     pub(super) limits: Arc<Limits>,
+    pub(super) shared: Arc<Shared>,
     /// Weak, because connections own the metrics, which own this.
     pub(super) connections: Weak<Connections>,
     pub(super) lifecycle: Lifecycle,
@@ -76,14 +79,20 @@ impl Observed {
         families.counters("connections_refused", help, "reason", &refused)?;
         let help = "Connections that were ended for what their peers did, by reason.";
         families.counters("connections_abused", help, "reason", &connections.abuses.counts())?;
-        let held = connections.held();
-        let bytes = [
-            ("heads", held.heads() as f64),
-            ("bodies", held.bodies() as f64),
-            ("responses", held.responses() as f64),
-        ];
-        let help = "Bytes that connections hold for their peers, by kind.";
-        families.gauges("held_bytes", help, "kind", &bytes)
+        self.write_memory(connections.budget(), families)
+    }
+
+    fn write_memory(&self, budget: &Budget, families: &mut Families<'_>) -> fmt::Result {
+        let limit = budget.limit() as f64;
+        families.gauge("memory_limit_bytes", "The memory budget (limits.memory).", limit)?;
+        let held = MemoryKind::ALL.map(|kind| (kind.name(), budget.used_for(kind) as f64));
+        let help = "Bytes of the memory budget in use, by kind.";
+        families.gauges("held_bytes", help, "kind", &held)?;
+        let refused = MemoryKind::ALL.map(|kind| (kind.name(), budget.refused(kind) as f64));
+        let help = "What the memory budget had no room for, by kind.";
+        families.counters("memory_refused", help, "kind", &refused)?;
+        let help = "Responses that ended because their clients did not read them, by reason.";
+        families.counters("responses_unread", help, "reason", &self.shared.unread.counts())
     }
 
     fn write_tls(&self, families: &mut Families<'_>) -> fmt::Result {

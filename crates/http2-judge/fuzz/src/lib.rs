@@ -72,8 +72,9 @@ async fn connection(layer: Layer, steps: &[Step]) {
         keepalive_interval: Duration::from_secs(10),
         ..settings()
     };
-    let held = Arc::clone(&settings.held);
-    let (server, near) = Server::start(layer, settings, handler::handler());
+    let budget = no_limit();
+    let (near, far) = duplex(64 * 1024);
+    let server = Server::within(&budget, layer, far, settings, handler::handler());
     let (mut reader, mut writer) = split(near);
     let (reads, mut is_read) = watch::channel(true);
     let reading = tokio::spawn(async move {
@@ -103,10 +104,11 @@ async fn connection(layer: Layer, steps: &[Step]) {
     }
     let _closed = reads.send(true);
     sleep(SETTLED).await;
-    if held.heads() == 0 {
+    if budget.used_for(MemoryKind::Heads) == 0 {
         // Otherwise the window of the connection becomes smaller and smaller.
-        assert_eq!(held.bodies(), 0, "{layer:?} holds bodies without a stream");
-        assert_eq!(held.responses(), 0, "{layer:?} holds responses without a stream");
+        for kind in [MemoryKind::Bodies, MemoryKind::Responses] {
+            assert_eq!(budget.used_for(kind), 0, "{layer:?} holds {kind:?} without a stream");
+        }
     }
     let _closed = writer.shutdown().await;
     let _ended = server.ended.await;

@@ -179,13 +179,21 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         &["request::header_list::a_request_with_too_many_fields_is_refused"],
     ),
     h2(
-        "nothing is counted (a rule of ours)",
+        "nothing is counted, and no memory is limited (a rule of ours)",
         "",
         &[
             "held::a_reset_of_a_call_that_does_not_read_is_counted_at_once",
             "held::a_reset_and_the_end_of_the_connection_leave_nothing",
             "held::heads_and_bodies_are_counted_until_the_call_is_over",
-            "held::responses_are_counted_until_they_are_sent",
+            "held::a_response_that_waits_for_a_window_is_left_to_its_call",
+            "memory::a_request_for_which_there_is_no_memory_is_refused",
+            "memory::a_request_that_must_be_served_is_served_without_memory",
+            "memory::a_body_for_which_there_is_no_memory_breaks_off_and_other_bodies_go_on",
+            "memory::a_body_of_a_call_that_was_not_called_yet_breaks_off_too",
+            "memory::the_connection_that_holds_the_most_ends_if_there_is_nothing_to_refuse",
+            "memory::a_window_that_is_used_up_grows_while_there_is_memory",
+            "memory::a_peer_that_reads_nothing_is_ended_although_it_sends",
+            "memory::a_budget_is_shared_by_connections_and_empty_after_them",
         ],
     ),
     h2(

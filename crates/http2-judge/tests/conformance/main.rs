@@ -8,6 +8,7 @@ mod goaway;
 mod held;
 mod hpack;
 mod keepalive;
+mod memory;
 mod padding;
 mod ping;
 mod preface;

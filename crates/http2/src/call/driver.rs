@@ -10,6 +10,7 @@ use std::{
 use bytes::Bytes;
 use http::Response;
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
 use crate::response::{ResponseBody, ResponseSink};
 
@@ -46,7 +47,7 @@ where
             return Poll::Ready(());
         }
         let is_complete = body.is_complete();
-        let response = Responding { body, is_complete, waiting: Bytes::new() };
+        let response = Responding { body, is_complete, waiting: Bytes::new(), blocked_since: None };
         self.set(Self::Responding { response });
         match self.project() {
             DriverProjection::Responding { response } => response.poll(cx, sink),
@@ -63,6 +64,8 @@ pin_project! {
         is_complete: bool,
         // Data that waits until there is room for it.
         waiting: Bytes,
+        // When the peer took the last byte, if it has to take one for the response to go on.
+        blocked_since: Option<Instant>,
     }
 }
 
@@ -73,15 +76,15 @@ impl<B: ResponseBody> Responding<B> {
             while !this.waiting.is_empty() {
                 let room = sink.room();
                 if room == 0 {
-                    let trailers = ready!(this.body.as_mut().poll_early_end(cx));
+                    let since = *this.blocked_since.get_or_insert_with(Instant::now);
+                    let trailers = ready!(this.body.as_mut().poll_early_end(cx, Some(since)));
                     sink.end_early(trailers);
                     return Poll::Ready(());
                 }
-                // All of a complete body, because its call has ended. Of a stream no more than
-                // there is room for, so that its trailers are never behind data that the peer
-                // does not read.
-                let most = if *this.is_complete { usize::MAX } else { room };
-                sink.data(this.waiting.split_to(most.min(this.waiting.len())));
+                // No more than there is room for, so that trailers are never behind data that the
+                // peer does not read, and the call knows what its peer has got.
+                *this.blocked_since = None;
+                sink.data(this.waiting.split_to(room.min(this.waiting.len())));
             }
             if *this.is_complete
                 && let Some(trailers) = this.body.as_mut().take_shared_trailers()
@@ -92,7 +95,7 @@ impl<B: ResponseBody> Responding<B> {
             // First, because trailers of the body would wait behind data that the peer may never
             // read.
             if !*this.is_complete
-                && let Poll::Ready(trailers) = this.body.as_mut().poll_early_end(cx)
+                && let Poll::Ready(trailers) = this.body.as_mut().poll_early_end(cx, None)
             {
                 sink.end_early(trailers);
                 return Poll::Ready(());

@@ -18,11 +18,11 @@ use super::{
 use crate::{
     ended::Ended,
     frame::{INITIAL_WINDOW, PeerSettings, put_settings, put_window_update},
-    held::{Held, HeldNow},
     hpack::{Decoder, Encoder},
     inbox::{Inbox, StreamRef},
+    memory::{HeldNow, Share},
     request::HeadLimits,
-    settings::Settings,
+    settings::{Refuse, Settings},
 };
 
 /// The payload of the PING whose acknowledgement says that the peer knows of the shutdown.
@@ -33,8 +33,10 @@ pub(super) const SHUTDOWN_PING: [u8; 8] = *b"shutdown";
 pub(super) struct Core {
     pub(super) max_streams: usize,
     pub(super) head_limits: HeadLimits,
-    /// The receive window of a stream.
+    /// The receive window of a new stream.
     pub(super) window: u32,
+    /// How far windows grow.
+    pub(super) max_window: u32,
     /// The one that the peer knows of.
     pub(super) known_window: u32,
     pub(super) life: Life,
@@ -64,12 +66,15 @@ pub(super) struct Core {
     /// The keys of calls that waited for room, and have some.
     pub(super) resumed: Vec<usize>,
 
-    /// The sizes of the heads of all streams.
-    pub(super) head_bytes: usize,
+    /// The memory of the heads and calls of all streams.
+    pub(super) call_memory: usize,
     /// The data of all streams that waits for windows.
     pub(super) pending_bytes: usize,
-    pub(super) held: Arc<Held>,
+    pub(super) refuse: Refuse,
+    pub(super) share: Arc<Share>,
     pub(super) held_before: HeldNow,
+    /// What the connection holds more than `held_before`, as far as it could be refused.
+    pub(super) not_counted: usize,
 
     // What this side sends.
     pub(super) output: Output,
@@ -78,11 +83,13 @@ pub(super) struct Core {
     pub(super) peer: PeerSettings,
     /// Streams that have something to send, in their order.
     pub(super) queue: VecDeque<StreamRef>,
+    /// Streams whose calls wait until the connection has room.
+    pub(super) blocked: VecDeque<StreamRef>,
 }
 
 impl Core {
     /// Returns the state of a new connection, whose first output is SETTINGS.
-    pub(super) fn new(settings: &Settings) -> Self {
+    pub(super) fn new(settings: &Settings, share: &Arc<Share>) -> Self {
         /// Identifiers of settings (RFC 9113, section 6.5.2).
         const MAX_CONCURRENT_STREAMS: u16 = 3;
         const INITIAL_WINDOW_SIZE: u16 = 4;
@@ -112,6 +119,7 @@ impl Core {
                 fields: settings.header_fields,
             },
             window,
+            max_window: settings.max_window,
             known_window: INITIAL_WINDOW,
             life: Life::Open,
             ended: None,
@@ -126,41 +134,28 @@ impl Core {
             allowances: Allowances::new(settings.streams),
             streams: Streams::default(),
             closed: ClosedStreams::default(),
-            inbox: Arc::new(Inbox::new(Arc::clone(&settings.held))),
+            inbox: Arc::new(Inbox::new(Arc::clone(share))),
             arrived: Vec::new(),
             cancelled: Vec::new(),
             resumed: Vec::new(),
-            head_bytes: 0,
+            call_memory: 0,
             pending_bytes: 0,
-            held: Arc::clone(&settings.held),
+            refuse: settings.refuse,
+            share: Arc::clone(share),
             held_before: HeldNow::default(),
+            not_counted: 0,
             output,
             encoder: Encoder::new(),
             send_window: SendWindow::new(INITIAL_WINDOW),
             peer: PeerSettings::default(),
             queue: VecDeque::new(),
+            blocked: VecDeque::new(),
         }
     }
 
     /// Returns the receive window of a new stream.
     pub(super) fn stream_window(&self) -> ReceiveWindow {
         ReceiveWindow::new(self.known_window, self.window)
-    }
-
-    /// Counts what the connection holds now.
-    ///
-    /// `partial` bytes of a frame have arrived.
-    pub(super) fn count_held(&mut self, partial: usize) {
-        let block = self.header_block.as_ref().map_or(0, Fragments::len);
-        let now = HeldNow {
-            heads: (self.head_bytes + block + partial) as isize,
-            bodies: self.receive_window.occupied() as isize,
-            responses: (self.pending_bytes + self.output.len()) as isize,
-        };
-        if now != self.held_before {
-            self.held.replace(self.held_before, now);
-            self.held_before = now;
-        }
     }
 
     /// Frees memory that a connection without streams does not need.
@@ -171,18 +166,19 @@ impl Core {
         self.arrived.shrink_to(KEPT);
         self.queue.clear();
         self.queue.shrink_to(KEPT);
+        self.blocked = VecDeque::new();
     }
 
     /// Adds a stream.
     pub(super) fn insert(&mut self, stream: Stream) -> StreamRef {
-        self.head_bytes += stream.head_size;
+        self.call_memory += stream.memory;
         self.streams.insert(stream)
     }
 
     /// Removes a stream.
     pub(super) fn remove(&mut self, key: usize) {
         if let Some(stream) = self.streams.get(key) {
-            self.head_bytes -= stream.head_size;
+            self.call_memory -= stream.memory;
             self.pending_bytes -= stream.send.pending_length;
             self.streams.remove(key);
         }

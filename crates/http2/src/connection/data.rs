@@ -8,7 +8,10 @@ use super::{
 };
 use crate::{
     frame::{Head, flag, put_window_update, strip_padding},
+    inbox::BUFFER_FACTOR,
+    memory::MemoryKind,
     reason::Reason,
+    request::BodyError,
     violation::Violation,
 };
 
@@ -45,9 +48,7 @@ impl Core {
         let Some(key) = self.streams.find(id) else {
             return self.closed_stream(id).map(|()| 0);
         };
-        let Some(Stream { receive, is_response_sent, .. }) = self.streams.get_mut(key) else {
-            return Ok(0);
-        };
+        let Some(Stream { receive, .. }) = self.streams.get_mut(key) else { return Ok(0) };
         if receive.is_ended {
             return Err(Violation::Stream(Reason::STREAM_CLOSED));
         }
@@ -55,12 +56,22 @@ impl Core {
             return Err(Violation::Stream(Reason::FLOW_CONTROL_ERROR));
         }
         receive.window.release(length - content.len());
-        if let Some(increment) = receive.window.update() {
+        // Padding alone is no reason to grow.
+        if let Some(increment) = receive.window.update(0) {
             self.output.put(|out| put_window_update(out, id, increment));
         }
         if receive.count_content(content.len()).is_none() || (is_end && !receive.is_whole()) {
             return Err(Violation::malformed());
         }
+        if !matches!(receive.body, Arriving::Gone | Arriving::Refused)
+            && !self.take_room(MemoryKind::Bodies, BUFFER_FACTOR * content.len())
+        {
+            self.refuse_body(key, is_end);
+            return Ok(0);
+        }
+        let Some(Stream { receive, is_response_sent, .. }) = self.streams.get_mut(key) else {
+            return Ok(0);
+        };
         let discarded = match &mut receive.body {
             Arriving::Buffered { data, .. } => {
                 if data.is_empty() {
@@ -72,7 +83,7 @@ impl Core {
                 0
             }
             Arriving::Handed(inbound) => inbound.push(content),
-            Arriving::Gone => content.len(),
+            Arriving::Gone | Arriving::Refused => content.len(),
         };
         if is_end {
             receive.end(None);
@@ -81,5 +92,23 @@ impl Core {
             }
         }
         Ok(content.len() - discarded)
+    }
+
+    /// Gives the body of a request up, because there is no memory for it. Its call learns of it.
+    fn refuse_body(&mut self, key: usize, is_end: bool) {
+        let Some(Stream { receive, is_response_sent, .. }) = self.streams.get_mut(key) else {
+            return;
+        };
+        let is_called = matches!(receive.body, Arriving::Handed(_));
+        let released = receive.break_off(BodyError::NoMemory);
+        if !is_called {
+            receive.body = Arriving::Refused;
+        }
+        receive.is_ended = is_end;
+        let is_over = is_end && *is_response_sent;
+        self.receive_window.release(released);
+        if is_over {
+            self.remove(key);
+        }
     }
 }

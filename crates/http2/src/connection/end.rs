@@ -9,8 +9,8 @@ use crate::{
     abuse::Abuse,
     ended::Ended,
     frame::{MAX_STREAM, put_goaway, put_ping, put_reset},
-    held::HeldNow,
     inbox::StreamRef,
+    memory::HeldNow,
     reason::Reason,
     request::BodyError,
     violation::Violation,
@@ -137,6 +137,7 @@ impl Drop for Core {
     fn drop(&mut self) {
         // Bodies may be read by other tasks.
         self.close();
-        self.held.replace(self.held_before, HeldNow::default());
+        // Nothing grows, so that nothing has to end for it.
+        let _ = self.share.replace(self.held_before, HeldNow::default());
     }
 }

@@ -8,13 +8,14 @@ use super::{
     core::Core,
     fragments::Fragments,
     life::Failure,
-    limits::MAX_BLOCK_EXCESS,
+    limits::{CALL_MEMORY, MAX_BLOCK_EXCESS},
     stream::{Arriving, Receive, Send, Stream},
     window::SendWindow,
 };
 use crate::{
     abuse::Abuse,
     ended::Ended,
+    memory::MemoryKind,
     reason::Reason,
     request::{HeadBuilder, Refusal, RequestHead, TrailersBuilder},
     violation::Violation,
@@ -112,18 +113,27 @@ impl Core {
         }
         let send = Send::new(SendWindow::new(self.peer.initial_window));
         let is_head = head.as_ref().is_some_and(|head| head.request.method() == Method::HEAD);
-        let head_size = head.as_ref().map_or(0, |head| head.size);
+        let head = head.ok_or_else(too_large).and_then(|head| self.admit(head));
+        let memory = head.as_ref().map_or(0, |head| CALL_MEMORY + head.memory);
         let stream =
-            self.insert(Stream { id, is_response_sent: false, is_head, head_size, receive, send });
+            self.insert(Stream { id, is_response_sent: false, is_head, memory, receive, send });
         match head {
-            Some(head) => self.arrived.push((stream, head.request)),
-            None => {
-                let mut refusal = Response::new(());
-                *refusal.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+            Ok(head) => self.arrived.push((stream, head.request)),
+            Err(refusal) => {
                 self.respond(stream.key, &refusal, true);
             }
         }
         Ok(())
+    }
+
+    /// Takes room for a request, or returns its refusal.
+    fn admit(&mut self, head: RequestHead) -> Result<RequestHead, Response<()>> {
+        if !self.take_room(MemoryKind::Heads, CALL_MEMORY + head.memory)
+            && let Some(refusal) = (self.refuse)(&head.request)
+        {
+            return Err(refusal);
+        }
+        Ok(head)
     }
 
     /// Returns the head that a block has.
@@ -187,6 +197,13 @@ impl Core {
     }
 }
 
+/// Returns the response to a request whose head is larger than the limits.
+fn too_large() -> Response<()> {
+    let mut refusal = Response::new(());
+    *refusal.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+    refusal
+}
+
 impl Receive {
     /// Ends the body.
     pub(super) fn end(&mut self, trailers: Option<HeaderMap>) {
@@ -195,7 +212,7 @@ impl Receive {
         match &mut self.body {
             Arriving::Buffered { trailers, .. } => *trailers = boxed,
             Arriving::Handed(inbound) => inbound.end(Ok(boxed)),
-            Arriving::Gone => {}
+            Arriving::Gone | Arriving::Refused => {}
         }
     }
 }

@@ -2,24 +2,26 @@
 
 use std::sync::Arc;
 
+use bytes::BytesMut;
 use http::Request;
 
 use super::{
     core::Core,
+    limits::MAX_SMALL_BODY,
     stream::{Arriving, Stream},
     window::reader_batch,
 };
 use crate::{
     frame::put_window_update,
-    inbox::StreamRef,
-    request::{Inbound, RequestBody},
+    inbox::{BUFFER_FACTOR, StreamRef},
+    request::{BodyError, Inbound, RequestBody},
 };
 
 impl Core {
     /// Takes bytes of bodies that were read, and that are not counted as held any more.
     pub(super) fn take_released(&mut self, bytes: usize) {
         self.receive_window.release(bytes);
-        self.held_before.bodies -= bytes as isize;
+        self.held_before.bodies -= (BUFFER_FACTOR * bytes) as isize;
     }
 
     /// Changes the windows of the streams: the peer has acknowledged the first SETTINGS (RFC 9113,
@@ -45,13 +47,17 @@ impl Core {
         head: Request<()>,
     ) -> Option<Request<RequestBody>> {
         let receive = &mut self.streams.at(stream)?.receive;
-        let Arriving::Buffered { data, trailers } =
-            std::mem::replace(&mut receive.body, Arriving::Gone)
-        else {
-            return None;
+        let (data, trailers) = match std::mem::replace(&mut receive.body, Arriving::Gone) {
+            Arriving::Buffered { data, trailers } => (data, trailers),
+            Arriving::Refused => {
+                let inbox = Arc::clone(&self.inbox);
+                let inbound = Inbound::new(inbox, stream, usize::MAX, BytesMut::new());
+                inbound.end(Err(BodyError::NoMemory));
+                return Some(head.map(|()| RequestBody::arriving(Arc::new(inbound))));
+            }
+            Arriving::Handed(_) | Arriving::Gone => return None,
         };
-        // Small enough that those of all streams together are no more than the window.
-        let is_small = data.len() <= self.window as usize / self.max_streams.max(1);
+        let is_small = data.len() <= MAX_SMALL_BODY;
         let body = if receive.is_ended && is_small {
             self.receive_window.release(data.len());
             RequestBody::whole(data.freeze(), trailers)
@@ -70,19 +76,28 @@ impl Core {
 
     /// Gives the windows back for bytes that were read.
     pub(super) fn read(&mut self, stream: StreamRef, bytes: usize) {
+        let growth = self.window_growth();
         if let Some(Stream { receive, .. }) = self.streams.at(stream)
             && !receive.is_ended
         {
             receive.window.release(bytes);
-            if let Some(increment) = receive.window.update() {
+            if let Some(increment) = receive.window.update(growth) {
                 self.output.put(|out| put_window_update(out, stream.id, increment));
             }
         }
     }
 
+    /// Returns up to which size windows may grow now.
+    pub(super) fn window_growth(&self) -> u32 {
+        if self.share.budget().has_plenty(self.not_counted) { self.max_window } else { 0 }
+    }
+
     /// Gives the connection's window back, once it is worth a frame.
     pub(super) fn update_receive_window(&mut self) {
-        if let Some(increment) = self.receive_window.update() {
+        if self.receive_window.until_update() > 0 {
+            return;
+        }
+        if let Some(increment) = self.receive_window.update(self.window_growth()) {
             self.output.put(|out| put_window_update(out, 0, increment));
         }
     }

@@ -19,6 +19,11 @@ pub(super) struct RepeatedHead {
 }
 
 impl RepeatedHead {
+    /// Returns the memory that it takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.block.capacity() + self.head.as_ref().map_or(0, |head| head.memory)
+    }
+
     fn is(&self, block: &[u8], version: u64) -> bool {
         self.version == version && self.block == block
     }

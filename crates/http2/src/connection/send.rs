@@ -7,7 +7,7 @@ use http::{HeaderMap, Response, StatusCode};
 
 use super::{
     core::Core,
-    limits::MAX_DATA_OUTPUT,
+    limits::{MAX_DATA_OUTPUT, MIN_PART},
     stream::{End, Stream},
 };
 use crate::{
@@ -54,16 +54,62 @@ impl Core {
 
     /// Returns how many bytes of a response are taken now.
     pub(super) fn room(&mut self, key: usize) -> usize {
-        let Some(Stream { send, .. }) = self.streams.get_mut(key) else { return 0 };
-        let room = send.room();
-        send.wants_room |= room == 0;
+        let of_connection = self.connection_room();
+        let Some(Stream { id, send, .. }) = self.streams.get_mut(key) else { return 0 };
+        let of_stream = send.room();
+        let room = of_stream.min(of_connection).min(send.quota);
+        if room == 0 {
+            send.wants_room = true;
+            if of_stream > 0 && !std::mem::replace(&mut send.is_blocked, true) {
+                self.blocked.push_back(StreamRef { key, id: *id });
+            }
+        }
         room
     }
 
+    /// Returns how many bytes more can wait to be sent, for all streams together: what the
+    /// connection's window lets out, or nothing while the transport is blocked.
+    fn connection_room(&self) -> usize {
+        if self.output.len() >= MAX_DATA_OUTPUT {
+            return 0;
+        }
+        self.send_window.available().saturating_sub(self.pending_bytes)
+    }
+
+    /// Returns whether calls that have waited for the connection can go on.
+    pub(super) fn can_resume(&self) -> bool {
+        !self.blocked.is_empty() && self.connection_room() > 0
+    }
+
+    /// Lets calls go on that have waited for the connection, if it has room.
+    pub(super) fn resume_blocked(&mut self) {
+        if !self.can_resume() {
+            return;
+        }
+        let mut left = self.connection_room();
+        // A fair part for each, and no less than a frame.
+        let quota = (left / self.blocked.len()).max(MAX_PAYLOAD);
+        while left > 0
+            && let Some(stream) = self.blocked.pop_front()
+        {
+            let Some(Stream { send, .. }) = self.streams.at(stream) else { continue };
+            left = left.saturating_sub(quota.min(send.room()));
+            send.is_blocked = false;
+            send.quota = quota;
+            if send.take_wanted_room() {
+                self.resumed.push(stream.key);
+            }
+        }
+    }
+
     /// Returns how many bytes of a response may have been taken in all before there is no room.
+    ///
+    /// A task that is told so does not ask again, so that each gets a part of the connection's
+    /// room.
     pub(super) fn limit(&mut self, key: usize) -> usize {
         let room = self.room(key);
-        self.streams.get(key).map_or(0, |stream| stream.send.taken + room)
+        let part = (self.connection_room() / self.streams.len().max(1)).max(MIN_PART);
+        self.streams.get(key).map_or(0, |stream| stream.send.taken + room.min(part))
     }
 
     /// Takes data of a response.

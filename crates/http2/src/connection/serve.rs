@@ -1,6 +1,6 @@
 //! A connection, from its preface to its end.
 
-use std::{convert::Infallible, fmt, future::poll_fn, io, task::Poll};
+use std::{convert::Infallible, fmt, future::poll_fn, io, sync::Arc, task::Poll};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use http::{Request, Response};
@@ -10,9 +10,10 @@ use tokio::{
 };
 use tower::Service;
 
-use super::{core::Core, keepalive::Keepalive, session::Session};
+use super::{core::Core, keepalive::Keepalive, session::Session, stall::Stall};
 use crate::{
-    ended::Ended, preface, request::RequestBody, response::ResponseBody, settings::Settings,
+    ended::Ended, memory::Share, preface, request::RequestBody, response::ResponseBody,
+    settings::Settings,
 };
 
 /// A connection that has begun HTTP/2.
@@ -31,17 +32,19 @@ impl<I> fmt::Debug for Connection<I> {
 enum Event {
     ShutDown,
     Stop,
+    /// The connection holds the most memory, and there is none left.
+    NoMemory,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
-    /// Reads the preface.
+    /// Reads the preface. What the connection holds is counted in `share`.
     ///
     /// # Errors
     ///
     /// Returns an error if the peer does not speak HTTP/2, or goes away.
-    pub async fn handshake(mut io: I, settings: &Settings) -> io::Result<Self> {
+    pub async fn handshake(mut io: I, settings: &Settings, share: &Arc<Share>) -> io::Result<Self> {
         preface::read(&mut io).await?;
-        Ok(Self { io, core: Box::new(Core::new(settings)) })
+        Ok(Self { io, core: Box::new(Core::new(settings, share)) })
     }
 
     /// Serves the streams until the connection ends.
@@ -68,15 +71,19 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
             .map(|shut_down| shut_down.map(|()| Event::ShutDown).boxed())
             .collect();
         events.push(stop.map(|()| Event::Stop).boxed());
+        let share = Arc::clone(&self.core.share);
+        events.push(async move { share.ending().await }.map(|()| Event::NoMemory).boxed());
         let keepalive = Keepalive::new(settings.keepalive_interval, settings.keepalive_timeout);
+        let stall = Stall::new(settings.stalled);
         let (io, core) = (&mut self.io, &mut *self.core);
-        let mut session = Session::new(io, core, service, settings.calls, keepalive);
+        let mut session = Session::new(io, core, service, settings.calls, keepalive, stall);
         // Without tokio's budget, which many calls would share: there is a limit of its own.
         unconstrained(poll_fn(|cx| {
             while let Poll::Ready(Some(event)) = events.poll_next_unpin(cx) {
                 match event {
                     Event::ShutDown => session.core.shut_down(),
                     Event::Stop => return Poll::Ready(Ended::Cut),
+                    Event::NoMemory => session.core.end_for_memory(),
                 }
             }
             session.poll(cx)

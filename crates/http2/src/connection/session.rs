@@ -26,6 +26,7 @@ use super::{
     },
     scratch,
     sink::CoreSink,
+    stall::Stall,
 };
 use crate::{
     ended::Ended,
@@ -43,6 +44,7 @@ pub(super) struct Session<'a, I, S, F, B> {
     service: &'a mut S,
     calls: Calls<F, B>,
     keepalive: Option<Keepalive>,
+    stall: Stall,
     /// The start of a frame that has not arrived in full.
     pub(super) partial: Vec<u8>,
     /// How many bytes that frame has.
@@ -66,6 +68,7 @@ where
         service: &'a mut S,
         mode: CallMode,
         keepalive: Option<Keepalive>,
+        stall: Stall,
     ) -> Self {
         let calls = Calls::new(mode, core);
         Self {
@@ -74,6 +77,7 @@ where
             service,
             calls,
             keepalive,
+            stall,
             partial: Vec::new(),
             needed: 0,
             events: Vec::new(),
@@ -86,7 +90,11 @@ where
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         self.core.output.take_scratch();
         let polled = self.poll_turns(cx);
-        self.core.count_held(self.partial.len());
+        let is_over = self.core.count_held(self.partial.len()).is_err();
+        if is_over && polled.is_pending() {
+            self.core.end_for_memory();
+            cx.waker().wake_by_ref();
+        }
         self.core.output.return_scratch();
         polled
     }
@@ -102,7 +110,9 @@ where
                 return Poll::Ready(self.lost(&error));
             }
             self.drop_cancelled();
-            calls += self.start_arrived() + self.take_events() + self.resume();
+            calls += self.start_arrived() + self.take_events();
+            self.core.resume_blocked();
+            calls += self.resume();
             self.poll_keepalive(cx);
             self.core.update_receive_window();
             self.core.pump();
@@ -113,12 +123,17 @@ where
             if let Poll::Ready(Err(error)) = flushed {
                 return Poll::Ready(self.lost(&error));
             }
+            let left = self.core.output.len();
+            if self.stall.poll(cx, left, left < waiting).is_ready() {
+                let problem = "the peer took nothing of what waited to be written";
+                return Poll::Ready(Ended::Failed(problem.to_owned()));
+            }
             let is_freed = waiting >= MAX_DATA_OUTPUT && self.core.output.len() < MAX_DATA_OUTPUT;
             self.close_if_done();
             if matches!(self.core.life, Life::Closing) {
                 continue;
             }
-            let is_done = !is_freed && self.core.resumed.is_empty();
+            let is_done = !is_freed && self.core.resumed.is_empty() && !self.core.can_resume();
             self.drop_cancelled();
             if is_done && !self.core.inbox.register(cx, self.core.receive_window.until_update()) {
                 if self.core.streams.is_empty() {

@@ -9,7 +9,10 @@ use super::{
     limits::MAX_PENDING,
     window::{ReceiveWindow, SendWindow},
 };
-use crate::request::{BodyError, Inbound};
+use crate::{
+    frame::MAX_PAYLOAD,
+    request::{BodyError, Inbound},
+};
 
 /// A stream whose response is not complete.
 #[derive(Debug)]
@@ -19,8 +22,8 @@ pub(super) struct Stream {
     pub(super) is_response_sent: bool,
     /// Whether the request's method is HEAD: then the response has no body.
     pub(super) is_head: bool,
-    /// The size of the request's head in bytes, while the call holds it.
-    pub(super) head_size: usize,
+    /// The memory that the head of the request and the state of the call take, in bytes.
+    pub(super) memory: usize,
     pub(super) receive: Receive,
     pub(super) send: Send,
 }
@@ -45,6 +48,8 @@ pub(super) enum Arriving {
     Handed(Arc<Inbound>),
     /// The handler has all of it, or there is none.
     Gone,
+    /// The service has not been called yet, and there was no memory for it.
+    Refused,
 }
 
 impl Receive {
@@ -76,7 +81,7 @@ impl Receive {
                 // Its reader gives them back.
                 0
             }
-            Arriving::Gone => 0,
+            Arriving::Gone | Arriving::Refused => 0,
         }
     }
 }
@@ -99,6 +104,11 @@ pub(super) struct Send {
     pub(super) is_queued: bool,
     /// Whether the call waits for room.
     pub(super) wants_room: bool,
+    /// Whether the stream is in the queue of those that wait until the connection has room.
+    pub(super) is_blocked: bool,
+    /// How many bytes more the stream may take before others that wait for the connection have
+    /// their turn.
+    pub(super) quota: usize,
 }
 
 /// How a response ends, after the data that waits.
@@ -121,6 +131,8 @@ impl Send {
             end: End::NotYet,
             is_queued: false,
             wants_room: false,
+            is_blocked: false,
+            quota: MAX_PAYLOAD,
         }
     }
 
@@ -139,6 +151,7 @@ impl Send {
     pub(super) fn push(&mut self, data: Bytes) {
         self.pending_length += data.len();
         self.taken += data.len();
+        self.quota = self.quota.saturating_sub(data.len());
         if self.next.is_empty() {
             self.next = data;
         } else if !data.is_empty() {

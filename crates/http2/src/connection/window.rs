@@ -44,8 +44,7 @@ pub(super) struct ReceiveWindow {
 impl ReceiveWindow {
     /// Returns a window of `available` bytes, which is to have `size` bytes.
     pub(super) fn new(available: u32, size: u32) -> Self {
-        let batch = (size as usize / 2).max(1);
-        Self { size, available: available.into(), released: 0, batch }
+        Self { size, available: available.into(), released: 0, batch: batch(size) }
     }
 
     /// Takes bytes that have arrived. Returns `None` if the peer was not allowed to send them.
@@ -71,12 +70,16 @@ impl ReceiveWindow {
         self.batch.saturating_sub(self.released)
     }
 
-    /// Returns by how much the window is to grow now, and lets it grow.
-    pub(super) fn update(&mut self) -> Option<u32> {
+    /// Returns by how much the window is to grow now, and lets it grow: by what was read, and to
+    /// twice its size if that is no more than `most`, because it was used up.
+    pub(super) fn update(&mut self, most: u32) -> Option<u32> {
         if self.released < self.batch {
             return None;
         }
-        let increment = std::mem::take(&mut self.released);
+        let growth = most.saturating_sub(self.size).min(self.size);
+        self.size += growth;
+        self.batch = batch(self.size);
+        let increment = std::mem::take(&mut self.released) + growth as usize;
         self.available += increment as i64;
         u32::try_from(increment).ok()
     }
@@ -85,6 +88,11 @@ impl ReceiveWindow {
     pub(super) fn add(&mut self, change: i64) {
         self.available += change;
     }
+}
+
+/// Returns how many bytes are given back at a time.
+fn batch(size: u32) -> usize {
+    (size as usize / 2).max(1)
 }
 
 /// Returns how many bytes the reader of a body gives back at a time: a quarter of the window, so

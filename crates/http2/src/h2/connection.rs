@@ -14,7 +14,7 @@ use wire::{
 };
 
 use super::{stream::Stream, transport::Transport};
-use crate::{ended::Ended, preface, response::ResponseBody, settings::Settings};
+use crate::{ended::Ended, memory::Share, preface, response::ResponseBody, settings::Settings};
 
 /// Resets of streams that were not accepted yet, after which a connection is closed
 /// (CVE-2023-44487).
@@ -42,12 +42,16 @@ enum Event {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
-    /// Reads the preface and exchanges SETTINGS.
+    /// Reads the preface and exchanges SETTINGS. Nothing is counted in the share.
     ///
     /// # Errors
     ///
     /// Returns an error if the peer does not speak HTTP/2, or goes away.
-    pub async fn handshake(mut io: I, settings: &Settings) -> io::Result<Self> {
+    pub async fn handshake(
+        mut io: I,
+        settings: &Settings,
+        _share: &Arc<Share>,
+    ) -> io::Result<Self> {
         let activity = Arc::new(PeerActivity::new());
         preface::read(&mut io).await?;
         let transport = Transport::new(io, Arc::clone(&activity));

@@ -10,6 +10,7 @@ use bytes::Bytes;
 use h2::{Reason, SendStream, server::SendResponse};
 use http::{HeaderMap, Response};
 use pin_project_lite::pin_project;
+use tokio::time::Instant;
 
 use crate::response::ResponseBody;
 
@@ -67,7 +68,8 @@ where
                 return Poll::Ready(());
             }
             let is_complete = body.is_complete();
-            let response = Responding { stream, body, is_complete, waiting: Bytes::new() };
+            let waiting = Bytes::new();
+            let response = Responding { stream, body, is_complete, waiting, blocked_since: None };
             this.state.set(State::Responding { response });
         }
     }
@@ -83,6 +85,8 @@ pin_project! {
         is_complete: bool,
         // Data that waits for the flow-control window.
         waiting: Bytes,
+        // When the peer took the last byte, if it has to take one for the response to go on.
+        blocked_since: Option<Instant>,
     }
 }
 
@@ -129,12 +133,14 @@ impl<B: ResponseBody> Responding<B> {
                     // The peer has reset the stream, or the connection has ended.
                     Poll::Ready(_) => return Poll::Ready(Sent::Ended),
                     Poll::Pending => {
-                        let trailers = ready!(this.body.as_mut().poll_early_end(cx));
+                        let since = *this.blocked_since.get_or_insert_with(Instant::now);
+                        let trailers = ready!(this.body.as_mut().poll_early_end(cx, Some(since)));
                         this.send_trailers(trailers);
                         return Poll::Ready(Sent::Ended);
                     }
                 }
             }
+            *this.blocked_since = None;
             let most = if *this.is_complete { usize::MAX } else { this.stream.capacity() };
             let data = this.waiting.split_to(most.min(this.waiting.len()));
             if this.stream.send_data(data, false).is_err() {
@@ -216,7 +222,11 @@ mod tests {
             false
         }
 
-        fn poll_early_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HeaderMap> {
+        fn poll_early_end(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            _: Option<Instant>,
+        ) -> Poll<HeaderMap> {
             let name = HeaderName::from_static("grpc-status");
             let trailers = HeaderMap::from_iter([(name, HeaderValue::from_static("14"))]);
             self.get_mut().1.as_mut().poll(cx).map(|()| trailers)

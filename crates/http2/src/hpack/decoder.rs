@@ -29,6 +29,11 @@ impl Decoder {
         self.version
     }
 
+    /// Returns the memory that the table takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.table.memory()
+    }
+
     /// Passes each field of a block to `on_field`.
     ///
     /// # Errors

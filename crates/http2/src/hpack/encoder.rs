@@ -42,6 +42,11 @@ impl Encoder {
         }
     }
 
+    /// Returns the memory that the table takes, in bytes.
+    pub(crate) fn memory(&self) -> usize {
+        self.table.memory()
+    }
+
     /// Adds the block of a response's head.
     pub(crate) fn head(&mut self, out: &mut Vec<u8>, status: StatusCode, headers: &HeaderMap) {
         self.announce_size(out);

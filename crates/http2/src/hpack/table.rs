@@ -30,6 +30,11 @@ impl<E> Table<E> {
         self.limit
     }
 
+    /// Returns the memory that the table takes, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.entries.capacity() * size_of::<(E, usize)>() + self.size
+    }
+
     /// Adds an entry, and evicts the oldest until it fits. One that is larger than the table
     /// empties it (RFC 7541, section 4.4).
     pub(super) fn insert(&mut self, entry: E, size: usize) {

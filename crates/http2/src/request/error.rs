@@ -11,6 +11,8 @@ pub enum BodyError {
     Reset(Reason),
     /// The connection has ended.
     ConnectionEnded,
+    /// The memory budget has no room for the rest of it.
+    NoMemory,
 }
 
 impl fmt::Display for BodyError {
@@ -18,6 +20,7 @@ impl fmt::Display for BodyError {
         match self {
             Self::Reset(reason) => write!(f, "the stream was reset: {reason}"),
             Self::ConnectionEnded => f.write_str("the connection has ended"),
+            Self::NoMemory => f.write_str("the memory budget is used up"),
         }
     }
 }

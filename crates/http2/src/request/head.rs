@@ -23,8 +23,8 @@ pub(crate) enum Refusal {
 pub(crate) struct RequestHead {
     pub(crate) request: Request<()>,
     pub(crate) content_length: Option<u64>,
-    /// The size of its fields in bytes.
-    pub(crate) size: usize,
+    /// The memory that it takes, in bytes.
+    pub(crate) memory: usize,
 }
 
 /// Collects the fields of a head.
@@ -123,7 +123,7 @@ impl HeadBuilder {
         *request.uri_mut() = uri;
         *request.version_mut() = http::Version::HTTP_2;
         *request.headers_mut() = headers;
-        Ok(RequestHead { request, content_length, size: list.size })
+        Ok(RequestHead { request, content_length, memory: list.memory() })
     }
 }
 

@@ -11,12 +11,16 @@ pub(crate) struct HeadLimits {
     pub(crate) fields: usize,
 }
 
+/// What a field takes in a `HeaderMap` beside its name and its value, in bytes: a place of 104 bytes,
+/// of which a map that grows has up to two for each field.
+const FIELD_MEMORY: usize = 208;
+
 /// What the fields of a list add up to.
 #[derive(Debug)]
 pub(super) struct ListSize {
     limits: HeadLimits,
     /// In bytes.
-    pub(super) size: usize,
+    size: usize,
     fields: usize,
 }
 
@@ -29,6 +33,11 @@ impl ListSize {
     pub(super) fn add(&mut self, entry: &Entry) {
         self.size += entry.size();
         self.fields += 1;
+    }
+
+    /// Returns the memory that the fields take in a map, in bytes.
+    pub(super) fn memory(&self) -> usize {
+        self.size + self.fields * FIELD_MEMORY
     }
 
     pub(super) fn is_too_large(&self) -> bool {

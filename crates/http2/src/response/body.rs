@@ -8,11 +8,12 @@ use std::{
 use bytes::Bytes;
 use http::HeaderMap;
 use http_body::Body;
+use tokio::time::Instant;
 
 /// The body of a response.
 pub trait ResponseBody: Body<Data = Bytes> {
-    /// Returns whether the body has all of its frames. Then they are passed to the connection at
-    /// once, and the call has ended, however slowly the client reads.
+    /// Returns whether the body has all of its frames. Then it is asked for an early end only while
+    /// the client does not read.
     fn is_complete(&self) -> bool;
 
     /// Takes the trailers of a complete body of which nothing else is left, if they are the same
@@ -23,6 +24,10 @@ pub trait ResponseBody: Body<Data = Bytes> {
 
     /// Resolves with trailers if the body must end before its frames do, at a deadline or at
     /// the bound of the drain. It is polled instead of the frames while the client does not
-    /// read.
-    fn poll_early_end(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<HeaderMap>;
+    /// read: `blocked_since` is the time when it took the last byte.
+    fn poll_early_end(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        blocked_since: Option<Instant>,
+    ) -> Poll<HeaderMap>;
 }

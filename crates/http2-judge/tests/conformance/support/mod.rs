@@ -10,15 +10,20 @@ mod tests;
 use std::{
     any::{Any, type_name},
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     time::Duration,
 };
 
-use http2::Settings;
+use http2::{Budget, Settings};
 use http2_judge::{
     frame::literal,
-    server::{Layer, Server, settings},
+    server::{Layer, Server, no_limit, settings},
 };
-use tokio::{io::DuplexStream, runtime::Builder, time::timeout};
+use tokio::{
+    io::{DuplexStream, duplex},
+    runtime::Builder,
+    time::timeout,
+};
 
 pub(crate) use calls::Calls;
 pub(crate) use client::Client;
@@ -81,7 +86,7 @@ fn run<F: AsyncFn(Start)>(rule: &str, script: F) {
 fn result<F: AsyncFn(Start)>(layer: Layer, script: &F) -> Result<(), String> {
     let runtime = Builder::new_current_thread().enable_all().start_paused(true).build();
     let runtime = runtime.expect("a runtime");
-    let start = Start { layer, settings: settings() };
+    let start = Start { layer, settings: settings(), budget: no_limit() };
     let run = || {
         runtime.block_on(async {
             let case = Box::pin(script(start));
@@ -101,6 +106,7 @@ fn message(panic: &(dyn Any + Send)) -> String {
 pub(crate) struct Start {
     layer: Layer,
     settings: Settings,
+    budget: Arc<Budget>,
 }
 
 impl Start {
@@ -108,6 +114,11 @@ impl Start {
     pub(crate) fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         change(&mut self.settings);
         self
+    }
+
+    /// Limits the memory of the server.
+    pub(crate) fn within(self, budget: &Arc<Budget>) -> Self {
+        Self { budget: Arc::clone(budget), ..self }
     }
 
     /// Starts the server, and returns a client that has exchanged SETTINGS with it.
@@ -125,8 +136,10 @@ impl Start {
     /// Starts the server, and returns a client that has sent nothing.
     pub(crate) fn connect(self) -> Client {
         let calls = Calls::default();
-        let (server, io) = Server::start(self.layer, self.settings, calls.handler());
-        Client::new(self.layer, server, io, calls)
+        let (near, far) = duplex(64 * 1024);
+        let handler = calls.handler();
+        let server = Server::within(&self.budget, self.layer, far, self.settings, handler);
+        Client::new(self.layer, server, near, calls)
     }
 
     /// Starts the server, and returns it and a bare pipe.

@@ -1,0 +1,68 @@
+//! Memory for messages: reserved before it is allocated.
+
+use bytes::Bytes;
+
+use crate::{
+    call::Call,
+    cause::Cause,
+    http2::{MemoryKind, Reservation},
+};
+
+/// A message up to this length is not counted: the memory of its call has room for it.
+const SMALL: usize = 4 * 1024;
+
+/// What is reserved for a message, or for several.
+#[derive(Debug, Default)]
+pub(crate) struct MessageMemory(Option<Reservation>);
+
+impl MessageMemory {
+    /// Reserves memory until there is enough for `bytes`. Takes no time if they are few.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Cause::NoMemory`] if the memory budget has no room for them.
+    pub(crate) fn grow_to(
+        &mut self,
+        bytes: usize,
+        kind: MemoryKind,
+        call: &Call,
+    ) -> Result<(), Cause> {
+        if bytes <= SMALL {
+            return Ok(());
+        }
+        let grown = match &mut self.0 {
+            Some(reserved) => reserved.grow(bytes.saturating_sub(reserved.bytes())),
+            None => match call.peer() {
+                Some(peer) => peer.share().reserve(kind, bytes).map(|new| self.0 = Some(new)),
+                None => Ok(()),
+            },
+        };
+        grown.map_err(|_| Cause::NoMemory)
+    }
+
+    /// Gives all of it back.
+    pub(crate) fn clear(&mut self) {
+        self.0 = None;
+    }
+
+    /// Returns the bytes with what is reserved for them, which is given back when the last of them
+    /// is dropped.
+    pub(crate) fn attach_to(&mut self, bytes: Bytes) -> Bytes {
+        match self.0.take() {
+            Some(reserved) => Bytes::from_owner(Counted { bytes, _reserved: reserved }),
+            None => bytes,
+        }
+    }
+}
+
+/// Bytes for which memory is reserved.
+struct Counted {
+    bytes: Bytes,
+    _reserved: Reservation,
+}
+
+impl AsRef<[u8]> for Counted {
+    fn as_ref(&self) -> &[u8] {
+        &self.bytes
+    }
+}

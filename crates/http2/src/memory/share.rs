@@ -1,0 +1,231 @@
+//! What one connection holds of the budget.
+
+use std::sync::Arc;
+
+use super::{
+    budget::Budget,
+    kind::{MemoryKind, NoMemory},
+    state::ShareState,
+};
+
+/// The share of one connection. Reservations of its calls keep it.
+#[derive(Debug)]
+pub struct Share {
+    budget: Arc<Budget>,
+    number: u64,
+    state: Arc<ShareState>,
+}
+
+/// What one connection holds at a moment, in bytes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct HeldNow {
+    /// Beyond what every connection takes.
+    pub(crate) connection: isize,
+    pub(crate) heads: isize,
+    pub(crate) bodies: isize,
+    pub(crate) responses: isize,
+}
+
+/// The budget is exceeded, and this connection is one of those that hold the most.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Excess;
+
+impl Share {
+    /// Opens the share of a connection that takes `bytes` itself.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if a quarter of the budget would not be left for calls.
+    pub fn open(budget: &Arc<Budget>, bytes: usize) -> Result<Arc<Self>, NoMemory> {
+        let state = Arc::<ShareState>::default();
+        let number = budget.add_share(&state, bytes)?;
+        let share = Self { budget: Arc::clone(budget), number, state };
+        share.add(MemoryKind::Connections, bytes as isize);
+        Ok(Arc::new(share))
+    }
+
+    /// Returns the budget.
+    pub fn budget(&self) -> &Arc<Budget> {
+        &self.budget
+    }
+
+    /// Returns the bytes that the connection and its calls hold.
+    pub fn held(&self) -> usize {
+        self.state.held()
+    }
+
+    /// Reserves bytes.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the budget has no room for them.
+    pub fn reserve(
+        self: &Arc<Self>,
+        kind: MemoryKind,
+        bytes: usize,
+    ) -> Result<Reservation, NoMemory> {
+        let mut reservation = Reservation { share: Arc::clone(self), kind, bytes: 0 };
+        reservation.grow(bytes)?;
+        Ok(reservation)
+    }
+
+    /// Returns whether the connection may hold this much more.
+    #[inline]
+    pub(crate) fn has_room(&self, more: usize) -> bool {
+        self.budget.has_room(self.held(), more)
+    }
+
+    pub(crate) fn count_refusal(&self, kind: MemoryKind) {
+        self.budget.count_refusal(kind);
+    }
+
+    fn add(&self, kind: MemoryKind, bytes: isize) {
+        self.state.add(bytes);
+        self.budget.add(kind, bytes);
+    }
+
+    /// Replaces what the connection holds.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if it holds more than before, the budget is exceeded, and the connection
+    /// has to end for it.
+    pub(crate) fn replace(&self, before: HeldNow, now: HeldNow) -> Result<(), Excess> {
+        let mut growth = 0;
+        for (kind, before, now) in [
+            (MemoryKind::Connections, before.connection, now.connection),
+            (MemoryKind::Heads, before.heads, now.heads),
+            (MemoryKind::Bodies, before.bodies, now.bodies),
+            (MemoryKind::Responses, before.responses, now.responses),
+        ] {
+            if now != before {
+                self.add(kind, now - before);
+                growth += now - before;
+            }
+        }
+        if growth > 0 && self.budget.is_exceeded() && self.budget.is_heavy(self.held()) {
+            return Err(Excess);
+        }
+        Ok(())
+    }
+
+    /// Records that bytes of bodies were read. Their connection may not know yet.
+    pub(crate) fn body_read(&self, bytes: usize) {
+        self.add(MemoryKind::Bodies, -(bytes as isize));
+    }
+
+    /// Resolves when the connection is told to end, because it holds the most.
+    pub(crate) async fn ending(&self) {
+        self.state.ending().await;
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        self.budget.remove_share(self.number);
+        // Reservations keep the share, so that what is left is the connection's.
+        self.add(MemoryKind::Connections, -(self.held() as isize));
+    }
+}
+
+/// Bytes of the budget, which are given back when it is dropped.
+#[derive(Debug)]
+pub struct Reservation {
+    share: Arc<Share>,
+    kind: MemoryKind,
+    bytes: usize,
+}
+
+impl Reservation {
+    /// Returns the bytes that are reserved.
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Reserves more.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the budget has no room for it.
+    pub fn grow(&mut self, bytes: usize) -> Result<(), NoMemory> {
+        if !self.share.has_room(bytes) {
+            self.share.count_refusal(self.kind);
+            return Err(NoMemory);
+        }
+        self.share.add(self.kind, bytes as isize);
+        self.bytes += bytes;
+        Ok(())
+    }
+
+    /// Gives back what is more than `bytes`.
+    pub fn shrink_to(&mut self, bytes: usize) {
+        if bytes < self.bytes {
+            self.share.add(self.kind, bytes as isize - self.bytes as isize);
+            self.bytes = bytes;
+        }
+    }
+}
+
+impl Drop for Reservation {
+    fn drop(&mut self) {
+        self.shrink_to(0);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SMALL_SHARE: usize = 128 * 1024;
+
+    fn open(budget: &Arc<Budget>, bytes: usize) -> Result<Arc<Share>, NoMemory> {
+        Share::open(budget, bytes)
+    }
+
+    #[test]
+    fn connections_leave_a_quarter_for_calls() {
+        let budget = Budget::new(1000);
+        let shares: Vec<_> = (0..7).map(|_| open(&budget, 100).expect("there is room")).collect();
+        assert_eq!(open(&budget, 100).map(drop), Err(NoMemory));
+        assert_eq!(budget.refused(MemoryKind::Connections), 1);
+        assert_eq!((budget.used(), budget.used_for(MemoryKind::Connections)), (700, 700));
+        drop(shares);
+        assert_eq!(budget.used(), 0);
+        assert!(open(&budget, 100).is_ok());
+    }
+
+    #[test]
+    fn an_eighth_is_only_for_connections_that_hold_little() {
+        let budget = Budget::new(16 * SMALL_SHARE);
+        let large = open(&budget, 0).expect("there is room");
+        let reserve = |share: &Arc<Share>, bytes| share.reserve(MemoryKind::Messages, bytes);
+        let held = reserve(&large, 14 * SMALL_SHARE).expect("there is room");
+        assert_eq!(reserve(&large, 1).map(drop), Err(NoMemory));
+        assert_eq!(open(&budget, 0).map(drop), Err(NoMemory));
+        drop(held);
+        let small = open(&budget, 0).expect("there is room");
+        let held = reserve(&large, 14 * SMALL_SHARE).expect("there is room");
+        let mut first = reserve(&small, SMALL_SHARE).expect("it holds little");
+        assert_eq!(first.grow(1), Err(NoMemory));
+        assert_eq!(budget.refused(MemoryKind::Messages), 2);
+        drop((held, first));
+        assert_eq!(budget.used_for(MemoryKind::Messages), 0);
+    }
+
+    #[test]
+    fn the_connection_that_holds_the_most_is_told_to_end() {
+        let budget = Budget::new(10 * SMALL_SHARE);
+        let shares: Vec<_> = (0..3).map(|_| open(&budget, 10).expect("there is room")).collect();
+        let _held = shares[1].reserve(MemoryKind::Bodies, 100).expect("there is room");
+        assert!(!budget.is_heavy(shares[0].held()));
+        assert_eq!(
+            shares.iter().map(|share| share.state.is_ending()).collect::<Vec<_>>(),
+            [false, true, false]
+        );
+        assert!(budget.is_heavy(shares[1].held()));
+        // One at a time.
+        let _more = shares[2].reserve(MemoryKind::Bodies, 1000).expect("there is room");
+        assert!(!budget.is_heavy(shares[0].held()));
+        assert!(!shares[2].state.is_ending());
+    }
+}
