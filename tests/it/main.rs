@@ -7,6 +7,7 @@ mod support;
 mod server {
     mod health;
     mod limit;
+    mod memory;
     mod overload;
     mod panic;
     mod reflection;
@@ -15,6 +16,7 @@ mod server {
     mod tls_reload;
     mod tonic_server;
     mod transport;
+    mod unread;
 }
 
 mod client {

@@ -75,6 +75,8 @@ pub(super) struct Core {
     pub(super) held_before: HeldNow,
     /// What the connection holds more than `held_before`, as far as it could be refused.
     pub(super) not_counted: usize,
+    /// How much of it was taken from the budget already.
+    pub(super) ahead: usize,
 
     // What this side sends.
     pub(super) output: Output,
@@ -144,6 +146,7 @@ impl Core {
             share: Arc::clone(share),
             held_before: HeldNow::default(),
             not_counted: 0,
+            ahead: 0,
             output,
             encoder: Encoder::new(),
             send_window: SendWindow::new(INITIAL_WINDOW),

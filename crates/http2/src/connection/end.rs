@@ -138,6 +138,6 @@ impl Drop for Core {
         // Bodies may be read by other tasks.
         self.close();
         // Nothing grows, so that nothing has to end for it.
-        let _ = self.share.replace(self.held_before, HeldNow::default());
+        let _ = self.share.replace(self.held_before, HeldNow::default(), self.ahead);
     }
 }

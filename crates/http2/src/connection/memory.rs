@@ -1,5 +1,7 @@
 //! What a connection holds of the memory budget.
 
+use std::mem;
+
 use super::{
     core::Core,
     fragments::Fragments,
@@ -13,15 +15,28 @@ use crate::{
     reason::Reason,
 };
 
+/// How many bytes a connection may hold more in a turn before it takes them from the budget: a
+/// few small calls come and go within a turn.
+const MAX_NOT_TAKEN: usize = 64 * 1024;
+
 impl Core {
     /// Takes room in the budget for something that can be refused. Returns whether there is room.
     ///
-    /// It is counted at the end of the turn, with all else.
+    /// It is counted at the end of the turn, with all else. What is much is taken from the budget at
+    /// once, because other threads take from it too.
     #[must_use]
     pub(super) fn take_room(&mut self, kind: MemoryKind, bytes: usize) -> bool {
-        let has_room = self.share.has_room(self.not_counted + bytes);
+        let growth = self.not_counted + bytes;
+        let not_taken = growth.saturating_sub(self.ahead);
+        let has_room = if not_taken <= MAX_NOT_TAKEN {
+            self.share.has_room(not_taken)
+        } else {
+            let has_taken = self.share.take(MemoryKind::Heads, not_taken);
+            self.ahead += if has_taken { not_taken } else { 0 };
+            has_taken
+        };
         if has_room {
-            self.not_counted += bytes;
+            self.not_counted = growth;
         } else {
             self.share.count_refusal(kind);
         }
@@ -45,11 +60,12 @@ impl Core {
             responses: (self.pending_bytes + self.output.len()) as isize,
         };
         self.not_counted = 0;
-        if now == self.held_before {
+        let ahead = mem::take(&mut self.ahead);
+        if now == self.held_before && ahead == 0 {
             return Ok(());
         }
-        let before = std::mem::replace(&mut self.held_before, now);
-        self.share.replace(before, now)
+        let before = mem::replace(&mut self.held_before, now);
+        self.share.replace(before, now, ahead)
     }
 
     /// Ends the connection, because the budget is used up and it is one of those that hold the most.

@@ -13,15 +13,17 @@ use super::{
     state::ShareState,
 };
 
-/// A connection that holds no more than this holds little, in bytes: itself, and a few small
-/// calls.
-const SMALL_SHARE: usize = 128 * 1024;
+/// How many times what a connection holds must be left beside it.
+const LEFT: usize = 8;
+
+/// How many times what a new connection takes another must hold to be ended for it.
+const HEAVY: usize = 4;
 
 /// A limit in bytes for everything that peers make a process hold.
 ///
-/// An eighth of it is only for connections that hold little, so that one more small call finds
-/// room when other connections have taken all that they can. A quarter is never taken by
-/// connections that do nothing.
+/// The more a connection holds, the more must be left beside it: eight times as much, up to an
+/// eighth of the budget. So a small call finds room when other connections have taken all that
+/// they can. Connections that do nothing never take more than three quarters.
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
@@ -81,13 +83,16 @@ impl Budget {
     ///
     /// # Errors
     ///
-    /// Returns an error if a quarter of the budget would not be left for calls.
+    /// Returns an error if connections alone would take more than three quarters of the budget, or
+    /// if it is used up and no connection holds much.
     pub(super) fn add_share(&self, state: &Arc<ShareState>, bytes: usize) -> Result<u64, NoMemory> {
-        if self.used() + bytes > self.limit - self.limit / 4 {
+        let mut shares = self.lock();
+        let is_idle_full = self.used_for(MemoryKind::Connections) + bytes > self.limit / 4 * 3;
+        let is_full = self.used() + bytes > self.limit;
+        if is_idle_full || (is_full && !shares.end_heaviest(HEAVY * bytes)) {
             self.count_refusal(MemoryKind::Connections);
             return Err(NoMemory);
         }
-        let mut shares = self.lock();
         let number = shares.next;
         shares.next += 1;
         shares.open.insert(number, Arc::downgrade(state));
@@ -101,9 +106,26 @@ impl Budget {
     /// Returns whether a share that holds `held` bytes may hold `more`.
     #[inline]
     pub(super) fn has_room(&self, held: usize, more: usize) -> bool {
-        let limit =
-            if held + more <= SMALL_SHARE { self.limit } else { self.limit - self.limit / 8 };
-        self.used() + more <= limit
+        self.has_room_beside(self.used(), held, more)
+    }
+
+    #[inline]
+    fn has_room_beside(&self, used: usize, held: usize, more: usize) -> bool {
+        let left = (held + more).saturating_mul(LEFT).min(self.limit / 8);
+        used + more + left <= self.limit
+    }
+
+    /// Takes bytes for a share that holds `held` bytes. Returns whether there was room.
+    pub(super) fn take(&self, kind: MemoryKind, held: usize, bytes: usize) -> bool {
+        let has_taken = self.used.fetch_update(Relaxed, Relaxed, |used| {
+            let before = used.try_into().unwrap_or(0);
+            self.has_room_beside(before, held, bytes).then_some(used + bytes as isize)
+        });
+        match has_taken {
+            Ok(_) => self.by_kind[kind as usize].fetch_add(bytes as isize, Relaxed),
+            Err(_) => return false,
+        };
+        true
     }
 
     pub(super) fn is_exceeded(&self) -> bool {
@@ -129,14 +151,32 @@ impl Budget {
     /// until its memory is there.
     pub(super) fn is_heavy(&self, held: usize) -> bool {
         let mut shares = self.lock();
-        let open = shares.open.values().filter_map(Weak::upgrade);
-        let Some(heaviest) = open.max_by_key(|share| share.held()) else { return true };
-        let is_heavy = held >= heaviest.held() / 2;
-        if !is_heavy && shares.ending.strong_count() == 0 {
-            heaviest.end();
-            shares.ending = Arc::downgrade(&heaviest);
+        let most = shares.heaviest().map_or(0, |share| share.held());
+        let is_heavy = held >= most / 2;
+        if !is_heavy {
+            shares.end_heaviest(held);
         }
         is_heavy
+    }
+}
+
+impl Shares {
+    fn heaviest(&self) -> Option<Arc<ShareState>> {
+        self.open.values().filter_map(Weak::upgrade).max_by_key(|share| share.held())
+    }
+
+    /// Tells the connection that holds the most to end if it holds more than `least` bytes, and no
+    /// other is ending. Returns whether it did.
+    fn end_heaviest(&mut self, least: usize) -> bool {
+        if self.ending.strong_count() > 0 {
+            return false;
+        }
+        let Some(heaviest) = self.heaviest().filter(|share| share.held() > least) else {
+            return false;
+        };
+        heaviest.end();
+        self.ending = Arc::downgrade(&heaviest);
+        true
     }
 }
 

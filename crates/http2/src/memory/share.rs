@@ -35,7 +35,8 @@ impl Share {
     ///
     /// # Errors
     ///
-    /// Returns an error if a quarter of the budget would not be left for calls.
+    /// Returns an error if connections alone would take more than three quarters of the budget, or
+    /// if it is used up and no connection holds much.
     pub fn open(budget: &Arc<Budget>, bytes: usize) -> Result<Arc<Self>, NoMemory> {
         let state = Arc::<ShareState>::default();
         let number = budget.add_share(&state, bytes)?;
@@ -75,6 +76,15 @@ impl Share {
         self.budget.has_room(self.held(), more)
     }
 
+    /// Takes bytes. Returns whether there was room.
+    pub(crate) fn take(&self, kind: MemoryKind, bytes: usize) -> bool {
+        let has_taken = self.budget.take(kind, self.held(), bytes);
+        if has_taken {
+            self.state.add(bytes as isize);
+        }
+        has_taken
+    }
+
     pub(crate) fn count_refusal(&self, kind: MemoryKind) {
         self.budget.count_refusal(kind);
     }
@@ -84,13 +94,18 @@ impl Share {
         self.budget.add(kind, bytes);
     }
 
-    /// Replaces what the connection holds.
+    /// Replaces what the connection holds. `ahead` bytes of it were taken already, as heads.
     ///
     /// # Errors
     ///
     /// Returns an error if it holds more than before, the budget is exceeded, and the connection
     /// has to end for it.
-    pub(crate) fn replace(&self, before: HeldNow, now: HeldNow) -> Result<(), Excess> {
+    pub(crate) fn replace(
+        &self,
+        before: HeldNow,
+        now: HeldNow,
+        ahead: usize,
+    ) -> Result<(), Excess> {
         let mut growth = 0;
         for (kind, before, now) in [
             (MemoryKind::Connections, before.connection, now.connection),
@@ -102,6 +117,9 @@ impl Share {
                 self.add(kind, now - before);
                 growth += now - before;
             }
+        }
+        if ahead > 0 {
+            self.add(MemoryKind::Heads, -(ahead as isize));
         }
         if growth > 0 && self.budget.is_exceeded() && self.budget.is_heavy(self.held()) {
             return Err(Excess);
@@ -148,11 +166,10 @@ impl Reservation {
     ///
     /// Returns an error if the budget has no room for it.
     pub fn grow(&mut self, bytes: usize) -> Result<(), NoMemory> {
-        if !self.share.has_room(bytes) {
+        if !self.share.take(self.kind, bytes) {
             self.share.count_refusal(self.kind);
             return Err(NoMemory);
         }
-        self.share.add(self.kind, bytes as isize);
         self.bytes += bytes;
         Ok(())
     }
@@ -176,8 +193,6 @@ impl Drop for Reservation {
 mod tests {
     use super::*;
 
-    const SMALL_SHARE: usize = 128 * 1024;
-
     fn open(budget: &Arc<Budget>, bytes: usize) -> Result<Arc<Share>, NoMemory> {
         Share::open(budget, bytes)
     }
@@ -195,26 +210,42 @@ mod tests {
     }
 
     #[test]
-    fn an_eighth_is_only_for_connections_that_hold_little() {
-        let budget = Budget::new(16 * SMALL_SHARE);
-        let large = open(&budget, 0).expect("there is room");
+    fn the_more_a_connection_holds_the_more_is_left_beside_it() {
+        let budget = Budget::new(1600);
         let reserve = |share: &Arc<Share>, bytes| share.reserve(MemoryKind::Messages, bytes);
-        let held = reserve(&large, 14 * SMALL_SHARE).expect("there is room");
+        let large = open(&budget, 0).expect("there is room");
+        let held = reserve(&large, 1400).expect("an eighth is left");
         assert_eq!(reserve(&large, 1).map(drop), Err(NoMemory));
-        assert_eq!(open(&budget, 0).map(drop), Err(NoMemory));
-        drop(held);
         let small = open(&budget, 0).expect("there is room");
-        let held = reserve(&large, 14 * SMALL_SHARE).expect("there is room");
-        let mut first = reserve(&small, SMALL_SHARE).expect("it holds little");
-        assert_eq!(first.grow(1), Err(NoMemory));
+        // Nine times 20 are left.
+        let mut first = reserve(&small, 20).expect("it holds little");
+        assert_eq!(first.grow(20), Err(NoMemory));
+        let smaller = open(&budget, 0).expect("there is room");
+        assert!(reserve(&smaller, 10).is_ok());
         assert_eq!(budget.refused(MemoryKind::Messages), 2);
         drop((held, first));
         assert_eq!(budget.used_for(MemoryKind::Messages), 0);
     }
 
     #[test]
+    fn a_new_connection_ends_the_one_that_holds_the_most_if_the_budget_is_used_up() {
+        let budget = Budget::new(1000);
+        let large = open(&budget, 700).expect("there is room");
+        let [small, other] = [20, 20].map(|bytes| open(&budget, bytes).expect("there is room"));
+        for share in [&small, &other] {
+            share.add(MemoryKind::Messages, 130);
+        }
+        let _new = open(&budget, 5).expect("one ends for it");
+        assert!(large.state.is_ending() && !small.state.is_ending() && !other.state.is_ending());
+        // It takes a moment until its memory is there.
+        assert_eq!(open(&budget, 5).map(drop), Err(NoMemory));
+        drop(large);
+        assert!(open(&budget, 5).is_ok());
+    }
+
+    #[test]
     fn the_connection_that_holds_the_most_is_told_to_end() {
-        let budget = Budget::new(10 * SMALL_SHARE);
+        let budget = Budget::new(100_000);
         let shares: Vec<_> = (0..3).map(|_| open(&budget, 10).expect("there is room")).collect();
         let _held = shares[1].reserve(MemoryKind::Bodies, 100).expect("there is room");
         assert!(!budget.is_heavy(shares[0].held()));
