@@ -1,23 +1,25 @@
 """The memory of the server's process and of its container, sampled every 100 ms."""
 
-import pathlib
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 MIB = 1 << 20
 INTERVAL = 0.1
-MOUNT = pathlib.Path("/sys/fs/cgroup")
+MOUNT = Path("/sys/fs/cgroup")
 
 
 @dataclass(frozen=True)
 class Sample:
-    """In bytes; None if this system does not show it. `cgroup` counts the kernel's memory
-    too, that of sockets for example."""
+    """In bytes; None if this system does not show it. The container's memory includes that of
+    the kernel, for sockets for example. Peaks are those since the start."""
 
     at: float
     rss: int | None
-    cgroup: int | None
+    rss_peak: int | None
+    container: int | None
+    container_peak: int | None
 
 
 class Memory:
@@ -25,7 +27,7 @@ class Memory:
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
-        self.usage = usage_file(pid)
+        self.usage, self.peak = files_of_cgroup(pid)
         self.samples: list[Sample] = []
 
     def watch(self, seconds: float, is_enough: Callable[[], bool] = lambda: False) -> Sample:
@@ -39,40 +41,43 @@ class Memory:
             time.sleep(min(left, INTERVAL))
 
     def sample(self) -> Sample:
-        return Sample(time.monotonic(), self._rss(), read_number(self.usage))
+        status = read(Path(f"/proc/{self.pid}/status"))
+        return Sample(time.monotonic(), kilobytes(status, "VmRSS"), kilobytes(status, "VmHWM"),
+                      number(self.usage), number(self.peak))
 
-    def _rss(self) -> int | None:
-        try:
-            status = pathlib.Path(f"/proc/{self.pid}/status").read_text()
-        except OSError:
-            return None
-        pages = [line.split()[1] for line in status.splitlines() if line.startswith("VmRSS:")]
-        return int(pages[0]) * 1024 if pages else None
-
-    def peak(self, since: float) -> tuple[int | None, int | None]:
-        """Returns the largest RSS and the largest use of the container since then."""
-        samples = [sample for sample in self.samples if sample.at >= since]
-        return (max((s.rss for s in samples if s.rss), default=None),
-                max((s.cgroup for s in samples if s.cgroup), default=None))
+    def last(self) -> Sample:
+        """Returns the last sample of the living process."""
+        return next((sample for sample in reversed(self.samples) if sample.rss), self.samples[-1])
 
 
-def usage_file(pid: int) -> pathlib.Path | None:
-    """Returns the file with the use of the process's cgroup, of v1 or v2."""
-    try:
-        lines = pathlib.Path(f"/proc/{pid}/cgroup").read_text().splitlines()
-    except OSError:
-        return None
-    for line in lines:
+def files_of_cgroup(pid: int) -> tuple[Path | None, Path | None]:
+    """Returns the files with the use and the peak of the process's cgroup, of v1 or v2."""
+    for line in read(Path(f"/proc/{pid}/cgroup")).splitlines():
         _, controllers, path = line.split(":", 2)
         if controllers == "memory":
-            return MOUNT / "memory" / path.lstrip("/") / "memory.usage_in_bytes"
+            folder = MOUNT / "memory" / path.lstrip("/")
+            return folder / "memory.usage_in_bytes", folder / "memory.max_usage_in_bytes"
         if controllers == "" and (MOUNT / "cgroup.controllers").exists():
-            return MOUNT / path.lstrip("/") / "memory.current"
+            folder = MOUNT / path.lstrip("/")
+            return folder / "memory.current", folder / "memory.peak"
+    return None, None
+
+
+def kilobytes(status: str, name: str) -> int | None:
+    for line in status.splitlines():
+        if line.startswith(f"{name}:"):
+            return int(line.split()[1]) * 1024
     return None
 
 
-def read_number(path: pathlib.Path | None) -> int | None:
+def number(path: Path | None) -> int | None:
+    text = read(path) if path else ""
+    return int(text) if text else None
+
+
+def read(path: Path) -> str:
+    """Returns the text, or none if the process or its container has ended."""
     try:
-        return int(path.read_text()) if path else None
+        return path.read_text()
     except OSError:
-        return None
+        return ""

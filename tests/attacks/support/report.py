@@ -28,8 +28,8 @@ class Result:
     death: str
     outcomes: list[Outcome]
     before: Sample
-    peak_rss: int | None
-    peak_cgroup: int | None
+    # The last of the living process, with its peaks.
+    last: Sample
     after: Sample
     # Seconds after the end of the attack.
     settled: float
@@ -88,9 +88,9 @@ class Result:
             milliseconds(max(self.p99(probe) for probe in PROBES)),
             str(served), str(refused), str(failed),
             milliseconds(self.p99(HONEST)),
-            mib(self.before.rss), mib(self.peak_rss), mib(self.after.rss),
+            mib(self.before.rss), mib(self.last.rss_peak), mib(self.after.rss),
             f"{self.settled:.0f}",
-            mib(self.peak_cgroup),
+            mib(self.last.container_peak),
         ]
 
     def as_json(self) -> dict:
@@ -103,9 +103,9 @@ class Result:
                        for probe in PROBES},
             "honest": {"served": served, "refused": refused, "failed": failed,
                        "results": self.results(HONEST), "p99": self.p99(HONEST)},
-            "rss": {"before": self.before.rss, "peak": self.peak_rss, "after": self.after.rss},
-            "cgroup": {"before": self.before.cgroup, "peak": self.peak_cgroup,
-                       "after": self.after.cgroup},
+            "rss": {"before": self.before.rss, "peak": self.last.rss_peak, "after": self.after.rss},
+            "container": {"before": self.before.container, "peak": self.last.container_peak,
+                          "after": self.after.container},
             "settled": self.settled, "attackers": self.tallies,
         }
 

@@ -43,9 +43,8 @@ def run(title: str, server: Server, target: Target, attacks: Attacks, seconds: f
         watching.send("end")
         outcomes = watching.recv()
     during = [outcome for outcome in outcomes if begin <= outcome.begin < end]
-    peak_rss, peak_cgroup = memory.peak(begin)
-    return Result(title, list(attacks), seconds, server.death(), during, before, peak_rss,
-                  peak_cgroup, after, after.at - end, tallies)
+    return Result(title, list(attacks), seconds, server.death(), during, before, memory.last(),
+                  after, after.at - end, tallies)
 
 
 def start_attackers(target: Target, attacks: Attacks, nice: int) -> list[Child]:

@@ -105,7 +105,9 @@ class Server:
             time.sleep(0.1)
         return "gone"
 
-    def log(self, lines: int) -> list[str]:
-        done = subprocess.run(["docker", "logs", "--tail", str(lines), self.id],
+    def last_words(self) -> list[str]:
+        """Returns the last lines of its log that are not of calls."""
+        done = subprocess.run(["docker", "logs", "--tail", "1000", self.id],
                               capture_output=True, check=False)
-        return (done.stdout + done.stderr).decode(errors="replace").splitlines()
+        lines = (done.stdout + done.stderr).decode(errors="replace").splitlines()
+        return [line for line in lines if " call method=" not in line][-3:]
