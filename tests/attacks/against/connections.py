@@ -6,14 +6,13 @@ and then not quite a frame of 16 KiB, for which a server may have made room.
 
 import asyncio
 import socket
+import struct
 from typing import cast
 
 from support import frames
-from support.connection import Attack
+from support.connection import OPENING, Attack
 
 CONNECTIONS = 10_000
-# Connections that are being opened at once.
-OPENING = 100
 IDLE = frames.PREFACE + frames.settings({})
 HALF_A_FRAME = IDLE + frames.head(frames.MAX_PAYLOAD, frames.HEADERS, frames.END_HEADERS, 1) \
     + bytes(frames.MAX_PAYLOAD - 1)
@@ -29,6 +28,9 @@ class Held(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
+        # It closes with RST, so that this machine keeps no trace of so many.
+        self.transport.get_extra_info("socket").setsockopt(
+            socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.write(self.first_bytes)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -67,8 +69,4 @@ async def connect(attack: Attack, number: int) -> Held | None:
         attack.tally["not connected"] += 1
         return None
     attack.tally["connections"] += 1
-    # Closed with RST, so that this machine keeps no trace of so many.
-    linger = (1).to_bytes(4, "little") + bytes(4)
-    connection.transport.get_extra_info("socket").setsockopt(
-        socket.SOL_SOCKET, socket.SO_LINGER, linger)
     return connection

@@ -17,6 +17,9 @@ from support.frames import Frame
 # Of `limits.streams`.
 STREAMS = 200
 CONNECT_TIMEOUT = 10.0
+# Connections of one attack that are being opened at once. With all at once, an attacker is for
+# many seconds busy with handshakes alone.
+OPENING = 50
 
 
 @dataclass(frozen=True)
@@ -193,11 +196,14 @@ class Attack:
         """Keeps this many connections that behave so, each with its number, and replaces those
         that end."""
 
+        opening = asyncio.Semaphore(OPENING)
+
         async def keep_one(number: int) -> None:
             while True:
                 try:
-                    connection = await Connection.open(
-                        self.target, self.tally, settings, source=self.target.source(number))
+                    async with opening:
+                        connection = await Connection.open(
+                            self.target, self.tally, settings, source=self.target.source(number))
                 except (OSError, TimeoutError):
                     self.tally["not connected"] += 1
                     await asyncio.sleep(pause)

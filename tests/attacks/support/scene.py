@@ -64,8 +64,8 @@ def end_attackers(attackers: list[Child]) -> dict[str, Counter]:
         pipe.send("end")
     for attacker, pipe in attackers:
         try:
-            tallies |= pipe.recv() if pipe.poll(10) else {}
-        except EOFError:
+            tallies |= pipe.recv() if pipe.poll(20) else {}
+        except (EOFError, ConnectionError):
             raise SystemExit("an attack failed, as written above") from None
         attacker.kill()
         attacker.join()
@@ -83,6 +83,7 @@ def attack_with(target: Target, attacks: Attacks, nice: int, pipe: Pipe) -> None
     os.nice(nice)
     # It complains of writing to connections that the server has ended.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
+
     async def main() -> dict[str, Counter]:
         running = {name: Attack(target) for name in attacks}
         tasks = [asyncio.create_task(attacks[name](attack)) for name, attack in running.items()]

@@ -1,4 +1,4 @@
-"""The server in its container: 64 MiB, half a CPU, no root, nothing to write to."""
+"""The server in its container: half a CPU, no root, nothing to write to."""
 
 import json
 import os
@@ -13,7 +13,6 @@ from typing import Self
 from support.connection import Target
 
 ROOT = pathlib.Path(__file__).resolve().parents[3]
-MEMORY = 64 << 20
 PORT, HEALTH_PORT, METRICS_PORT = 9999, 9998, 9464
 
 
@@ -50,9 +49,9 @@ class Server:
     """A running container. To be used in `with`, which removes it at the end."""
 
     def __init__(self, image: str, network: str, certificates: pathlib.Path | None,
-                 settings: list[str]) -> None:
+                 memory: str, settings: list[str]) -> None:
         options = [
-            "--network", network, "--memory", str(MEMORY), "--memory-swap", str(MEMORY),
+            "--network", network, "--memory", memory, "--memory-swap", memory,
             "--cpus", "0.5", "--read-only", "--user", "65532:65532", "--cap-drop", "ALL",
             "--security-opt", "no-new-privileges:true", "--log-opt", "max-size=10m",
             "--env", f"SAMPLE__SERVER__HEALTH_ADDRESS=0.0.0.0:{HEALTH_PORT}",
