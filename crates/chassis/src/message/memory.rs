@@ -21,15 +21,17 @@ impl MessageMemory {
     /// # Errors
     ///
     /// Returns [`Cause::NoMemory`] if the memory budget has no room for them.
+    #[inline]
     pub(crate) fn grow_to(
         &mut self,
         bytes: usize,
         kind: MemoryKind,
         call: &Call,
     ) -> Result<(), Cause> {
-        if bytes <= SMALL {
-            return Ok(());
-        }
+        if bytes <= SMALL { Ok(()) } else { self.reserve(bytes, kind, call) }
+    }
+
+    fn reserve(&mut self, bytes: usize, kind: MemoryKind, call: &Call) -> Result<(), Cause> {
         let grown = match &mut self.0 {
             Some(reserved) => reserved.grow(bytes.saturating_sub(reserved.bytes())),
             None => match call.peer() {

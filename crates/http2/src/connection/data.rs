@@ -4,6 +4,7 @@ use bytes::BytesMut;
 
 use super::{
     core::Core,
+    limits::MAX_SMALL_BODY,
     stream::{Arriving, Stream},
 };
 use crate::{
@@ -63,9 +64,13 @@ impl Core {
         if receive.count_content(content.len()).is_none() || (is_end && !receive.is_whole()) {
             return Err(Violation::malformed());
         }
-        if !matches!(receive.body, Arriving::Gone | Arriving::Refused)
-            && !self.take_room(MemoryKind::Bodies, BUFFER_FACTOR * content.len())
-        {
+        let needs_room = match &receive.body {
+            // The memory of the call has room for it.
+            Arriving::Buffered { data, .. } => data.len() + content.len() > MAX_SMALL_BODY,
+            Arriving::Handed(_) => true,
+            Arriving::Gone | Arriving::Refused => false,
+        };
+        if needs_room && !self.take_room(MemoryKind::Bodies, BUFFER_FACTOR * content.len()) {
             self.refuse_body(key, is_end);
             return Ok(0);
         }

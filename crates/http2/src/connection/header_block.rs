@@ -113,27 +113,29 @@ impl Core {
         }
         let send = Send::new(SendWindow::new(self.peer.initial_window));
         let is_head = head.as_ref().is_some_and(|head| head.request.method() == Method::HEAD);
-        let head = head.ok_or_else(too_large).and_then(|head| self.admit(head));
+        let refusal = match &head {
+            Some(head) => self.refusal(head),
+            None => Some(Box::new(too_large())),
+        };
+        let is_admitted = refusal.is_none();
         let memory = head.as_ref().map_or(0, |head| CALL_MEMORY + head.memory);
+        let memory = if is_admitted { memory } else { 0 };
         let stream =
             self.insert(Stream { id, is_response_sent: false, is_head, memory, receive, send });
-        match head {
-            Ok(head) => self.arrived.push((stream, head.request)),
-            Err(refusal) => {
-                self.respond(stream.key, &refusal, true);
-            }
+        if let Some(refusal) = refusal {
+            self.respond(stream.key, &refusal, true);
+        } else if let Some(head) = head {
+            self.arrived.push((stream, head.request));
         }
         Ok(())
     }
 
-    /// Takes room for a request, or returns its refusal.
-    fn admit(&mut self, head: RequestHead) -> Result<RequestHead, Response<()>> {
-        if !self.take_room(MemoryKind::Heads, CALL_MEMORY + head.memory)
-            && let Some(refusal) = (self.refuse)(&head.request)
-        {
-            return Err(refusal);
+    /// Takes room for a request. Returns the response to it if there is none.
+    fn refusal(&mut self, head: &RequestHead) -> Option<Box<Response<()>>> {
+        if self.take_room(MemoryKind::Heads, CALL_MEMORY + head.memory) {
+            return None;
         }
-        Ok(head)
+        (self.refuse)(&head.request).map(Box::new)
     }
 
     /// Returns the head that a block has.

@@ -25,22 +25,27 @@ impl Core {
     /// It is counted at the end of the turn, with all else. What is much is taken from the budget at
     /// once, because other threads take from it too.
     #[must_use]
+    #[inline]
     pub(super) fn take_room(&mut self, kind: MemoryKind, bytes: usize) -> bool {
         let growth = self.not_counted + bytes;
+        if growth <= MAX_NOT_TAKEN && self.share.has_room(growth) {
+            self.not_counted = growth;
+            return true;
+        }
+        self.take_room_now(kind, growth)
+    }
+
+    /// Takes what the connection holds more than at the start of the turn from the budget.
+    fn take_room_now(&mut self, kind: MemoryKind, growth: usize) -> bool {
         let not_taken = growth.saturating_sub(self.ahead);
-        let has_room = if not_taken <= MAX_NOT_TAKEN {
-            self.share.has_room(not_taken)
-        } else {
-            let has_taken = self.share.take(MemoryKind::Heads, not_taken);
-            self.ahead += if has_taken { not_taken } else { 0 };
-            has_taken
-        };
-        if has_room {
+        let has_taken = self.share.take(MemoryKind::Heads, not_taken);
+        if has_taken {
+            self.ahead += not_taken;
             self.not_counted = growth;
         } else {
             self.share.count_refusal(kind);
         }
-        has_room
+        has_taken
     }
 
     /// Counts what the connection holds at the end of a turn.
