@@ -5,6 +5,9 @@ mod structure;
 mod support;
 
 mod server {
+    mod descriptors;
+    mod door;
+    mod ended_for;
     mod health;
     mod limit;
     mod overload;

@@ -11,6 +11,7 @@
 #![warn(missing_docs)]
 
 mod abuse;
+mod activity;
 mod call;
 mod connection;
 mod ended;
@@ -32,6 +33,7 @@ mod settings;
 mod violation;
 
 pub use abuse::Abuse;
+pub use activity::Activity;
 pub use connection::Connection;
 pub use ended::Ended;
 pub use held::Held;

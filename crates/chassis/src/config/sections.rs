@@ -8,7 +8,7 @@ use super::{
     check::{check_deadline, check_limits, check_tls},
     declare::{Declaration, FlagDeclaration, Section, settings},
     reader::Reader,
-    types::{Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Size},
+    types::{Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size},
 };
 
 settings! {
@@ -65,9 +65,15 @@ settings! {
         streams: NonZeroU32 = 200;
         /// The largest total size of the headers of one request.
         header_list: Size = "16KiB";
-        /// Connections at once. Over the limit, a connection is closed as soon as it
-        /// is accepted.
+        /// Connections at once. At the limit, the connection that has had no call for the
+        /// longest time is told to close (GOAWAY) for a new one. If all have calls, the new
+        /// one is closed as soon as it is accepted.
         connections: Permits = 10000;
+        /// Connections at once from one IPv4 address, or from one IPv6 network of 64 bits: a
+        /// number, a percentage of `connections`, or 0 for no limit. Over the limit, a
+        /// connection is closed as soon as it is accepted. Behind a proxy or in a service mesh
+        /// all clients have the proxy's address, so it must be 0.
+        connections_per_peer: Share = "25%";
         /// The longest time from accepting a connection to its first bytes of HTTP/2,
         /// including the TLS handshake.
         handshake: NonZeroDuration = "10s";

@@ -1,6 +1,6 @@
 //! A connection, from its preface to its end.
 
-use std::{convert::Infallible, fmt, future::poll_fn, io, task::Poll};
+use std::{convert::Infallible, fmt, future::poll_fn, io, sync::Arc, task::Poll};
 
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream::FuturesUnordered};
 use http::{Request, Response};
@@ -12,7 +12,8 @@ use tower::Service;
 
 use super::{core::Core, keepalive::Keepalive, session::Session};
 use crate::{
-    ended::Ended, preface, request::RequestBody, response::ResponseBody, settings::Settings,
+    activity::Activity, ended::Ended, preface, request::RequestBody, response::ResponseBody,
+    settings::Settings,
 };
 
 /// A connection that has begun HTTP/2.
@@ -49,11 +50,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     /// The service must always be ready: `poll_ready` is not called.
     ///
     /// After `shut_down` resolves, GOAWAY is sent. When the peer has acknowledged the PING behind
-    /// it, no stream is added; streams that are open, or on their way, finish. After `stop` resolves, the connection ends at once.
+    /// it, no stream is added; streams that are open, or on their way, finish. After `stop`
+    /// resolves, the connection ends at once. `activity` always has the number of open streams.
     pub async fn serve<S, B>(
         mut self,
         service: &mut S,
         settings: &Settings,
+        activity: &Arc<Activity>,
         shut_down: impl IntoIterator<Item = BoxFuture<'_, ()>>,
         stop: BoxFuture<'_, ()>,
     ) -> Ended
@@ -70,7 +73,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
         events.push(stop.map(|()| Event::Stop).boxed());
         let keepalive = Keepalive::new(settings.keepalive_interval, settings.keepalive_timeout);
         let (io, core) = (&mut self.io, &mut *self.core);
-        let mut session = Session::new(io, core, service, settings.calls, keepalive);
+        let mut session = Session::new(io, core, service, settings.calls, keepalive, activity);
         // Without tokio's budget, which many calls would share: there is a limit of its own.
         unconstrained(poll_fn(|cx| {
             while let Poll::Ready(Some(event)) = events.poll_next_unpin(cx) {

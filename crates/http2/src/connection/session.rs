@@ -28,6 +28,7 @@ use super::{
     sink::CoreSink,
 };
 use crate::{
+    activity::Activity,
     ended::Ended,
     frame::put_ping,
     inbox::{Event, StreamRef},
@@ -43,6 +44,9 @@ pub(super) struct Session<'a, I, S, F, B> {
     service: &'a mut S,
     calls: Calls<F, B>,
     keepalive: Option<Keepalive>,
+    activity: &'a Activity,
+    /// The number of streams and the last of them, as `activity` knows them.
+    published: (usize, u32),
     /// The start of a frame that has not arrived in full.
     pub(super) partial: Vec<u8>,
     /// How many bytes that frame has.
@@ -66,6 +70,7 @@ where
         service: &'a mut S,
         mode: CallMode,
         keepalive: Option<Keepalive>,
+        activity: &'a Activity,
     ) -> Self {
         let calls = Calls::new(mode, core);
         Self {
@@ -74,6 +79,8 @@ where
             service,
             calls,
             keepalive,
+            activity,
+            published: (0, 0),
             partial: Vec::new(),
             needed: 0,
             events: Vec::new(),
@@ -87,8 +94,18 @@ where
         self.core.output.take_scratch();
         let polled = self.poll_turns(cx);
         self.core.count_held(self.partial.len());
+        self.publish_activity();
         self.core.output.return_scratch();
         polled
+    }
+
+    fn publish_activity(&mut self) {
+        // The last stream tells whether one came and went.
+        let now = (self.core.streams.len(), self.core.last_stream);
+        if now != self.published {
+            self.published = now;
+            self.activity.set_streams(now.0);
+        }
     }
 
     fn poll_turns(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
@@ -277,8 +294,7 @@ where
                 let _pending = keepalive.poll(cx);
             }
             Poll::Ready(Due::TimedOut) => {
-                let problem = "the peer did not acknowledge a PING in time";
-                self.core.ended.get_or_insert(Ended::Failed(problem.to_owned()));
+                self.core.ended.get_or_insert(Ended::Silent);
                 self.core.close();
             }
         }
