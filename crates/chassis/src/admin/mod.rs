@@ -1,5 +1,7 @@
 //! Metrics and probes over plain HTTP, for clients that do not speak gRPC.
 
+mod host;
+
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 use crate::{
@@ -88,6 +90,9 @@ async fn respond(stream: TcpStream, pages: Pages) -> hyper::Result<()> {
 
 impl Pages {
     fn page<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if !host::is_valid(request.version(), request.headers()) {
+            return text(StatusCode::BAD_REQUEST, "one valid Host header is needed\n");
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n");
             refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
