@@ -13,6 +13,7 @@ mod server {
     mod overload;
     mod panic;
     mod reflection;
+    mod shared_connection;
     mod shutdown;
     mod tls;
     mod tls_reload;
