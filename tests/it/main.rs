@@ -5,12 +5,16 @@ mod structure;
 mod support;
 
 mod server {
+    mod descriptors;
+    mod door;
+    mod ended_for;
     mod health;
     mod limit;
     mod memory;
     mod overload;
     mod panic;
     mod reflection;
+    mod shared_connection;
     mod shutdown;
     mod tls;
     mod tls_reload;

@@ -27,6 +27,10 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 /// connection with a long round trip does not wait for window updates.
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 5 << 20;
+/// The memory that small DATA frames may occupy until they are read, in bytes: h2 counts 256 for
+/// each of them. Its own limit is half of the connection's window, which a server reaches that
+/// sends a response of 50 KiB byte by byte.
+const SMALL_FRAMES: usize = 64 << 20;
 /// The size limit of response headers in bytes.
 const MAX_HEADERS: u32 = 16 << 10;
 /// The stream limit before the server has sent its own: the lowest that RFC 9113
@@ -68,6 +72,10 @@ pub(crate) async fn start(stream: Stream) -> Result<RequestSender, String> {
         .initial_connection_window_size(CONNECTION_WINDOW)
         .max_header_list_size(MAX_HEADERS)
         .initial_max_send_streams(INITIAL_STREAM_LIMIT)
+        .data_frame_budget(SMALL_FRAMES)
+        // Frames count that come for a call after it was cancelled, over the whole life of the
+        // connection, and the end of the connection would be the end of all other calls.
+        .max_local_error_reset_streams(None)
         .handshake(Transport::new(stream, first_read, activity.clone()))
         .await
         .map_err(|error| innermost(&error))?;

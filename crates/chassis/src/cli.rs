@@ -18,7 +18,7 @@ use wire::{
 
 use crate::{
     config::{ConfigErrors, Effective, Layers, Schema, Settings, clap_flags, default_toml},
-    server::{CallThreads, StartError},
+    server::{CallThreads, StartError, raise_descriptor_limit},
     service::Service,
     telemetry::{AccessLog, LogWriter, Metrics, Telemetry, log},
     tls,
@@ -203,6 +203,7 @@ where
     let settings = loaded.chassis.clone();
     let own = own_settings(&loaded.effective);
     let log = log::start(log::filter(&settings.log, &package.crate_name())?, settings.log.format)?;
+    raise_descriptor_limit();
     let calls = CallThreads::start()?;
     // The life cycle has a thread of its own: handlers that do not yield can occupy every thread
     // that serves calls, and must not keep the process alive. Metrics are served and spans are
@@ -298,6 +299,8 @@ fn log_limits(settings: &Settings, calls: &runtime::Handle) {
         header_fields = settings.limits.header_fields.get(),
         streams = settings.limits.streams,
         connections = settings.limits.connections.get(),
+        connections_per_peer =
+            settings.limits.connections_per_peer.of(settings.limits.connections.get()).unwrap_or(0),
         handshake = ?settings.limits.handshake.get(),
         stalled = ?settings.limits.stalled,
         connection_age = ?settings.limits.connection_age,

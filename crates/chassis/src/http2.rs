@@ -3,7 +3,8 @@
 use crate::cause::Cause;
 
 pub(crate) use ::http2::{
-    Abuse, Budget, CallMode, Ended, MemoryKind, Reservation, ResponseBody, Settings, Share,
+    Abuse, Activity, Budget, CallMode, Ended, MemoryKind, Reason, Reservation, ResponseBody,
+    Settings, Share,
 };
 
 #[cfg(feature = "http2-h2")]

@@ -34,6 +34,7 @@ mod http2;
 mod in_flight;
 mod inbound;
 mod lifecycle;
+mod log_rate;
 mod message;
 mod method;
 mod middleware;

@@ -60,7 +60,8 @@ impl Layer {
             Self::H2 => {
                 return match http2::h2::Connection::handshake(io, settings, share).await {
                     Ok(connection) => {
-                        connection.serve(&mut handler, settings, [shut_down], stop).await
+                        let activity = Arc::default();
+                        connection.serve(&mut handler, settings, &activity, [shut_down], stop).await
                     }
                     Err(error) => Ended::Failed(error.to_string()),
                 };
@@ -70,7 +71,10 @@ impl Layer {
         };
         let settings = Settings { calls, ..settings.clone() };
         match http2::Connection::handshake(io, &settings, share).await {
-            Ok(connection) => connection.serve(&mut handler, &settings, [shut_down], stop).await,
+            Ok(connection) => {
+                let activity = Arc::default();
+                connection.serve(&mut handler, &settings, &activity, [shut_down], stop).await
+            }
             Err(error) => Ended::Failed(error.to_string()),
         }
     }

@@ -12,6 +12,7 @@
 #![warn(missing_docs)]
 
 mod abuse;
+mod activity;
 mod call;
 mod connection;
 mod ended;
@@ -33,6 +34,7 @@ mod settings;
 mod violation;
 
 pub use abuse::Abuse;
+pub use activity::Activity;
 pub use connection::Connection;
 pub use ended::Ended;
 pub use memory::{Budget, MemoryKind, NoMemory, Reservation, Share};

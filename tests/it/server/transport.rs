@@ -1,6 +1,6 @@
 //! HTTP/2 peers that are slow, silent, hostile, or do not speak gRPC.
 
-use std::{fs, iter};
+use std::iter;
 
 use rustix::process::Signal;
 use tonic::{Code, Status};
@@ -11,7 +11,7 @@ use crate::support::{
         Peer, RST_STREAM, SETTINGS, frame, grpc_headers,
     },
     in_process::{InProcess, client, request},
-    process::{ServerProcess, command, event, memory},
+    process::{ServerProcess, event, memory},
 };
 
 const CALL: &str = "/SampleService/Call";
@@ -75,27 +75,6 @@ async fn a_connection_past_its_age_gets_goaway_and_its_calls_finish() {
     let response = peer.next(HEADERS).await.expect("the call finishes");
     assert_eq!(response.stream, 1);
     peer.rest().await;
-}
-
-#[tokio::test]
-async fn connections_over_the_limit_are_closed_until_one_ends() {
-    let server = InProcess::start(&[("limits.connections", "2"), ("limits.handshake", "1h")]).await;
-    let mut first = Peer::handshake(&server.address).await;
-    let mut second = Peer::handshake(&server.address).await;
-    assert!(first.next(SETTINGS).await.is_some() && second.next(SETTINGS).await.is_some());
-
-    let mut third = Peer::connect(&server.address).await;
-    assert_eq!(third.rest().await, b"");
-    drop(first);
-    // There is room as soon as the server has noticed the end.
-    loop {
-        let mut peer = Peer::connect(&server.address).await;
-        // The connection may be closed before this is written.
-        let _ = tokio::io::AsyncWriteExt::write_all(&mut peer.0, http2::PREFACE).await;
-        if peer.next(SETTINGS).await.is_some() {
-            break;
-        }
-    }
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -227,39 +206,4 @@ async fn call_path(server: &InProcess, path: &str) -> Result<tonic::Response<()>
     grpc.ready().await.expect("connected");
     let codec = tonic_prost::ProstCodec::<(), ()>::default();
     grpc.unary(tonic::Request::new(()), path.parse().expect("a path"), codec).await
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn a_server_without_file_descriptors_neither_spins_nor_ends_and_recovers() {
-    // A shell sets the limit, and then replaces itself by the server.
-    let binary = command(&[]);
-    let mut shell = std::process::Command::new("sh");
-    shell.args(["-c", "ulimit -n 64; exec \"$0\" serve --log-format json \"$@\""]);
-    shell.arg(binary.get_program()).env_remove("RUST_LOG");
-    let server = ServerProcess::start_command(&mut shell, &[]);
-
-    let mut peers = Vec::new();
-    for _ in 0..200 {
-        peers.push(Peer::connect(&server.address).await);
-    }
-    server.wait_for_event("no connection can be accepted at the moment");
-    let (start, cpu) = (std::time::Instant::now(), cpu_ticks(server.process.id()));
-    // This measures the use of time, so there is no state to wait for.
-    tokio::time::sleep(std::time::Duration::from_secs(1)).await;
-    // A tick is a hundredth of a second. A busy loop would use all of them.
-    let used = cpu_ticks(server.process.id()) - cpu;
-    let all = u64::try_from(start.elapsed().as_millis() / 10).expect("a short time");
-    assert!(used < all / 2, "{used} of {all} ticks");
-
-    drop(peers);
-    let output = server.run(&["call", "--timeout", "60s"]);
-    assert_eq!(output.status.code(), Some(0));
-}
-
-/// Returns the CPU time of a process, in user and kernel mode together.
-fn cpu_ticks(process: u32) -> u64 {
-    let stat = fs::read_to_string(format!("/proc/{process}/stat")).expect("it runs");
-    let (_, fields) = stat.rsplit_once(") ").expect("a name in brackets");
-    let ticks = |field| fields.split(' ').nth(field).and_then(|text| text.parse::<u64>().ok());
-    ticks(11).expect("utime") + ticks(12).expect("stime")
 }

@@ -16,6 +16,7 @@ pub(crate) const RST_STREAM: u8 = 3;
 pub(crate) const SETTINGS: u8 = 4;
 pub(crate) const PING: u8 = 6;
 pub(crate) const GOAWAY: u8 = 7;
+pub(crate) const WINDOW_UPDATE: u8 = 8;
 pub(crate) const CONTINUATION: u8 = 9;
 
 pub(crate) const ACK: u8 = 1;
@@ -37,6 +38,12 @@ impl Frame {
     pub(crate) fn goaway(&self) -> (u32, u32) {
         assert_eq!(self.kind, GOAWAY);
         (number(&self.payload[..4]), number(&self.payload[4..8]))
+    }
+
+    /// Returns by how much WINDOW_UPDATE makes the window larger.
+    pub(crate) fn increment(&self) -> u32 {
+        assert_eq!(self.kind, WINDOW_UPDATE);
+        number(&self.payload)
     }
 
     /// Returns SETTINGS as pairs of identifier and value.

@@ -139,6 +139,8 @@ impl Drop for Process {
 pub(crate) struct ServerProcess {
     pub(crate) process: Process,
     pub(crate) address: String,
+    /// The address that serves health alone; empty if there is none.
+    pub(crate) health_address: String,
     /// The address of the metrics; empty if they are off.
     pub(crate) metrics_address: String,
 }
@@ -179,7 +181,12 @@ impl ServerProcess {
             (event["message"] == "listening").then_some(event)
         });
         let text = |field: &str| listening[field].as_str().unwrap_or_default().to_owned();
-        Self { process, address: text("address"), metrics_address: text("metrics_address") }
+        Self {
+            process,
+            address: text("address"),
+            health_address: text("health_address"),
+            metrics_address: text("metrics_address"),
+        }
     }
 
     /// Waits for a log line with this message.

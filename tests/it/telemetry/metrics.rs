@@ -1,6 +1,12 @@
 //! The HTTP listener with /metrics, /livez and /readyz.
 
-use std::{net::TcpStream, sync::mpsc::channel, thread, time::Instant};
+use std::{
+    io::{Read, Write},
+    net::TcpStream,
+    sync::mpsc::channel,
+    thread,
+    time::Instant,
+};
 
 use rustix::process::Signal;
 use tonic::Code;
@@ -55,6 +61,44 @@ fn unknown_paths_are_404_and_other_methods_are_405() {
     }
     assert_eq!(ask("HEAD", "/metrics").body, "");
     assert!(ask("GET", "/").body.contains("/metrics, /livez and /readyz"));
+}
+
+/// Sends these bytes, and returns the status of the response.
+fn status_of(address: &str, request: &str) -> u16 {
+    let mut stream = TcpStream::connect(address).expect("a server");
+    stream.set_read_timeout(Some(NEVER)).expect("a socket");
+    stream.write_all(request.as_bytes()).expect("it is open");
+    let mut response = String::new();
+    stream.read_to_string(&mut response).expect("a response");
+    response.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status")
+}
+
+#[test]
+fn a_request_of_http_1_1_needs_one_valid_host() {
+    let server = ServerProcess::with(&[METRICS], &[]);
+    for (version, hosts, status) in [
+        ("1.1", &["localhost:9464"][..], 200),
+        ("1.1", &["[::1]:9464"], 200),
+        ("1.1", &[""], 200),
+        ("1.1", &[], 400),
+        ("1.1", &["a", "a"], 400),
+        ("1.1", &["a", "b"], 400),
+        ("1.1", &["a b"], 400),
+        ("1.1", &["user@a"], 400),
+        ("1.1", &["a/b"], 400),
+        ("1.1", &["a:b"], 400),
+        ("1.0", &[], 200),
+        ("1.0", &["localhost"], 200),
+        ("1.0", &["a", "b"], 400),
+        ("1.0", &["a b"], 400),
+    ] {
+        for path in ["/livez", "/metrics", "/nothing", "http://localhost/livez"] {
+            let hosts: String = hosts.iter().map(|host| format!("host: {host}\r\n")).collect();
+            let request = format!("GET {path} HTTP/{version}\r\n{hosts}\r\n");
+            let status = if path == "/nothing" && status == 200 { 404 } else { status };
+            assert_eq!(status_of(&server.metrics_address, &request), status, "{request}");
+        }
+    }
 }
 
 #[test]

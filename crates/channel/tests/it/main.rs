@@ -5,4 +5,5 @@ mod cancel;
 mod flow_control;
 mod kinds;
 mod parent;
+mod small_frames;
 mod support;

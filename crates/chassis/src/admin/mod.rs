@@ -1,9 +1,12 @@
 //! Metrics and probes over plain HTTP, for clients that do not speak gRPC.
 
+mod host;
+
 use std::{collections::VecDeque, convert::Infallible, time::Duration};
 
 use crate::{
     health::{HealthService, LIVENESS},
+    log_rate::LogRate,
     telemetry::Metrics,
 };
 use bytes::Bytes;
@@ -25,10 +28,6 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// The limit of open connections, enough for every scraper and probe together. Over the limit
-/// the oldest is dropped: a request is served in milliseconds, and a connection without one
-/// must not block others.
-const CONNECTIONS: usize = 64;
 /// The time limit of a connection, which serves one request.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// The wait after an error of accepting, such as for lack of descriptors.
@@ -42,21 +41,36 @@ pub(crate) struct Pages {
 }
 
 /// Serves the pages for as long as it is polled.
-pub(crate) async fn serve(listener: TcpListener, pages: Pages) {
+///
+/// At most `limit` connections are open at once. Over the limit the oldest is dropped: a request
+/// is served in milliseconds, and a connection without one must not block others.
+pub(crate) async fn serve(listener: TcpListener, pages: Pages, limit: usize) {
     let mut open = VecDeque::<AbortHandle>::new();
+    let lines = LogRate::default();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
                 open.retain(|connection| !connection.is_finished());
-                if open.len() == CONNECTIONS {
-                    open.pop_front().expect("it is full").abort();
+                if open.len() >= limit
+                    && let Some(oldest) = open.pop_front()
+                {
+                    oldest.abort();
                 }
                 // An error is ignored: a scraper that is cut off comes again.
                 let response = timeout(CONNECTION_TIMEOUT, respond(stream, pages.clone()));
                 open.push_back(tokio::spawn(response).abort_handle());
             }
             Err(error) => {
-                tracing::warn!(%error, "no connection for metrics can be accepted at the moment");
+                if lines.is_line_due() {
+                    tracing::warn!(
+                        %error,
+                        "no connection for metrics can be accepted at the moment"
+                    );
+                }
+                // Perhaps it is this listener that has used up the descriptors.
+                if let Some(oldest) = open.pop_front() {
+                    oldest.abort();
+                }
                 sleep(BACKOFF).await;
             }
         }
@@ -76,6 +90,9 @@ async fn respond(stream: TcpStream, pages: Pages) -> hyper::Result<()> {
 
 impl Pages {
     fn page<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+        if !host::is_valid(request.version(), request.headers()) {
+            return text(StatusCode::BAD_REQUEST, "one valid Host header is needed\n");
+        }
         if !matches!(*request.method(), Method::GET | Method::HEAD) {
             let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n");
             refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));

@@ -47,5 +47,7 @@ pub use sections::{
     Compression, Deadline, Keepalive, Limits, Log, Metrics, Queue, Reflection, Server, Settings,
     Shutdown, Streaming, Tls, Tracing,
 };
-pub use types::{Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Size};
+pub use types::{
+    Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size,
+};
 pub use with::{duration, size};

@@ -9,7 +9,7 @@ use super::{
     declare::{Declaration, FlagDeclaration, Section, settings},
     memory::Memory,
     reader::Reader,
-    types::{Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Size},
+    types::{Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size},
 };
 
 settings! {
@@ -79,9 +79,15 @@ settings! {
         /// The longest time in which a client reads nothing of a response. Then the call ends
         /// with RESOURCE_EXHAUSTED. "0s" is no limit.
         stalled: Duration = "30s";
-        /// Connections at once. Over the limit, a connection is closed as soon as it
-        /// is accepted.
+        /// Connections at once. At the limit, the connection that has had no call for the
+        /// longest time is told to close (GOAWAY) for a new one. If all have calls, the new
+        /// one is closed as soon as it is accepted.
         connections: Permits = 10000;
+        /// Connections at once from one IPv4 address, or from one IPv6 network of 64 bits: a
+        /// number, a percentage of `connections`, or 0 for no limit. Over the limit, a
+        /// connection is closed as soon as it is accepted. Behind a proxy or in a service mesh
+        /// all clients have the proxy's address, so it must be 0.
+        connections_per_peer: Share = "25%";
         /// The longest time from accepting a connection to its first bytes of HTTP/2,
         /// including the TLS handshake.
         handshake: NonZeroDuration = "10s";

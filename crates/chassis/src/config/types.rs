@@ -27,6 +27,50 @@ impl Setting for Permits {
     }
 }
 
+/// A limit as a number, or as a percentage of another limit; 0 for none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Share {
+    /// This number; 0 for no limit.
+    Number(usize),
+    /// These percent of the other limit: from 1 to 100.
+    Percent(usize),
+}
+
+impl Share {
+    /// Returns the limit if the other limit is `whole`, or `None` if there is no limit. It is
+    /// never 0.
+    pub fn of(self, whole: usize) -> Option<usize> {
+        match self {
+            Self::Number(0) => None,
+            Self::Number(number) => Some(number),
+            Self::Percent(percent) => {
+                // Without overflow, and rounded up.
+                let (hundreds, rest) = (whole / 100, whole % 100);
+                Some((hundreds * percent + (rest * percent).div_ceil(100)).max(1))
+            }
+        }
+    }
+}
+
+impl Setting for Share {
+    fn read(value: &Value) -> Result<Self, String> {
+        let number =
+            |value: &Value| whole_number(value, 0, Semaphore::MAX_PERMITS).ok().map(Self::Number);
+        // Variables and flags are text, because the default is.
+        let from_text = |text: &str| match text.strip_suffix('%') {
+            Some(percent) => percent
+                .parse()
+                .ok()
+                .filter(|percent| (1..=100).contains(percent))
+                .map(Self::Percent),
+            None => number(&Value::Integer(text.parse().ok()?)),
+        };
+        number(value).or_else(|| parse(value, from_text)).ok_or_else(|| {
+            "a whole number, a percentage from \"1%\" to \"100%\", or 0 for no limit".to_owned()
+        })
+    }
+}
+
 /// A number of bytes, written as `"16KiB"` or `"4MiB"`: from 1 to what HTTP/2 can express.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Size(u32);
@@ -166,5 +210,27 @@ impl Setting for Responses {
     fn read(value: &Value) -> Result<Self, String> {
         let choices = [("mirror", Self::Mirror), ("always", Self::Always), ("never", Self::Never)];
         one_of(&choices, value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_is_a_number_or_a_percentage_rounded_up() {
+        for (value, whole, limit) in [
+            (Value::from("25%"), 10_000, Some(2500)),
+            (Value::from("25%"), 10, Some(3)),
+            (Value::from("25%"), 1, Some(1)),
+            (Value::from("100%"), usize::MAX, Some(usize::MAX)),
+            (Value::from("7"), 10_000, Some(7)),
+            (Value::from(7), 10_000, Some(7)),
+            (Value::from("0"), 10_000, None),
+            (Value::from(0), 10_000, None),
+        ] {
+            let share = Share::read(&value).expect("it is a share");
+            assert_eq!(share.of(whole), limit, "{value:?} of {whole}");
+        }
     }
 }

@@ -2,74 +2,128 @@
 
 use std::{
     net::SocketAddr,
-    sync::{
-        Mutex,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
-    time::Duration,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
 };
 
-use tokio::time::Instant;
+use crate::{
+    http2::{Abuse, Reason},
+    log_rate::LogRate,
+};
 
-use crate::http2::Abuse;
+/// What a peer did.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Misdeed {
+    /// It did too much of something that brings nothing.
+    Abuse(Abuse),
+    /// It broke a rule of HTTP/2.
+    Violation(Reason, &'static str),
+    /// It did not acknowledge a PING in time (`keepalive.timeout`).
+    Silence,
+    /// It did not begin HTTP/2 in time (`limits.handshake`).
+    SlowHandshake,
+    /// Its TLS handshake failed.
+    Tls(String),
+    /// It speaks another protocol than HTTP/2.
+    NotHttp2,
+}
 
-/// The shortest time between two lines of the log: peers decide how often it happens.
-const LOG_INTERVAL: Duration = Duration::from_secs(1);
+/// The names of all reasons, as the log and the metrics have them.
+const REASONS: [&str; 13] = [
+    "resets",
+    "stream_errors",
+    "control_frames",
+    "header_block",
+    "protocol_error",
+    "flow_control_error",
+    "frame_size_error",
+    "compression_error",
+    "stream_closed",
+    "keepalive_timeout",
+    "handshake_timeout",
+    "tls",
+    "not_http2",
+];
+
+impl Misdeed {
+    fn reason(&self) -> &'static str {
+        match self {
+            Self::Abuse(abuse) => abuse.name(),
+            Self::Violation(Reason::FLOW_CONTROL_ERROR, _) => "flow_control_error",
+            Self::Violation(Reason::FRAME_SIZE_ERROR, _) => "frame_size_error",
+            Self::Violation(Reason::COMPRESSION_ERROR, _) => "compression_error",
+            Self::Violation(Reason::STREAM_CLOSED, _) => "stream_closed",
+            Self::Violation(..) => "protocol_error",
+            Self::Silence => "keepalive_timeout",
+            Self::SlowHandshake => "handshake_timeout",
+            Self::Tls(_) => "tls",
+            Self::NotHttp2 => "not_http2",
+        }
+    }
+
+    fn detail(&self) -> Option<&str> {
+        match self {
+            Self::Violation(_, rule) => Some(rule),
+            Self::Tls(problem) => Some(problem),
+            _ => None,
+        }
+    }
+}
 
 /// Counts and logs the connections that were ended.
 #[derive(Debug, Default)]
-pub(super) struct Abuses {
-    counts: [AtomicUsize; Abuse::ALL.len()],
-    logged: Mutex<Option<Instant>>,
+pub(super) struct Abuses([Seen; REASONS.len()]);
+
+/// The connections that were ended for one reason. Each has lines of its own, so that a frequent
+/// one does not hide another.
+#[derive(Debug, Default)]
+struct Seen {
+    count: AtomicUsize,
+    lines: LogRate,
 }
 
 impl Abuses {
     /// Records the end of a connection.
-    pub(super) fn record(&self, peer: SocketAddr, abuse: Abuse) {
-        self.counts[position(abuse)].fetch_add(1, Relaxed);
-        let reason = abuse.name();
-        if self.is_line_due() {
-            tracing::info!(%peer, reason, "a connection was ended for what its peer did");
+    pub(super) fn record(&self, peer: SocketAddr, misdeed: &Misdeed) {
+        let (reason, detail) = (misdeed.reason(), misdeed.detail());
+        let position = REASONS.iter().position(|at| *at == reason).expect("it has all reasons");
+        let Seen { count, lines } = &self.0[position];
+        count.fetch_add(1, Relaxed);
+        if lines.is_line_due() {
+            tracing::info!(%peer, reason, detail, "a connection was ended for what its peer did");
         } else {
-            tracing::debug!(%peer, reason, "a connection was ended for what its peer did");
+            tracing::debug!(%peer, reason, detail, "a connection was ended for what its peer did");
         }
-    }
-
-    fn is_line_due(&self) -> bool {
-        let mut logged = self.logged.lock().expect("nothing panics while it is locked");
-        let is_due = logged.is_none_or(|at| at.elapsed() >= LOG_INTERVAL);
-        if is_due {
-            *logged = Some(Instant::now());
-        }
-        is_due
     }
 
     /// Returns the names of the reasons, and how many connections were ended for each.
-    pub(super) fn counts(&self) -> [(&'static str, f64); Abuse::ALL.len()] {
-        Abuse::ALL.map(|abuse| (abuse.name(), self.counts[position(abuse)].load(Relaxed) as f64))
+    pub(super) fn counts(&self) -> [(&'static str, f64); REASONS.len()] {
+        std::array::from_fn(|at| (REASONS[at], self.0[at].count.load(Relaxed) as f64))
     }
-}
-
-fn position(abuse: Abuse) -> usize {
-    Abuse::ALL.iter().position(|at| *at == abuse).expect("`ALL` has all")
 }
 
 #[cfg(test)]
 mod tests {
-    use tokio::time::advance;
-
     use super::*;
 
-    #[tokio::test(start_paused = true)]
-    async fn each_is_counted_and_a_line_is_due_once_a_second() {
+    #[test]
+    fn each_misdeed_is_counted_by_its_reason() {
+        let violation = |reason| Misdeed::Violation(reason, "a rule");
+        let mut all: Vec<_> = Abuse::ALL.into_iter().map(Misdeed::Abuse).collect();
+        all.extend([
+            violation(Reason::PROTOCOL_ERROR),
+            violation(Reason::FLOW_CONTROL_ERROR),
+            violation(Reason::FRAME_SIZE_ERROR),
+            violation(Reason::COMPRESSION_ERROR),
+            violation(Reason::STREAM_CLOSED),
+            Misdeed::Silence,
+            Misdeed::SlowHandshake,
+            Misdeed::Tls("a problem".into()),
+            Misdeed::NotHttp2,
+        ]);
         let abuses = Abuses::default();
-        assert!(abuses.is_line_due());
-        assert!(!abuses.is_line_due());
-        advance(LOG_INTERVAL).await;
-        assert!(abuses.is_line_due());
-        for _ in 0..3 {
-            abuses.record(([127, 0, 0, 1], 1).into(), Abuse::Resets);
+        for misdeed in &all {
+            abuses.record(([127, 0, 0, 1], 1).into(), misdeed);
         }
-        assert_eq!(abuses.counts()[0], ("resets", 3.0));
+        assert_eq!(abuses.counts(), REASONS.map(|reason| (reason, 1.0)));
     }
 }

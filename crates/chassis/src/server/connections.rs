@@ -11,18 +11,23 @@ use futures_util::FutureExt;
 use tokio::{
     net::TcpStream,
     runtime::{Handle, RuntimeFlavor},
-    sync::Semaphore,
     time::sleep,
 };
 use tokio_rustls::server::TlsStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
-use super::{abuses::Abuses, calls::Calls, memory};
+use super::{
+    abuses::{Abuses, Misdeed},
+    calls::Calls,
+    memory,
+    registry::{Admitted, Entry, Refusal, Registry},
+};
 use crate::{
     call::Peer,
     config,
     http2::{self, Budget, CallMode, Connection, Ended, Share},
     lifecycle::{Lifecycle, State},
+    log_rate::LogRate,
     tls::Tls,
 };
 
@@ -51,16 +56,16 @@ pub(super) struct Connections {
     lifecycle: Lifecycle,
     /// The state in which connections shut down.
     drain_at: State,
-    limit: usize,
     budget: Arc<Budget>,
-    /// One permit for each connection that may be open.
-    permits: Arc<Semaphore>,
+    pub(super) registry: Arc<Registry>,
     /// The task of each connection.
     pub(super) tasks: TaskTracker,
     /// Ends all connections at once.
     pub(super) stop: CancellationToken,
     counts: Mutex<ConnectionCounts>,
     pub(super) abuses: Abuses,
+    /// The lines about peers with too many connections.
+    peer_lines: LogRate,
 }
 
 /// How many connections there were, by how they ended.
@@ -72,8 +77,10 @@ pub struct ConnectionCounts {
     pub failed: usize,
     /// They were still open at the bound of the drain.
     pub cut: usize,
-    /// They were over the limit, and closed when they were accepted.
+    /// They were over `limits.connections`, and closed when they were accepted.
     pub refused: usize,
+    /// They were over `limits.connections_per_peer`, and closed when they were accepted.
+    pub refused_peer: usize,
     /// The system could not accept them, such as for lack of descriptors.
     pub not_accepted: usize,
 }
@@ -95,13 +102,13 @@ impl Connections {
     pub(super) fn new(
         calls: Calls,
         settings: &config::Settings,
+        registry: Arc<Registry>,
         tls: Option<Tls>,
         lifecycle: Lifecycle,
         drain_at: State,
         budget: Arc<Budget>,
     ) -> Arc<Self> {
         let config::Settings { limits, keepalive, .. } = settings;
-        let limit = limits.connections.get();
         Arc::new(Self {
             calls,
             tls,
@@ -121,13 +128,13 @@ impl Connections {
             max_age: limits.connection_age,
             lifecycle,
             drain_at,
-            limit,
             budget,
-            permits: Arc::new(Semaphore::new(limit)),
+            registry,
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
             counts: Mutex::default(),
             abuses: Abuses::default(),
+            peer_lines: LogRate::default(),
         })
     }
 
@@ -147,14 +154,6 @@ impl Connections {
         self.stop.cancelled().await;
     }
 
-    pub(super) fn limit(&self) -> usize {
-        self.limit
-    }
-
-    pub(super) fn open_now(&self) -> usize {
-        self.limit - self.permits.available_permits()
-    }
-
     /// Returns the budget for what the connections hold for their peers.
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
@@ -168,51 +167,117 @@ impl Connections {
         change(&mut self.counts.lock().expect(NEVER_POISONED));
     }
 
-    /// Serves a connection in a task of its own, unless `limits.connections` are open.
+    /// Serves a connection in a task of its own, if it is admitted.
     pub(super) fn open(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
-        let Ok(permit) = Arc::clone(&self.permits).try_acquire_owned() else {
-            self.count(|counts| counts.refused += 1);
-            tracing::debug!(%peer, "refused: limits.connections are open");
-            return;
+        let admitted = match self.registry.admit(peer) {
+            Ok(admitted) => admitted,
+            Err(refusal) => return self.refuse(peer, refusal),
         };
         let memory = if self.tls.is_some() { memory::TLS_CONNECTION } else { memory::CONNECTION };
-        let Ok(share) = Share::open(&self.budget, memory) else {
-            self.count(|counts| counts.refused += 1);
-            tracing::debug!(%peer, "refused: limits.memory is used up");
-            return;
+        let share = match Share::open(&self.budget, memory) {
+            Ok(share) => share,
+            // It goes soon.
+            Err(_) if self.registry.give_way() => Share::open_beyond(&self.budget, memory),
+            Err(_) => return self.refuse(peer, Refusal::Memory),
         };
         let connections = Arc::clone(self);
-        self.tasks.spawn(async move {
-            match connections.serve(stream, peer, &share).await {
-                Ended::Closed => connections.count(|counts| counts.closed += 1),
-                Ended::Failed(error) => {
-                    tracing::debug!(%peer, error, "a connection failed");
-                    connections.count(|counts| counts.failed += 1);
-                }
-                Ended::Abused(abuse) => {
-                    connections.abuses.record(peer, abuse);
-                    connections.count(|counts| counts.failed += 1);
-                }
-                Ended::Cut => connections.count(|counts| counts.cut += 1),
-            }
-            drop(permit);
-        });
+        self.tasks.spawn(async move { connections.serve(stream, peer, admitted, &share).await });
     }
 
-    async fn serve(&self, stream: TcpStream, peer: SocketAddr, share: &Arc<Share>) -> Ended {
+    fn refuse(&self, peer: SocketAddr, refusal: Refusal) {
+        match refusal {
+            Refusal::Full => {
+                self.count(|counts| counts.refused += 1);
+                tracing::debug!(%peer, "refused: limits.connections are open, and have calls");
+            }
+            Refusal::Memory => {
+                self.count(|counts| counts.refused += 1);
+                tracing::debug!(%peer, "refused: limits.memory is used up, and no connection is idle");
+            }
+            Refusal::Peer => {
+                self.count(|counts| counts.refused_peer += 1);
+                if self.peer_lines.is_line_due() {
+                    let limit = self.registry.limit_per_peer();
+                    tracing::info!(
+                        %peer,
+                        limit,
+                        "a connection was refused: its peer has limits.connections_per_peer open"
+                    );
+                }
+            }
+        }
+    }
+
+    async fn serve(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        admitted: Admitted,
+        share: &Arc<Share>,
+    ) {
+        let entry = admitted.entry();
+        let ended = self.serve_until_end(stream, peer, entry, share).await;
+        let misdeed = match ended {
+            End::Misdeed(misdeed) => Some(misdeed),
+            End::Http2(Ended::Abused(abuse)) => Some(Misdeed::Abuse(abuse)),
+            End::Http2(Ended::Violated(reason, rule)) => Some(Misdeed::Violation(reason, rule)),
+            End::Http2(Ended::Silent) => Some(Misdeed::Silence),
+            End::Http2(Ended::Failed(error)) => {
+                tracing::debug!(%peer, error, "a connection failed");
+                None
+            }
+            End::Http2(Ended::Closed) => return self.count(|counts| counts.closed += 1),
+            // It had no call when it gave way.
+            End::Http2(Ended::Cut) if entry.is_evicted() && !self.stop.is_cancelled() => {
+                return self.count(|counts| counts.closed += 1);
+            }
+            End::Http2(Ended::Cut) => return self.count(|counts| counts.cut += 1),
+        };
+        if let Some(misdeed) = misdeed {
+            self.abuses.record(peer, &misdeed);
+        }
+        self.count(|counts| counts.failed += 1);
+    }
+
+    async fn serve_until_end(
+        &self,
+        stream: TcpStream,
+        peer: SocketAddr,
+        entry: &Entry,
+        share: &Arc<Share>,
+    ) -> End {
         let begun = tokio::select! {
-            begun = self.begin(stream, share) => begun.map_err(|error| error.to_string()),
-            () = sleep(self.handshake_timeout) => Err("no preface in time".to_owned()),
-            () = self.draining_for(PREFACE_GRACE) => Err("no preface in the drain".to_owned()),
-            () = self.stop.cancelled() => return Ended::Cut,
+            begun = self.begin(stream, share) => begun,
+            () = sleep(self.handshake_timeout) => Err(End::Misdeed(Misdeed::SlowHandshake)),
+            () = self.draining_for(PREFACE_GRACE) => {
+                Err(End::Http2(Ended::Failed("no preface in the drain".to_owned())))
+            }
+            () = entry.told_to_leave() => Err(End::Http2(Ended::Closed)),
+            () = self.stop.cancelled() => Err(End::Http2(Ended::Cut)),
         };
         let (connection, identity) = match begun {
             Ok(begun) => begun,
-            Err(problem) => return Ended::Failed(problem),
+            Err(end) => return end,
         };
+        entry.begin();
         let mut calls = self.calls.for_peer(Peer::new(peer, identity, Arc::clone(share)));
-        let shut_down = [self.draining().boxed(), old_age(self.max_age).boxed()];
-        connection.serve(&mut calls, &self.http2, shut_down, self.stopped().boxed()).await
+        let leave = async {
+            tokio::select! {
+                () = old_age(self.max_age) => {}
+                () = entry.told_to_leave() => {}
+            }
+        };
+        let stop = async {
+            tokio::select! {
+                () = self.stopped() => {}
+                () = entry.told_to_stop() => {}
+            }
+        };
+        let shut_down = [self.draining().boxed(), leave.boxed()];
+        let activity = entry.activity();
+        End::Http2(
+            connection.serve(&mut calls, &self.http2, activity, shut_down, stop.boxed()).await,
+        )
     }
 
     /// Begins TLS, if it is on, and HTTP/2. Returns the connection and the name that the
@@ -221,17 +286,44 @@ impl Connections {
         &self,
         stream: TcpStream,
         share: &Arc<Share>,
-    ) -> io::Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<str>>)> {
+    ) -> Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<str>>), End> {
         // Small responses must not wait for the acknowledgement of earlier ones.
-        stream.set_nodelay(true)?;
+        stream.set_nodelay(true).map_err(|error| End::failed(&error))?;
         let (stream, identity) = match &self.tls {
             None => (Either::Left(stream), None),
             Some(tls) => {
-                let (stream, identity) = tls.handshake(stream).await?;
+                let shaken = tls.handshake(stream).await;
+                let (stream, identity) = shaken.map_err(|error| {
+                    End::at_fault(&error, |error| Misdeed::Tls(error.to_string()))
+                })?;
                 (Either::Right(stream), identity)
             }
         };
-        Ok((Connection::handshake(stream, &self.http2, share).await?, identity))
+        let connection = Connection::handshake(stream, &self.http2, share).await;
+        let connection =
+            connection.map_err(|error| End::at_fault(&error, |_| Misdeed::NotHttp2))?;
+        Ok((connection, identity))
+    }
+}
+
+/// How a connection ended: before HTTP/2 for its peer's behaviour, or in any other way.
+enum End {
+    Misdeed(Misdeed),
+    Http2(Ended),
+}
+
+impl End {
+    fn failed(error: &io::Error) -> Self {
+        Self::Http2(Ended::Failed(error.to_string()))
+    }
+
+    /// Returns the end of a handshake: the misdeed if the peer has sent something wrong, or a
+    /// failure if it went away.
+    fn at_fault(error: &io::Error, misdeed: impl FnOnce(&io::Error) -> Misdeed) -> Self {
+        match error.kind() {
+            io::ErrorKind::InvalidData => Self::Misdeed(misdeed(error)),
+            _ => Self::failed(error),
+        }
     }
 }
 

@@ -54,7 +54,8 @@ impl DrainReport {
             connections_closed = self.connection_counts.closed,
             connections_failed = self.connection_counts.failed,
             connections_cut = self.connection_counts.cut,
-            connections_refused = self.connection_counts.refused,
+            connections_refused =
+                self.connection_counts.refused + self.connection_counts.refused_peer,
             connections_not_accepted = self.connection_counts.not_accepted,
             tasks_cut = self.tasks_cut,
             took = ?self.took,

@@ -6,9 +6,12 @@ mod call_threads;
 mod calls;
 mod connections;
 mod drain;
+mod file_descriptors;
 mod listener;
 mod memory;
 mod observed;
+mod peer_counts;
+mod registry;
 mod router;
 
 use std::{
@@ -52,13 +55,16 @@ use accept::accept;
 use calls::Calls;
 use connections::Connections;
 use drain::Drain;
+use file_descriptors::Shares;
 use listener::listen;
 use observed::Observed;
+use registry::Registry;
 use router::Router;
 
 pub(crate) use call_threads::CallThreads;
 pub use connections::ConnectionCounts;
 pub use drain::DrainReport;
+pub(crate) use file_descriptors::raise_limit as raise_descriptor_limit;
 pub use listener::BindError;
 
 /// How long the accept loops may take to end. They end at once, unless handlers occupy every
@@ -152,6 +158,8 @@ struct BoundAdmin {
     listener: TcpListener,
     address: SocketAddr,
     pages: admin::Pages,
+    /// The most connections that are open at once.
+    limit: usize,
 }
 
 impl fmt::Debug for Server {
@@ -204,7 +212,9 @@ impl Server {
         }
         let served = Arc::new(OnceLock::new());
         let in_flight = InFlight::default();
-        let bind = |address, setting, router, in_flight, tls, drain_at, budget| {
+        let shares = Shares::new(settings.limits.connections.get());
+        let per_peer = settings.limits.connections_per_peer.of(shares.service);
+        let bind = |address, setting, router, in_flight, registry, tls, drain_at, budget| {
             let _listeners_belong_to_it = calls.enter();
             let (listener, address) = listen(address, setting)?;
             let layers = middleware::layers(
@@ -214,8 +224,9 @@ impl Server {
                 settings.deadline.clone(),
             );
             let calls = Calls::new(layers.service(router));
+            let lifecycle = lifecycle.clone();
             let connections =
-                Connections::new(calls, &settings, tls, lifecycle.clone(), drain_at, budget);
+                Connections::new(calls, &settings, registry, tls, lifecycle, drain_at, budget);
             Ok::<_, BindError>(Bound { listener, address, connections })
         };
         let service = bind(
@@ -223,6 +234,7 @@ impl Server {
             "server.address",
             Router::new(chassis, Arc::clone(&served)),
             in_flight.clone(),
+            Registry::new(shares.service, per_peer),
             tls.clone(),
             State::Draining,
             Budget::new(settings.limits.memory.get()),
@@ -235,15 +247,18 @@ impl Server {
             .map(|address| {
                 let router = Router::new(vec![health_next], Arc::new(OnceLock::from(Vec::new())));
                 let (in_flight, drain_at) = (InFlight::default(), State::Stopped);
+                // All probes can come from one address.
+                let registry = Registry::new(shares.health, None);
                 let (setting, budget) = ("server.health_address", memory::health_budget());
-                bind(address, setting, router, in_flight, None, drain_at, budget)
+                bind(address, setting, router, in_flight, registry, None, drain_at, budget)
             })
             .transpose()?;
         let admin = (settings.metrics.address.zip(telemetry.metrics()))
             .map(|(address, metrics)| {
                 let (listener, address) = listen(address, "metrics.address")?;
                 let pages = admin::Pages { metrics: metrics.clone(), health };
-                Ok::<_, BindError>(BoundAdmin { listener, address, pages })
+                let limit = shares.admin;
+                Ok::<_, BindError>(BoundAdmin { listener, address, pages, limit })
             })
             .transpose()?;
         let observed = Observed {
@@ -340,10 +355,10 @@ impl Server {
         if let Some(health) = self.health.take() {
             calls.spawn(accept(health.listener, health.connections));
         }
-        if let Some(BoundAdmin { listener, pages, .. }) = self.admin.take() {
+        if let Some(BoundAdmin { listener, pages, limit, .. }) = self.admin.take() {
             // In this runtime, where no handler can delay it, and until it ends: the last
             // scrape sees what the drain did.
-            tokio::spawn(admin::serve(listener, pages));
+            tokio::spawn(admin::serve(listener, pages, limit));
         }
 
         let (services, lifecycle) = (self.services, self.lifecycle);

@@ -62,9 +62,10 @@ impl Observed {
 
     fn write_connections(&self, families: &mut Families<'_>) -> fmt::Result {
         let Some(connections) = self.connections.upgrade() else { return Ok(()) };
-        let open = connections.open_now() as f64;
+        let registry = &connections.registry;
+        let open = registry.open_now() as f64;
         families.gauge("connections_open", "Open connections.", open)?;
-        let limit = connections.limit() as f64;
+        let limit = registry.limit() as f64;
         families.gauge("connections_limit", "The limit of open connections.", limit)?;
         let counts = connections.counts();
         let ended = [
@@ -73,10 +74,15 @@ impl Observed {
             ("cut", counts.cut as f64),
         ];
         families.counters("connections_ended", "Connections by how they ended.", "how", &ended)?;
-        let refused =
-            [("limit", counts.refused as f64), ("not_accepted", counts.not_accepted as f64)];
+        let refused = [
+            ("limit", counts.refused as f64),
+            ("peer_limit", counts.refused_peer as f64),
+            ("not_accepted", counts.not_accepted as f64),
+        ];
         let help = "Connections that were turned away, by reason.";
         families.counters("connections_refused", help, "reason", &refused)?;
+        let help = "Idle connections that were ended because a new one had no room.";
+        families.counter("connections_evicted", help, registry.evicted() as f64)?;
         let help = "Connections that were ended for what their peers did, by reason.";
         families.counters("connections_abused", help, "reason", &connections.abuses.counts())?;
         self.write_memory(connections.budget(), families)

@@ -1,6 +1,6 @@
 //! What a connection holds for its client is counted (a rule of ours).
 
-use std::{future::pending, sync::Arc, time::Duration};
+use std::{future::pending, time::Duration};
 
 use http::Response;
 use http_body_util::BodyExt;

@@ -105,8 +105,7 @@ impl Core {
     pub(super) fn punish(&mut self, stream: u32, violation: Violation) {
         match violation {
             Violation::Connection(reason, debug) => {
-                let ended = Ended::Failed(format!("{reason}: {debug}"));
-                self.fail(Failure { ended, reason, debug });
+                self.fail(Failure { ended: Ended::Violated(reason, debug), reason, debug });
             }
             Violation::Stream(reason) => {
                 self.reset(stream, reason);

@@ -12,8 +12,8 @@ use tower::Service;
 
 use super::{core::Core, keepalive::Keepalive, session::Session, stall::Stall};
 use crate::{
-    ended::Ended, memory::Share, preface, request::RequestBody, response::ResponseBody,
-    settings::Settings,
+    activity::Activity, ended::Ended, memory::Share, preface, request::RequestBody,
+    response::ResponseBody, settings::Settings,
 };
 
 /// A connection that has begun HTTP/2.
@@ -52,11 +52,13 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     /// The service must always be ready: `poll_ready` is not called.
     ///
     /// After `shut_down` resolves, GOAWAY is sent. When the peer has acknowledged the PING behind
-    /// it, no stream is added; streams that are open, or on their way, finish. After `stop` resolves, the connection ends at once.
+    /// it, no stream is added; streams that are open, or on their way, finish. After `stop`
+    /// resolves, the connection ends at once. `activity` always has the number of open streams.
     pub async fn serve<S, B>(
         mut self,
         service: &mut S,
         settings: &Settings,
+        activity: &Arc<Activity>,
         shut_down: impl IntoIterator<Item = BoxFuture<'_, ()>>,
         stop: BoxFuture<'_, ()>,
     ) -> Ended
@@ -76,7 +78,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
         let keepalive = Keepalive::new(settings.keepalive_interval, settings.keepalive_timeout);
         let stall = Stall::new(settings.stalled);
         let (io, core) = (&mut self.io, &mut *self.core);
-        let mut session = Session::new(io, core, service, settings.calls, keepalive, stall);
+        let mode = settings.calls;
+        let mut session = Session::new(io, core, service, mode, keepalive, stall, activity);
         // Without tokio's budget, which many calls would share: there is a limit of its own.
         unconstrained(poll_fn(|cx| {
             while let Poll::Ready(Some(event)) = events.poll_next_unpin(cx) {

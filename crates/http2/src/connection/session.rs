@@ -29,6 +29,7 @@ use super::{
     stall::Stall,
 };
 use crate::{
+    activity::Activity,
     ended::Ended,
     frame::put_ping,
     inbox::{Event, StreamRef},
@@ -45,6 +46,9 @@ pub(super) struct Session<'a, I, S, F, B> {
     calls: Calls<F, B>,
     keepalive: Option<Keepalive>,
     stall: Stall,
+    activity: &'a Activity,
+    /// The number of streams and the last of them, as `activity` knows them.
+    published: (usize, u32),
     /// The start of a frame that has not arrived in full.
     pub(super) partial: Vec<u8>,
     /// How many bytes that frame has.
@@ -69,6 +73,7 @@ where
         mode: CallMode,
         keepalive: Option<Keepalive>,
         stall: Stall,
+        activity: &'a Activity,
     ) -> Self {
         let calls = Calls::new(mode, core);
         Self {
@@ -78,6 +83,8 @@ where
             calls,
             keepalive,
             stall,
+            activity,
+            published: (0, 0),
             partial: Vec::new(),
             needed: 0,
             events: Vec::new(),
@@ -95,8 +102,18 @@ where
             self.core.end_for_memory();
             cx.waker().wake_by_ref();
         }
+        self.publish_activity();
         self.core.output.return_scratch();
         polled
+    }
+
+    fn publish_activity(&mut self) {
+        // The last stream tells whether one came and went.
+        let now = (self.core.streams.len(), self.core.last_stream);
+        if now != self.published {
+            self.published = now;
+            self.activity.set_streams(now.0);
+        }
     }
 
     fn poll_turns(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
@@ -292,8 +309,7 @@ where
                 let _pending = keepalive.poll(cx);
             }
             Poll::Ready(Due::TimedOut) => {
-                let problem = "the peer did not acknowledge a PING in time";
-                self.core.ended.get_or_insert(Ended::Failed(problem.to_owned()));
+                self.core.ended.get_or_insert(Ended::Silent);
                 self.core.close();
             }
         }

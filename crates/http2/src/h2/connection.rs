@@ -13,8 +13,11 @@ use wire::{
     receive::ReceiveBody,
 };
 
-use super::{stream::Stream, transport::Transport};
-use crate::{ended::Ended, memory::Share, preface, response::ResponseBody, settings::Settings};
+use super::{open_stream::OpenStream, stream::Stream, transport::Transport};
+use crate::{
+    activity::Activity, ended::Ended, memory::Share, preface, reason::Reason,
+    response::ResponseBody, settings::Settings,
+};
 
 /// Resets of streams that were not accepted yet, after which a connection is closed
 /// (CVE-2023-44487).
@@ -75,6 +78,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
         mut self,
         service: &mut S,
         settings: &Settings,
+        activity: &Arc<Activity>,
         shut_down: impl IntoIterator<Item = BoxFuture<'_, ()>>,
         stop: BoxFuture<'_, ()>,
     ) -> Ended
@@ -104,14 +108,19 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
                 accepted = self.http2.accept() => match accepted {
                     Some(Ok((request, respond))) => {
                         let call = service.call(request.map(ReceiveBody));
-                        tokio::spawn(Stream::new(respond, call));
+                        let (stream, open) =
+                            (Stream::new(respond, call), OpenStream::new(activity));
+                        tokio::spawn(async move {
+                            stream.await;
+                            drop(open);
+                        });
                     }
-                    Some(Err(error)) => return Ended::Failed(error.to_string()),
+                    Some(Err(error)) => return ended(&error),
                     None => return Ended::Closed,
                 },
                 Some(event) = events.next() => match event {
                     Event::KeepaliveTimeout => {
-                        return Ended::Failed("it answered no PING".to_owned());
+                        return Ended::Silent;
                     }
                     Event::Stop => return Ended::Cut,
                     Event::ShutDown if !is_shutting_down => {
@@ -122,5 +131,14 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
                 },
             }
         }
+    }
+}
+
+fn ended(error: &h2::Error) -> Ended {
+    match error.reason() {
+        Some(reason) if error.is_library() => {
+            Ended::Violated(Reason::new(reason.into()), "found by the h2 crate")
+        }
+        _ => Ended::Failed(error.to_string()),
     }
 }

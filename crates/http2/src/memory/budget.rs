@@ -93,10 +93,12 @@ impl Budget {
             self.count_refusal(MemoryKind::Connections);
             return Err(NoMemory);
         }
-        let number = shares.next;
-        shares.next += 1;
-        shares.open.insert(number, Arc::downgrade(state));
-        Ok(number)
+        Ok(shares.add(state))
+    }
+
+    /// Adds a connection without a look at the limit. Returns its number.
+    pub(super) fn add_share_beyond(&self, state: &Arc<ShareState>) -> u64 {
+        self.lock().add(state)
     }
 
     fn lock(&self) -> MutexGuard<'_, Shares> {
@@ -161,6 +163,13 @@ impl Budget {
 }
 
 impl Shares {
+    fn add(&mut self, state: &Arc<ShareState>) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.open.insert(number, Arc::downgrade(state));
+        number
+    }
+
     fn heaviest(&self) -> Option<Arc<ShareState>> {
         self.open.values().filter_map(Weak::upgrade).max_by_key(|share| share.held())
     }

@@ -45,6 +45,16 @@ impl Share {
         Ok(Arc::new(share))
     }
 
+    /// Opens the share of a connection that takes `bytes` itself, even if the budget has no room:
+    /// for a connection whose place another one leaves.
+    pub fn open_beyond(budget: &Arc<Budget>, bytes: usize) -> Arc<Self> {
+        let state = Arc::<ShareState>::default();
+        let number = budget.add_share_beyond(&state);
+        let share = Self { budget: Arc::clone(budget), number, state };
+        share.add(MemoryKind::Connections, bytes as isize);
+        Arc::new(share)
+    }
+
     /// Returns the budget.
     pub fn budget(&self) -> &Arc<Budget> {
         &self.budget

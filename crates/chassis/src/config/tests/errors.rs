@@ -38,11 +38,16 @@ fn a_misspelled_setting_is_an_error_with_the_nearest_one() {
 fn a_value_that_is_not_valid_is_an_error_with_what_was_expected() {
     let duration = "a duration with its unit, up to a year, such as \"250ms\" or \"5s\"";
     let count = "a whole number from 1 to 2305843009213693951";
+    let share = "a whole number, a percentage from \"1%\" to \"100%\", or 0 for no limit";
     for (setting, expected, found) in [
         ("[service]\nwork = 100", duration, "the number 100"),
         ("[service]\nwork = \"100\"", duration, "\"100\""),
         ("[service]\nwork = \"2years\"", duration, "\"2years\""),
         ("[server]\nmax_workers = \"8\"", count, "\"8\""),
+        ("[limits]\nconnections_per_peer = -1", share, "the number -1"),
+        ("[limits]\nconnections_per_peer = \"0%\"", share, "\"0%\""),
+        ("[limits]\nconnections_per_peer = \"101%\"", share, "\"101%\""),
+        ("[limits]\nconnections_per_peer = \"a quarter\"", share, "\"a quarter\""),
         ("[server]\nmax_workers = 5.0", count, "the number 5.0"),
         (
             "[server]\naddress = \"localhost\"",
