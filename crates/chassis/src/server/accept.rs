@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::sleep};
 
 use super::connections::Connections;
+use crate::call::unmapped;
 
 const MIN_BACKOFF: Duration = Duration::from_millis(5);
 const MAX_BACKOFF: Duration = Duration::from_secs(1);
@@ -20,7 +21,7 @@ pub(super) async fn accept(listener: TcpListener, connections: Arc<Connections>)
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     backoff = MIN_BACKOFF;
-                    connections.open(stream, peer);
+                    connections.open(stream, unmapped(peer));
                 }
                 Err(error) => {
                     connections.count(|counts| counts.not_accepted += 1);
