@@ -11,6 +11,7 @@ mod server {
     mod panic;
     mod reflection;
     mod shutdown;
+    mod threads;
     mod tls;
     mod tls_reload;
     mod tonic_server;
