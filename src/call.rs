@@ -29,6 +29,7 @@ use wire::{
     code::code_name,
     command::{Command, Program, exit_code},
     duration::parse_timeout,
+    escape::Escaped,
 };
 
 use crate::proto::{SampleRequest, sample_service_client::SampleServiceClient};
@@ -177,10 +178,10 @@ impl FinishedCall {
     async fn print_text(&self) -> io::Result<()> {
         let request = format!("request : {}", self.message);
         match &self.result {
-            Ok(reply) => print(format_args!("{request}\nresponse : {reply}")).await,
+            Ok(reply) => print(format_args!("{request}\nresponse : {}", Escaped(reply))).await,
             Err(status) => {
                 print(request).await?;
-                let (code, message) = (code_name(status.code()), status.message());
+                let (code, message) = (code_name(status.code()), Escaped(status.message()));
                 print_error(format_args!("error: {code}: {message}")).await
             }
         }

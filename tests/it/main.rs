@@ -16,6 +16,7 @@ mod server {
     mod reflection;
     mod shared_connection;
     mod shutdown;
+    mod threads;
     mod tls;
     mod tls_reload;
     mod tonic_server;

@@ -6,6 +6,7 @@ use tonic::Status;
 use wire::{
     code::code_name,
     command::{CommandError, exit_code},
+    escape::Escaped,
 };
 
 use crate::{Address, wrong_arguments::WrongArguments};
@@ -19,7 +20,7 @@ const SOFTWARE: u8 = 70;
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// There is no connection.
-    #[error("cannot connect to {address}: {cause}")]
+    #[error("cannot connect to {address}: {}", Escaped(.cause))]
     Connect {
         /// The address of the server.
         address: Address,
@@ -28,7 +29,7 @@ pub enum Failure {
     },
     /// A call ended with another status than OK.
     // The status is not a source, because the message already has all of it.
-    #[error("{}: {}", code_name(.0.code()), .0.message())]
+    #[error("{}: {}", code_name(.0.code()), Escaped(.0.message()))]
     Call(Status),
     /// The server responded that it is not healthy.
     #[error("the status of \"{name}\" is {status}")]

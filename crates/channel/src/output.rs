@@ -1,11 +1,17 @@
 //! The output of client commands.
 
-use std::{fmt, io};
+use std::{
+    fmt,
+    io::{self, Write},
+};
 
 use serde_json::{Value, json};
-use tokio::io::{AsyncWrite, AsyncWriteExt};
+use tokio::task::spawn_blocking;
 use tonic::Status;
-use wire::code::code_name;
+use wire::{
+    code::code_name,
+    output::{stderr, stdout},
+};
 
 /// Prints a line to standard output, without blocking other tasks.
 ///
@@ -13,7 +19,7 @@ use wire::code::code_name;
 ///
 /// Returns the error of standard output.
 pub async fn print(text: impl fmt::Display) -> io::Result<()> {
-    write(tokio::io::stdout(), text).await
+    write(stdout(), text).await
 }
 
 /// Prints a line to standard error, without blocking other tasks.
@@ -22,12 +28,12 @@ pub async fn print(text: impl fmt::Display) -> io::Result<()> {
 ///
 /// Returns the error of standard error.
 pub async fn print_error(text: impl fmt::Display) -> io::Result<()> {
-    write(tokio::io::stderr(), text).await
+    write(stderr(), text).await
 }
 
-async fn write(mut out: impl AsyncWrite + Unpin, text: impl fmt::Display) -> io::Result<()> {
-    out.write_all(format!("{text}\n").as_bytes()).await?;
-    out.flush().await
+async fn write(mut out: impl Write + Send + 'static, text: impl fmt::Display) -> io::Result<()> {
+    let line = format!("{text}\n");
+    spawn_blocking(move || out.write_all(line.as_bytes())).await?
 }
 
 /// Returns a status as a JSON object with its code and its message.

@@ -23,6 +23,7 @@
 
 #![warn(missing_docs)]
 
+mod crates;
 mod generator;
 mod package;
 #[cfg(test)]
@@ -41,6 +42,8 @@ use prost_build::{Config, Module};
 use protox::Compiler;
 
 use generator::Generator;
+
+pub use crates::name_crates;
 
 /// Generates messages, clients and servers from all `.proto` files below `folder`.
 ///

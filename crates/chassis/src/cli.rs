@@ -3,17 +3,21 @@
 use std::{
     env,
     ffi::OsString,
-    io::{self, Write},
+    io::{self, BufWriter, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
     time::Duration,
 };
 
+use anyhow::Context;
 use clap::{ArgMatches, Command as ClapCommand};
 use tokio::{runtime, task::spawn_blocking, time::Instant};
 use wire::{
     command::{Command, CommandError, LocalServer, Program, exit_code},
+    output::{stderr, stdout},
+    runtime::{current_thread, panic_text},
     signal::shutdown_signals,
-    trace::Tracing,
+    trace::{TraceStartError, Tracing},
 };
 
 use crate::{
@@ -52,9 +56,18 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
     /// Runs the command that `arguments` name, the first of which is the program itself, and
     /// returns its exit code.
     pub fn run_from(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-        run(self, arguments)
+        let run = catch_unwind(AssertUnwindSafe(|| run(self, arguments)));
+        run.unwrap_or_else(|panic| {
+            let error = Panicked(panic_text(&*panic).to_owned());
+            fail(&error.into(), sysexits::SOFTWARE)
+        })
     }
 }
+
+/// A panic outside of calls, at the start or at the end.
+#[derive(Debug, thiserror::Error)]
+#[error("the program panicked: {0}")]
+struct Panicked(String);
 
 /// Runs the command that `arguments` name, the first of which is the program itself.
 fn run<S, D>(mut service: Service<S, D>, arguments: impl IntoIterator<Item = OsString>) -> ExitCode
@@ -140,7 +153,8 @@ fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
         // The reader of the output has seen enough of it.
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(io::stderr(), "error: {error:#}");
+    // In one write, because standard error is not buffered.
+    let _ = stderr().write_all(format!("error: {error:#}\n").as_bytes());
     ExitCode::from(code)
 }
 
@@ -158,7 +172,7 @@ impl StartError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => sysexits::CONFIG,
-            Self::Bind(_) | Self::Thread(_) => sysexits::OS,
+            Self::Bind(_) | Self::Thread { .. } => sysexits::OS,
             Self::Service(_) => sysexits::UNAVAILABLE,
             Self::Tracing(_) => sysexits::SOFTWARE,
         }
@@ -202,17 +216,19 @@ where
     let loaded = service.load(&Layers::from_matches(&service.schema(), matches))?;
     let settings = loaded.chassis.clone();
     let own = own_settings(&loaded.effective);
-    let log = log::start(log::filter(&settings.log, &package.crate_name())?, settings.log.format)?;
-    raise_descriptor_limit();
-    let calls = CallThreads::start()?;
+    let filter = log::filter(&settings.log, &package.crate_name())?;
+    let no_thread = |purpose| move |error| StartError::Thread { purpose, error };
+    let calls = CallThreads::start().map_err(no_thread("serve calls"))?;
     // The life cycle has a thread of its own: handlers that do not yield can occupy every thread
     // that serves calls, and must not keep the process alive. Metrics are served and spans are
     // sent from there too.
-    let life = runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = life.block_on(async {
+    let life = current_thread().map_err(no_thread("serve metrics and end the process"))?;
+    let log = log::start(filter, settings.log.format).map_err(no_thread("write the log"))?;
+    raise_descriptor_limit();
+    let run = async {
         // Before the service's own start, which can take long: as process 1 of a container, a
         // program that does not handle SIGTERM is not ended by it.
-        let shutdown = shutdown_signals()?;
+        let shutdown = shutdown_signals().context("signals cannot be handled")?;
         let mut started = Telemetry::default();
         let server = service.bind_with(loaded, calls.handle(), |methods| {
             let access_log = AccessLog::new(&settings.log, log.clone(), log::colour());
@@ -222,7 +238,10 @@ where
                 .trace_settings()
                 .map(|tracing| Tracing::start(&tracing, package.name, package.version))
                 .transpose()
-                .map_err(|error| StartError::Tracing(error.to_string()))?;
+                .map_err(|error| match error {
+                    TraceStartError::Thread(error) => no_thread("send spans")(error),
+                    TraceStartError::Exporter(error) => StartError::Tracing(error.to_string()),
+                })?;
             started = Telemetry::new(Some(access_log), metrics, tracing);
             Ok(started.clone())
         });
@@ -247,9 +266,14 @@ where
         drop(calls);
         flush(&settings, started, &log).await;
         outcome
-    });
+    };
+    let outcome = catch_unwind(AssertUnwindSafe(|| life.block_on(run)));
     life.shutdown_background();
-    outcome
+    outcome.unwrap_or_else(|panic| {
+        // The log has the panic with its backtrace.
+        log.close(settings.shutdown.flush);
+        Err(Panicked(panic_text(&*panic).to_owned()).into())
+    })
 }
 
 /// Sends the last spans and writes the last lines, all within `shutdown.flush`.
@@ -262,7 +286,7 @@ async fn flush(settings: &Settings, telemetry: Telemetry, log: &LogWriter) {
     let _ = spawn_blocking(move || telemetry.flush_spans(for_spans)).await;
     // Metrics are served meanwhile: a last scrape sees what was lost.
     let (log, for_lines) = (log.clone(), left());
-    let lost = spawn_blocking(move || log.flush(for_lines)).await.unwrap_or_default();
+    let lost = spawn_blocking(move || log.close(for_lines)).await.unwrap_or_default();
     // By a writer as well, because standard error may be the same pipe that is not read. The
     // outcome of the command does not depend on it.
     if lost > 0
@@ -316,7 +340,7 @@ where
     D: Send + Sync + 'static,
 {
     let schema = service.schema();
-    let mut out = io::stdout().lock();
+    let mut out = BufWriter::new(stdout());
     match matches.subcommand() {
         Some(("check", matches)) => {
             let settings = service.load(&Layers::from_matches(&schema, matches))?.chassis;
@@ -337,5 +361,24 @@ where
         }
         _ => write!(out, "{}", default_toml(&schema))?,
     }
+    out.flush()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Args;
+
+    use super::*;
+
+    #[derive(Args)]
+    struct NoArguments {}
+
+    #[test]
+    fn a_panic_outside_of_calls_is_exit_code_70() {
+        let panics = Command::new("panic", "Panic", |_: NoArguments, _| panic!("at the start"));
+        let service = crate::service!().command(panics);
+        let code = service.run_from(["test".into(), "panic".into()]);
+        assert_eq!(code, ExitCode::from(sysexits::SOFTWARE));
+    }
 }

@@ -1,7 +1,7 @@
 //! The `load` command.
 
 use std::{
-    io::{self, Write},
+    io::{BufWriter, Write},
     process::ExitCode,
     time::Duration,
 };
@@ -15,12 +15,13 @@ use channel::{
 use clap::{Args, builder::RangedU64ValueParser};
 use http::{HeaderName, HeaderValue};
 use prost::Message;
-use tokio::runtime;
 use tonic::metadata::MetadataMap;
 use wire::{
     command::{Command, CommandError, Program, exit_code},
     duration::parse_timeout,
     framing::framed,
+    output::stdout,
+    runtime,
     signal::shutdown_signals,
 };
 
@@ -160,8 +161,7 @@ impl LoadArgs {
 }
 
 fn measure(target: &Target, plan: &Plan) -> Result<Report, Failure> {
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::System)?;
+    let runtime = runtime::current_thread().map_err(Failure::System)?;
     runtime.block_on(async {
         let mut signals = shutdown_signals().map_err(Failure::System)?;
         let interrupt = async {
@@ -172,7 +172,7 @@ fn measure(target: &Target, plan: &Plan) -> Result<Report, Failure> {
 }
 
 fn print(report: &Report, json: bool) -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
+    let mut out = BufWriter::new(stdout());
     let write = if json { Report::write_json } else { Report::write_text };
     Ok(write(report, &mut out).and_then(|()| out.flush())?)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use channel::{Address, Target};
 use tonic::Code;
-use wire::code::code_name;
+use wire::{code::code_name, escape::Escaped};
 
 use crate::{
     Pace, Plan,
@@ -138,6 +138,7 @@ impl Report {
         }
         writeln!(out)?;
         for (name, calls, message) in self.codes() {
+            let message = Escaped(message);
             writeln!(out, "{}", format!("  {name:<19} {calls:>10}  {message}").trim_end())?;
         }
         self.write_latency(out)?;

@@ -1,12 +1,14 @@
 //! Runs the threads.
 
-use std::{num::NonZero, sync::Arc, thread::available_parallelism, time::Instant};
+use std::{
+    num::NonZero,
+    sync::Arc,
+    thread::{self, available_parallelism},
+    time::Instant,
+};
 
 use channel::{Failure, Target};
-use tokio::{
-    sync::{mpsc, watch},
-    task::{JoinHandle, spawn_blocking},
-};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use crate::{Plan, Report, progress::Progress, shared::Shared, tally::Tally, worker::Worker};
 
@@ -15,7 +17,7 @@ use crate::{Plan, Report, progress::Progress, shared::Shared, tally::Tally, work
 ///
 /// # Errors
 ///
-/// Returns an error if there is no connection at the start.
+/// Returns an error if there is no connection at the start, or if the system has no thread left.
 pub async fn run(
     target: &Target,
     plan: &Plan,
@@ -25,13 +27,15 @@ pub async fn run(
     let (start, started) = watch::channel(None);
     let (connected, mut connections) = mpsc::channel(1);
     let count = workers(plan);
-    let workers: Vec<_> = (0..count)
-        .map(|index| {
-            let worker = Worker::new(index, count, target, plan, Arc::clone(&shared));
-            let (connected, started) = (connected.clone(), started.clone());
-            spawn_blocking(move || worker.run(connected, started))
-        })
-        .collect();
+    let workers = (0..count).map(|index| {
+        let worker = Worker::new(index, count, target, plan, Arc::clone(&shared));
+        let (connected, started) = (connected.clone(), started.clone());
+        let (ended, tally) = oneshot::channel();
+        // Not a thread of the runtime, which would let a worker wait for a thread forever.
+        let work = move || ended.send(worker.run(connected, started));
+        thread::Builder::new().name("load".into()).spawn(work).map(|_| tally)
+    });
+    let workers = workers.collect::<Result<Vec<_>, _>>().map_err(Failure::System)?;
     drop(connected);
     let measured = async {
         let mut ready = 0;
@@ -66,10 +70,10 @@ fn workers(plan: &Plan) -> usize {
     available_parallelism().map_or(1, NonZero::get).min(plan.connections)
 }
 
-async fn join(workers: Vec<JoinHandle<Result<Tally, Failure>>>) -> Result<Tally, Failure> {
+async fn join(workers: Vec<oneshot::Receiver<Result<Tally, Failure>>>) -> Result<Tally, Failure> {
     let mut total = Tally::default();
     for worker in workers {
-        total.add(worker.await.expect("a worker neither panics nor is aborted")?);
+        total.add(worker.await.expect("a worker does not panic")?);
     }
     Ok(total)
 }

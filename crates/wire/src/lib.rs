@@ -6,6 +6,9 @@
 //! - [`keepalive`]: PING to a silent peer, and the keepalive timeout.
 //! - [`pem`]: certificates and keys in PEM files.
 //! - [`signal`]: SIGTERM and SIGINT.
+//! - [`runtime`]: runtimes, and what happens if the system has no thread left for them.
+//! - [`output`]: standard output and error, also if they are non-blocking.
+//! - [`escape`]: text of a peer, made safe for a terminal and a log.
 //! - [`duration`]: durations as people write them.
 //! - [`timeout`]: the header `grpc-timeout`.
 //! - [`trace`]: spans, and how a trace crosses a connection.
@@ -18,11 +21,14 @@
 pub mod code;
 pub mod command;
 pub mod duration;
+pub mod escape;
 pub mod framing;
 pub mod keepalive;
+pub mod output;
 pub mod parent;
 pub mod pem;
 pub mod receive;
+pub mod runtime;
 pub mod signal;
 pub mod timeout;
 pub mod trace;

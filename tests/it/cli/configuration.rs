@@ -90,13 +90,13 @@ fn each_error_names_its_key_the_expected_value_and_its_source() {
         ("server = 5", "server: is a section: its settings belong below [server] (from FILE)"),
         (
             "[service]\nwork = 100",
-            "service.work: expected a duration with its unit, up to a year, such as \"250ms\" \
-             or \"5s\", found the number 100 (from FILE)",
+            "service.work: expected a duration with its unit (ms, s, m, h or d), up to a \
+             year, such as \"250ms\" or \"5s\", found the number 100 (from FILE)",
         ),
         (
             "[service]\nwork = \"100\"",
-            "service.work: expected a duration with its unit, up to a year, such as \"250ms\" \
-             or \"5s\", found \"100\" (from FILE)",
+            "service.work: expected a duration with its unit (ms, s, m, h or d), up to a \
+             year, such as \"250ms\" or \"5s\", found \"100\" (from FILE)",
         ),
         (
             "[server]\nmax_workers = \"8\"",
@@ -125,13 +125,18 @@ fn each_error_names_its_key_the_expected_value_and_its_source() {
         ("[server.address]\nport = 1", "server.address: is a setting, not a section (from FILE)"),
         (
             "[service]\nwork = \"2years\"",
-            "service.work: expected a duration with its unit, up to a year, such as \"250ms\" \
-             or \"5s\", found \"2years\" (from FILE)",
+            "service.work: expected a duration with its unit (ms, s, m, h or d), up to a \
+             year, such as \"250ms\" or \"5s\", found \"2years\" (from FILE)",
+        ),
+        (
+            "[queue]\ntimeout = \"5M\"",
+            "queue.timeout: expected a duration with its unit (ms, s, m, h or d), up to a \
+             year, such as \"250ms\" or \"5s\", found \"5M\" (from FILE)",
         ),
         (
             "[limits]\nhandshake = \"0s\"",
-            "limits.handshake: expected a duration above 0, up to a year, such as \"250ms\" or \
-             \"5s\", found \"0s\" (from FILE)",
+            "limits.handshake: expected a duration above 0 with its unit (ms, s, m, h or \
+             d), up to a year, such as \"250ms\" or \"5s\", found \"0s\" (from FILE)",
         ),
         (
             "[limits]\nmessage = \"4GiB\"",

@@ -345,6 +345,8 @@ fn wrong_arguments_of_load_are_exit_code_1() {
         (&["--connections", "3", "--concurrency", "2"], "Pass --concurrency 3 or more, or --rate"),
         (&["--calls", "0"], "0 is not in 1.."),
         (&["--duration", "5"], "expected a duration above 0"),
+        (&["--duration", "5M"], "(ms, s, m, h or d)"),
+        (&["--timeout", "5min"], "(ms, s, m, h or d)"),
         (&["--size", "2GiB"], "expected a size up to 1GiB"),
         (&["--metadata", "te=x"], "reserved by gRPC"),
         (&["--ca", "/nonexistent/ca"], "/nonexistent/ca: cannot be read: No such file"),

@@ -1,5 +1,6 @@
 //! A handler that panics: what its caller, the log and the metrics show.
 
+use rustix::process::Signal;
 use tonic::Code;
 
 use crate::support::{
@@ -35,4 +36,13 @@ async fn a_panic_is_one_log_line_with_its_backtrace() {
     let backtrace = event["backtrace"].as_str().expect("a backtrace");
     assert!(backtrace.contains("test_service::Handler"), "{backtrace}");
     assert_eq!(server.wait_for_event("call")["code"], "INTERNAL");
+}
+
+#[test]
+fn a_panic_at_the_end_is_logged_and_exit_code_70() {
+    let server = test_service::start(&[(test_service::PANICS_AT_THE_END, "1")]);
+    server.process.signal(Signal::TERM);
+    assert_eq!(server.wait_for_event("panic")["cause"], SECRET);
+    // The test program succeeds if the exit code is right.
+    assert_eq!(server.process.wait().0.code(), Some(0));
 }

@@ -32,12 +32,17 @@ struct Inner {
 #[derive(Debug, Clone)]
 pub(crate) struct Collected {
     pub(crate) service: String,
+    resource: Vec<KeyValue>,
     pub(crate) span: Span,
 }
 
 impl Collected {
     pub(crate) fn text(&self, key: &str) -> Option<String> {
         text(&self.span.attributes, key)
+    }
+
+    pub(crate) fn resource_text(&self, key: &str) -> Option<String> {
+        text(&self.resource, key)
     }
 
     pub(crate) fn number(&self, key: &str) -> Option<i64> {
@@ -105,7 +110,11 @@ impl TraceService for Collector {
             let attributes = batch.resource.map(|resource| resource.attributes).unwrap_or_default();
             let service = text(&attributes, "service.name").expect("a name");
             let spans = batch.scope_spans.into_iter().flat_map(|scope| scope.spans);
-            let spans = spans.map(|span| Collected { service: service.clone(), span });
+            let spans = spans.map(|span| Collected {
+                service: service.clone(),
+                resource: attributes.clone(),
+                span,
+            });
             self.0.spans.lock().expect("no panic").extend(spans);
         }
         self.0.came.notify_waiters();

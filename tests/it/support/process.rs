@@ -2,10 +2,10 @@
 
 use std::{
     env, fs,
-    io::{BufRead, BufReader, Write},
+    io::{BufRead, BufReader, Read, Write},
     net::TcpListener,
     process::{Child, Command, ExitStatus, Output, Stdio},
-    sync::mpsc::{Receiver, channel},
+    sync::mpsc::{Receiver, RecvTimeoutError, channel},
     thread,
     time::{Duration, Instant},
 };
@@ -88,6 +88,26 @@ impl Process {
                 Err(error) => panic!("no such line ({error}) in:\n{seen}"),
             }
         }
+    }
+
+    /// Waits for a line that `is` accepts. Returns false if the process ends without one.
+    pub(crate) fn starts(&self, is: impl Fn(&str) -> bool) -> bool {
+        loop {
+            match self.lines.recv_timeout(NEVER) {
+                Ok(line) if is(&line) => return true,
+                Ok(_) => {}
+                Err(RecvTimeoutError::Disconnected) => return false,
+                Err(RecvTimeoutError::Timeout) => panic!("it neither starts nor ends"),
+            }
+        }
+    }
+
+    /// Reads standard error, which must be piped, to its end.
+    pub(crate) fn stderr(&mut self) -> String {
+        let mut text = String::new();
+        let stderr = self.child.stderr.as_mut().expect("piped");
+        stderr.read_to_string(&mut text).expect("UTF-8");
+        text
     }
 
     /// Writes a line to standard input, which must be piped.

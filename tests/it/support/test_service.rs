@@ -7,6 +7,7 @@
 use std::{
     env,
     process::{Command, ExitCode},
+    sync::Arc,
 };
 
 use opentelemetry::{Context, trace::TraceContextExt};
@@ -20,6 +21,17 @@ use super::process::ServerProcess;
 
 /// Set in the process that serves.
 const SERVES: &str = "TEST_SERVICE_SERVES";
+
+/// Set if the handler's data panics when it is dropped, at the end of the server.
+pub(crate) const PANICS_AT_THE_END: &str = "TEST_SERVICE_PANICS_AT_THE_END";
+
+struct Data;
+
+impl Drop for Data {
+    fn drop(&mut self) {
+        assert!(env::var_os(PANICS_AT_THE_END).is_none(), "{SECRET}");
+    }
+}
 
 /// The message of the panic.
 pub(crate) const SECRET: &str = "a secret";
@@ -37,7 +49,9 @@ pub(crate) fn start(settings: &[(&str, &str)]) -> ServerProcess {
 }
 
 #[derive(Clone)]
-struct Handler;
+struct Handler {
+    _data: Arc<Data>,
+}
 
 #[tonic::async_trait]
 impl SampleService for Handler {
@@ -56,7 +70,9 @@ fn serve_if_told_to() {
     if env::var_os(SERVES).is_none() {
         return;
     }
-    let service = chassis::service!().grpc(|_| SampleServiceServer::new(Handler));
+    let handler = || Handler { _data: Arc::new(Data) };
+    let service = chassis::service!().grpc(move |_| SampleServiceServer::new(handler()));
     let outcome = service.run_from(["sample-service".into(), "serve".into()]);
-    assert_eq!(outcome, ExitCode::SUCCESS);
+    let panics = env::var_os(PANICS_AT_THE_END).is_some();
+    assert_eq!(outcome, if panics { ExitCode::from(70) } else { ExitCode::SUCCESS });
 }

@@ -241,3 +241,48 @@ fn each_of_a_hundred_thousand_calls_has_a_line_or_counts_as_lost() {
     // There are also the call that waited for the server, and five lines of start and shutdown.
     assert_eq!(written + lost, CALLS + 1 + 5);
 }
+
+/// Returns the characters that command a terminal or make a text look like another.
+fn controls(text: &str) -> Vec<char> {
+    let is_bidirectional = |c| {
+        matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}')
+            || matches!(c, '\u{2066}'..='\u{2069}')
+    };
+    text.chars().filter(|&c| c.is_control() || is_bidirectional(c)).collect()
+}
+
+const HOSTILE: &str = "\u{9b}31m\u{85}\u{2028}\u{2029}\u{202e}\u{2066}\u{200f}\u{61c}";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_text_format_escapes_every_text_of_a_caller() {
+    let mut serve = command(&["serve", "--address", "127.0.0.1:0", "--log-level", "debug"]);
+    let server = Process::spawn(&mut serve);
+    let address = server.wait_for(|line| {
+        let (_, rest) = line.split_once("listening")?.1.split_once(" address=")?;
+        rest.split(' ').next().map(ToOwned::to_owned)
+    });
+    let path = format!("/x{HOSTILE}");
+    let mut peer = Peer::handshake(&address).await;
+    peer.send(&frame(HEADERS, END_HEADERS | END_STREAM, 1, &grpc_headers(&path))).await;
+    assert!(peer.next(HEADERS).await.is_some());
+    let line = server.wait_for(|line| line.contains(" call ").then(|| line.to_owned()));
+    assert_eq!(controls(&line), Vec::<char>::new(), "{line:?}");
+    assert!(line.contains("method=\"/x\\u009b31m\\u0085\\u2028"), "{line:?}");
+
+    // The message of a line, which the handler writes.
+    let mut caller = Caller::connect(&address).await;
+    let hostile = format!("\x1b[31m\x7f\r{HOSTILE}");
+    caller.call(&[], message(false, &text(&hostile))).await;
+    let line = server.wait_for(|line| line.contains("request : ").then(|| line.to_owned()));
+    assert_eq!(controls(&line), Vec::<char>::new(), "{line:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_ipv4_client_of_a_listener_of_both_families_is_shown_as_ipv4() {
+    let server = ServerProcess::start(&["--address", "[::]:0"]);
+    let port = server.address.rsplit(':').next().expect("a port");
+    let mut caller = Caller::connect(&format!("127.0.0.1:{port}")).await;
+    caller.call(&[], message(false, &text("hello"))).await;
+    let call = server.wait_for_event("call");
+    assert!(call["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")), "{call}");
+}

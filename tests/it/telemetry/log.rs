@@ -1,6 +1,17 @@
 //! The log of the server.
 
-use rustix::process::Signal;
+use std::{
+    fs::{self, File},
+    io::{BufRead, BufReader, Read, pipe},
+    process::Stdio,
+    thread,
+    time::Duration,
+};
+
+use rustix::{
+    io::ioctl_fionbio,
+    process::{Pid, Resource, Rlimit, Signal, prlimit},
+};
 
 use crate::support::{
     process::{Process, ServerProcess, command, event, run, send_signal, stderr, unused_address},
@@ -69,10 +80,39 @@ fn rust_log_wins_over_the_configured_level() {
         let refused = command(arguments).env("RUST_LOG", "info,h2=loud").output().expect("it runs");
         let refusal = stderr(&refused);
         assert!(
-            refusal.starts_with("error: RUST_LOG=\"info,h2=loud\" does not parse"),
+            refusal.starts_with("error: RUST_LOG=\"info,h2=loud\" does not parse: \"loud\""),
             "{refusal}"
         );
         assert_eq!(refused.status.code(), Some(78));
+    }
+}
+
+#[test]
+fn a_word_of_rust_log_that_selects_nothing_is_a_configuration_error() {
+    for text in ["warning", "inf", "info,nonsense=debug", "sample_servic=debug"] {
+        let refused =
+            command(&["config", "check"]).env("RUST_LOG", text).output().expect("it runs");
+        let refusal = stderr(&refused);
+        assert_eq!(refused.status.code(), Some(78), "{text}: {refusal}");
+        for possible in ["sample_service", "h2"] {
+            assert!(refusal.contains(possible), "{text}: {refusal}");
+        }
+    }
+    for text in ["info ", " INFO", "sample-service=debug", " info , h2=debug", "", " , ", "h2=off"]
+    {
+        let checked =
+            command(&["config", "check"]).env("RUST_LOG", text).output().expect("it runs");
+        assert_eq!(checked.status.code(), Some(0), "{text:?}: {}", stderr(&checked));
+    }
+}
+
+#[test]
+fn log_level_applies_if_rust_log_does_not_name_the_program() {
+    for text in ["h2=debug", " , ", "sample-service=debug"] {
+        let mut serve = command(&["serve", "--log-format", "json"]);
+        let server = ServerProcess::start_command(serve.env("RUST_LOG", text), &[]);
+        server.run(&["call"]);
+        assert_eq!(server.wait_for_event("call")["code"], "OK", "{text:?}");
     }
 }
 
@@ -147,4 +187,128 @@ fn a_stalled_log_reader_does_not_delay_the_shutdown() {
     }
     send_signal(&server, Signal::TERM);
     assert_eq!(server.wait().expect("it ends").code(), Some(0));
+}
+
+/// Returns how many lines a notice on standard error says are lost.
+fn lost(notice: &str) -> usize {
+    notice.split(' ').next().and_then(|text| text.parse().ok()).unwrap_or_default()
+}
+
+/// A parent in Python's asyncio passes its own end of a pipe, which is non-blocking.
+#[test]
+fn a_non_blocking_pipe_gets_whole_lines_and_the_losses_are_counted() {
+    const CALLS: usize = 20_000;
+    let (reader, writer) = pipe().expect("a pipe");
+    ioctl_fionbio(&writer, true).expect("a pipe");
+    let address = unused_address();
+    let mut serve = command(&["serve", "--log-format", "json", "--address", &address]);
+    serve.args(["--max-workers", "1000"]).env("SAMPLE__SHUTDOWN__LAME_DUCK", "0s");
+    serve.env("SAMPLE__SHUTDOWN__FLUSH", "300ms").stdout(writer).stderr(Stdio::piped());
+    let server = serve.spawn().expect("the binary runs");
+    drop(serve);
+    let lines = thread::spawn(move || {
+        let mut reader = BufReader::with_capacity(1000, reader);
+        let (mut lines, mut line) = (0, String::new());
+        while reader.read_line(&mut line).expect("UTF-8") > 0 {
+            event(&line);
+            assert!(line.ends_with('\n'), "{line}");
+            line.clear();
+            lines += 1;
+            if lines % 100 == 0 {
+                // Slower than the calls.
+                thread::sleep(Duration::from_millis(10));
+            }
+        }
+        lines
+    });
+    let calls = CALLS.to_string();
+    let load = ["load", "--calls", &calls, "--concurrency", "100", "--address", &address];
+    let output = run(&[&load[..], &["--wait-for-ready"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    send_signal(&server, Signal::TERM);
+    let output = server.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0));
+    let written: usize = lines.join().expect("every line is whole");
+    let lost = lost(&stderr(&output));
+    // There are five lines of start and shutdown too.
+    assert_eq!(written + lost, CALLS + 5, "{written} written, {lost} lost");
+}
+
+#[test]
+fn a_full_disk_loses_counted_lines_and_leaves_no_half_line() {
+    let full = File::options().write(true).open("/dev/full").expect("a device");
+    let address = unused_address();
+    let mut serve = command(&["serve", "--address", &address]);
+    serve.env("SAMPLE__SHUTDOWN__LAME_DUCK", "0s").stdout(full).stderr(Stdio::piped());
+    let server = serve.spawn().expect("the binary runs");
+    let call = ["call", "--wait-for-ready", "--timeout", "60s", "--address", &address];
+    assert_eq!(run(&call).status.code(), Some(0));
+    send_signal(&server, Signal::TERM);
+    let output = server.wait_with_output().expect("it ends");
+    assert_eq!((output.status.code(), lost(&stderr(&output))), (Some(0), 6));
+
+    // A limit of the size of files, at which a write is short, and later ones fail.
+    let folder = tempfile::TempDir::new().expect("a folder");
+    let path = folder.path().join("log");
+    let file = File::create(&path).expect("a file");
+    let mut shell = std::process::Command::new("sh");
+    let binary = env!("CARGO_BIN_EXE_sample-service");
+    // Without a handler the signal of this limit would end the process.
+    shell.args(["-c", "trap '' XFSZ; exec \"$@\"", "sh", binary, "serve", "--log-format", "json"]);
+    shell.args(["--address", &address]).env_remove("RUST_LOG");
+    shell.env("SAMPLE__SHUTDOWN__LAME_DUCK", "0s").stdout(file).stderr(Stdio::piped());
+    let server = shell.spawn().expect("the binary runs");
+    assert_eq!(run(&call).status.code(), Some(0));
+    let limit = |bytes| {
+        let process = Some(Pid::from_child(&server));
+        prlimit(process, Resource::Fsize, Rlimit { current: bytes, maximum: None })
+            .expect("a limit");
+    };
+    let read = || fs::read_to_string(&path).expect("UTF-8");
+    wait_until(|| read().contains("\"call\""));
+    let whole = read().lines().count();
+    let size = read().len() as u64;
+    limit(Some(size + 100));
+    for _ in 0..20 {
+        assert_eq!(run(&call).status.code(), Some(0));
+    }
+    wait_until(|| read().len() as u64 == size + 100);
+    limit(None);
+    assert_eq!(run(&call).status.code(), Some(0));
+    wait_until(|| read().lines().count() > whole + 1);
+    send_signal(&server, Signal::TERM);
+    let output = server.wait_with_output().expect("it ends");
+    assert_eq!(output.status.code(), Some(0));
+    let written = read().lines().map(event).count();
+    assert!(read().ends_with('\n'));
+    // Two lines of the start, three of the shutdown.
+    assert_eq!(written + lost(&stderr(&output)), 22 + 5, "{}", read());
+}
+
+fn wait_until(is: impl Fn() -> bool) {
+    let end = std::time::Instant::now() + crate::support::process::NEVER;
+    while !is() {
+        assert!(std::time::Instant::now() < end, "it never came");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn commands_wait_for_room_in_a_non_blocking_pipe() {
+    let server = ServerProcess::start(&[]);
+    // More than a pipe holds.
+    let long = "x".repeat(100_000);
+    for arguments in [&["config", "default"][..], &["call", &long, "--address", &server.address]] {
+        let (mut reader, mut writer) = pipe().expect("a pipe");
+        ioctl_fionbio(&writer, true).expect("a pipe");
+        let mut filled = 0;
+        while let Ok(written) = std::io::Write::write(&mut writer, &[b'.'; 4096]) {
+            filled += written;
+        }
+        let mut client = command(arguments).stdout(writer).spawn().expect("the binary runs");
+        let mut output = String::new();
+        reader.read_to_string(&mut output).expect("UTF-8");
+        assert_eq!(client.wait().expect("it ran").code(), Some(0), "{arguments:?}");
+        assert!(output[filled..].ends_with('\n'), "{arguments:?}");
+    }
 }

@@ -52,11 +52,14 @@ async fn a_call_and_its_time_in_the_queue_are_spans_of_the_callers_trace() {
     assert_eq!(hex(&span.span.parent_span_id), PARENT);
     assert_eq!(span.span.trace_state, "vendor=value");
     assert_eq!(span.span.kind(), SpanKind::Server);
-    assert_eq!(span.text("rpc.system").as_deref(), Some("grpc"));
-    assert_eq!(span.text("rpc.service").as_deref(), Some("SampleService"));
-    assert_eq!(span.text("rpc.method").as_deref(), Some("Call"));
+    assert_eq!(span.text("rpc.system.name").as_deref(), Some("grpc"));
+    assert_eq!(span.text("rpc.method").as_deref(), Some("SampleService/Call"));
+    assert_eq!(span.text("rpc.response.status_code").as_deref(), Some("OK"));
     assert_eq!(span.text("client.address").as_deref(), Some("127.0.0.1"));
-    assert_eq!(span.number("rpc.grpc.status_code"), Some(0));
+    for absent in ["error.type", "rpc.system", "rpc.service"] {
+        assert_eq!(span.text(absent), None, "{absent}");
+    }
+    assert_eq!(span.number("rpc.grpc.status_code"), None);
     assert_eq!(span.span.status.clone().unwrap_or_default(), Status::default());
 
     let queue = collector.span(|span| span.span.name == "queue" && of_trace(span)).await;
@@ -73,7 +76,9 @@ async fn a_failure_of_the_server_is_a_span_with_an_error() {
     let server = traced_to(&url, &[], &["--work", "1h"]);
     call(&server, &[("grpc-timeout", "1m")]).await;
     let span = collector.span(is_of_the_service).await;
-    assert_eq!(span.number("rpc.grpc.status_code"), Some(4));
+    for attribute in ["rpc.response.status_code", "error.type"] {
+        assert_eq!(span.text(attribute).as_deref(), Some("DEADLINE_EXCEEDED"), "{attribute}");
+    }
     let status = span.span.status.expect("a status");
     assert_eq!(status.code(), StatusCode::Error);
     assert_eq!(status.message, "DEADLINE_EXCEEDED");
@@ -149,7 +154,10 @@ async fn a_trace_has_both_sides_of_a_call() {
     let client = collector.span(|span| span.service == "the client").await;
     assert_eq!(client.span.name, "SampleService/Call");
     assert_eq!(client.span.kind(), SpanKind::Client);
-    assert_eq!(client.number("rpc.grpc.status_code"), Some(0));
+    assert_eq!(client.text("rpc.system.name").as_deref(), Some("grpc"));
+    assert_eq!(client.text("rpc.method").as_deref(), Some("SampleService/Call"));
+    assert_eq!(client.text("rpc.response.status_code").as_deref(), Some("OK"));
+    assert_eq!(client.text("error.type"), None);
     let is_servers = |span: &Collected| span.service == "the server" && is_of_the_service(span);
     let on_the_server = collector.span(is_servers).await;
     assert_eq!(on_the_server.span.trace_id, client.span.trace_id);
@@ -160,10 +168,14 @@ async fn a_trace_has_both_sides_of_a_call() {
     let too_large = "x".repeat(100_000);
     let output = tokio::task::block_in_place(|| call(&[&too_large]));
     assert_eq!(output.status.code(), Some(3), "{output:?}");
-    let refused = |span: &Collected| span.number("rpc.grpc.status_code") == Some(8);
+    let refused = |span: &Collected| {
+        span.text("rpc.response.status_code").as_deref() == Some("RESOURCE_EXHAUSTED")
+    };
     let client = collector.span(|span| span.service == "the client" && refused(span)).await;
+    assert_eq!(client.text("error.type").as_deref(), Some("RESOURCE_EXHAUSTED"));
     assert_eq!(client.span.status.expect("a status").code(), StatusCode::Error);
     let on_the_server = collector.span(|span| is_servers(span) && refused(span)).await;
+    assert_eq!(on_the_server.text("error.type"), None);
     assert_eq!(on_the_server.span.status.unwrap_or_default(), Status::default());
 }
 
@@ -187,7 +199,7 @@ async fn a_deadline_exceeded_within_the_response_is_the_status_of_the_clients_sp
     let output = tokio::task::block_in_place(|| call.output().expect("the binary runs"));
     assert_eq!(output.status.code(), Some(3), "{output:?}");
     let span = collector.span(is_of_the_service).await;
-    assert_eq!(span.number("rpc.grpc.status_code"), Some(4));
+    assert_eq!(span.text("error.type").as_deref(), Some("DEADLINE_EXCEEDED"));
     assert_eq!(span.span.status.expect("a status").message, "DEADLINE_EXCEEDED");
 }
 
@@ -204,4 +216,65 @@ async fn the_log_has_the_trace_id_with_and_without_a_collector() {
         assert_ne!(begun_here, TRACE);
         assert_eq!(begun_here.is_string(), server.address == traced.address);
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rpc_dup_adds_the_attributes_of_the_conventions_before() {
+    let (collector, url) = Collector::start().await;
+    let both = [("OTEL_SEMCONV_STABILITY_OPT_IN", "http, rpc/dup,rpc")];
+    let server = traced_to(&url, &both, &[]);
+    call(&server, &[]).await;
+    let span = collector.span(is_of_the_service).await;
+    for (attribute, value) in [
+        ("rpc.system.name", "grpc"),
+        ("rpc.system", "grpc"),
+        ("rpc.service", "SampleService"),
+        ("rpc.method", "SampleService/Call"),
+        ("rpc.response.status_code", "OK"),
+    ] {
+        assert_eq!(span.text(attribute).as_deref(), Some(value), "{attribute}");
+    }
+    assert_eq!(span.number("rpc.grpc.status_code"), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_name_of_the_service_is_that_of_the_variables() {
+    let attributes = "OTEL_RESOURCE_ATTRIBUTES";
+    for (variables, name, team) in [
+        (
+            &[("OTEL_SERVICE_NAME", "orders"), (attributes, "service.name=other,team=a%2Cb")][..],
+            "orders",
+            Some("a,b"),
+        ),
+        (&[(attributes, "service.name=my%20orders")], "my orders", None),
+        // Only the key `service.name` is the name.
+        (&[(attributes, "peer.service.name=other,team=x")], "sample-service", Some("x")),
+        (&[(attributes, "team=service.name=x")], "sample-service", Some("service.name=x")),
+        // All of it is discarded if a part is malformed.
+        (&[(attributes, "service.name=other,team=50%")], "sample-service", None),
+    ] {
+        let (collector, url) = Collector::start().await;
+        let server = traced_to(&url, variables, &[]);
+        call(&server, &[]).await;
+        let span = collector.span(is_of_the_service).await;
+        assert_eq!(span.service, name, "{variables:?}");
+        assert_eq!(span.resource_text("team").as_deref(), team, "{variables:?}");
+        assert_eq!(
+            span.resource_text("service.version").as_deref(),
+            Some(env!("CARGO_PKG_VERSION"))
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_error_of_the_exporter_has_a_message() {
+    let closed = crate::support::process::unused_address();
+    let server = traced_to(&format!("http://{closed}"), &[], &[]);
+    call(&server, &[]).await;
+    let error = server.process.wait_for(|line| {
+        let event = event(line);
+        (event["level"] == "ERROR").then_some(event)
+    });
+    assert_eq!(error["message"], "BatchSpanProcessor.ExportError", "{error}");
+    assert!(error["error"].is_string(), "{error}");
 }

@@ -1,16 +1,15 @@
 //! How a client command runs.
 
-use std::{
-    io::{self, Write},
-    process::ExitCode,
-    time::Duration,
-};
+use std::{io::Write, process::ExitCode, time::Duration};
 
-use tokio::{runtime, task::spawn_blocking};
+use tokio::task::spawn_blocking;
 use wire::{
     command::{Program, exit_code},
+    escape::Escaped,
+    output::stderr,
+    runtime,
     signal::shutdown_signals,
-    trace::{TraceSettings, Tracing},
+    trace::{TraceSettings, TraceStartError, Tracing},
 };
 
 use crate::Failure;
@@ -47,8 +46,7 @@ impl Outcome {
 pub fn until_interrupted(
     work: impl Future<Output = Result<ExitCode, Failure>>,
 ) -> Result<Outcome, Failure> {
-    let runtime =
-        runtime::Builder::new_current_thread().enable_all().build().map_err(Failure::System)?;
+    let runtime = runtime::current_thread().map_err(Failure::System)?;
     let outcome = runtime.block_on(async {
         let mut signals = shutdown_signals().map_err(Failure::System)?;
         tokio::select! {
@@ -68,19 +66,23 @@ pub fn until_interrupted(
 ///
 /// # Errors
 ///
-/// Returns an error if the exporter cannot be built.
+/// Returns an error if the exporter cannot be built, or if the system has no thread left.
 pub fn start_tracing(
     settings: Option<&TraceSettings>,
     program: Program<'_>,
 ) -> Result<Option<Tracing>, Failure> {
     let start = |settings| Tracing::start(settings, program.name, program.version);
-    settings.map(start).transpose().map_err(|error| Failure::Tracing(error.into()))
+    settings.map(start).transpose().map_err(|error| match error {
+        TraceStartError::Thread(error) => Failure::System(error),
+        TraceStartError::Exporter(error) => Failure::Tracing(error.into()),
+    })
 }
 
 /// Sends the spans that are left. A failure is only a warning, because the calls were made.
 pub async fn flush_spans(tracing: Tracing) {
     let flushed = spawn_blocking(move || tracing.shut_down(FLUSH_TIMEOUT)).await;
     if let Ok(Err(error)) = flushed {
-        let _ = writeln!(io::stderr(), "warning: spans could not be sent: {error}");
+        let line = format!("warning: spans could not be sent: {}\n", Escaped(error));
+        let _ = stderr().write_all(line.as_bytes());
     }
 }

@@ -1,13 +1,11 @@
 //! One health check.
 
-use std::io::{self, Write};
-
 use serde_json::json;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::{Channel, Failure, Target};
+use crate::{Channel, Failure, Target, output::print};
 
 /// Checks the health of the service `name`, or of the whole server if it is empty. Prints the
 /// status if it is SERVING, or any status as JSON.
@@ -25,9 +23,9 @@ pub(super) async fn run(target: &Target, name: &str, json: bool) -> Result<(), F
     let is_serving = status == ServingStatus::Serving;
     let status = status.as_str_name();
     if json {
-        writeln!(io::stdout(), "{}", json!({ "name": name, "status": status }))?;
+        print(json!({ "name": name, "status": status })).await?;
     } else if is_serving {
-        writeln!(io::stdout(), "{status}")?;
+        print(status).await?;
     }
     if is_serving { Ok(()) } else { Err(Failure::Unhealthy { name: name.to_owned(), status }) }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use tokio::time::sleep;
 use tonic::{Code, Status};
 use tonic_health::pb::{HealthCheckRequest, health_client::HealthClient};
-use wire::code::code_name;
+use wire::{code::code_name, escape::Escaped};
 
 use crate::{
     Channel, Failure, MIN_RECONNECT_BACKOFF, Target,
@@ -57,8 +57,8 @@ pub(super) async fn run(target: &Target, name: &str, json: bool) -> Result<(), F
         }
         // Only the first failed attempt to connect again is printed.
         if last.take().is_some() {
-            let text =
-                format!("lost, connecting again: {}: {}", code_name(end.code()), end.message());
+            let (code, message) = (code_name(end.code()), Escaped(end.message()));
+            let text = format!("lost, connecting again: {code}: {message}");
             print(json, "lost", &status_json(&end), &text).await?;
         }
         sleep(backoff.next()).await;

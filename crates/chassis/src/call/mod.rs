@@ -13,5 +13,5 @@ mod traceparent;
 
 pub use context::Context;
 pub(crate) use headers::KnownHeaders;
-pub(crate) use peer::Peer;
+pub(crate) use peer::{Peer, unmapped};
 pub(crate) use state::{Call, Shared, Unread};

@@ -1,6 +1,19 @@
 //! The client at the other end of a connection.
 
-use std::{net::SocketAddr, sync::Arc};
+use std::{
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+
+/// Returns an IPv4 address if that is what `::ffff:10.0.0.1` stands for. A listener of both
+/// families gets IPv4 clients in this form.
+pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
+    match address.ip().to_canonical() {
+        IpAddr::V4(ip) => (ip, address.port()).into(),
+        // The zone of a link-local address stays.
+        IpAddr::V6(_) => address,
+    }
+}
 
 use crate::http2::Share;
 
@@ -37,5 +50,25 @@ impl Peer {
 
     pub(crate) fn text(&self) -> &str {
         &self.text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_ipv4_client_of_a_listener_of_both_families_is_shown_as_ipv4() {
+        for (address, shown) in [
+            ("[::ffff:10.0.0.1]:5", "10.0.0.1:5"),
+            ("10.0.0.1:5", "10.0.0.1:5"),
+            ("[::1]:5", "[::1]:5"),
+            ("[fe80::1%3]:5", "[fe80::1%3]:5"),
+            // Deprecated, and not an IPv4 client.
+            ("[::10.0.0.1]:5", "[::10.0.0.1]:5"),
+        ] {
+            let address = address.parse().expect("an address");
+            assert_eq!(Peer::new(unmapped(address), None).text(), shown);
+        }
     }
 }

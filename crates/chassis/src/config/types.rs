@@ -105,7 +105,11 @@ impl NonZeroDuration {
 impl Setting for NonZeroDuration {
     fn read(value: &Value) -> Result<Self, String> {
         Duration::read(value).ok().filter(|duration| !duration.is_zero()).map(Self).ok_or_else(
-            || "a duration above 0, up to a year, such as \"250ms\" or \"5s\"".to_owned(),
+            || {
+                "a duration above 0 with its unit (ms, s, m, h or d), up to a year, such as \
+                 \"250ms\" or \"5s\""
+                    .to_owned()
+            },
         )
     }
 }

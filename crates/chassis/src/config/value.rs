@@ -9,7 +9,7 @@ use wire::duration::parse_duration;
 
 /// What errors say of a duration.
 pub(super) const DURATION: &str =
-    "a duration with its unit, up to a year, such as \"250ms\" or \"5s\"";
+    "a duration with its unit (ms, s, m, h or d), up to a year, such as \"250ms\" or \"5s\"";
 
 /// A type that a setting of the chassis can have.
 pub(super) trait Setting: Sized {

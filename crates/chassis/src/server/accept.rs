@@ -5,7 +5,7 @@ use std::{io, sync::Arc, time::Duration};
 use tokio::{net::TcpListener, time::timeout};
 
 use super::connections::Connections;
-use crate::log_rate::LogRate;
+use crate::{call::unmapped, log_rate::LogRate};
 
 const MIN_BACKOFF: Duration = Duration::from_millis(5);
 const MAX_BACKOFF: Duration = Duration::from_millis(250);
@@ -23,7 +23,7 @@ pub(super) async fn accept(listener: TcpListener, connections: Arc<Connections>)
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     backoff = MIN_BACKOFF;
-                    connections.open(stream, peer);
+                    connections.open(stream, unmapped(peer));
                 }
                 Err(error) if is_of_one_connection(&error) => {
                     connections.count(|counts| counts.not_accepted += 1);

@@ -7,6 +7,7 @@ use std::{
 };
 
 use tokio::runtime::{Builder, Handle, Runtime};
+use wire::runtime::multi_thread;
 
 /// One thread for each CPU that the process may use, which in a container is its quota.
 ///
@@ -33,7 +34,7 @@ impl CallThreads {
     pub(crate) fn start() -> io::Result<Self> {
         let cpus = available_parallelism().map_or(1, usize::from);
         if cpus > 1 {
-            let runtime = Builder::new_multi_thread().worker_threads(cpus).enable_all().build()?;
+            let runtime = multi_thread(cpus)?;
             return Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) });
         }
         let runtime = Builder::new_current_thread().enable_all().build()?;

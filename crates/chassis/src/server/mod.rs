@@ -81,8 +81,13 @@ pub enum StartError {
     #[error(transparent)]
     Bind(#[from] BindError),
     /// The system has no thread left.
-    #[error("no thread can be started to watch the certificate files: {0}")]
-    Thread(io::Error),
+    #[error("no thread can be started to {purpose}: {error}")]
+    Thread {
+        /// What the thread is for.
+        purpose: &'static str,
+        /// The error of the system.
+        error: io::Error,
+    },
     /// The variables of OpenTelemetry make no exporter.
     #[error("spans cannot be exported: {0}")]
     Tracing(String),
@@ -95,7 +100,9 @@ impl From<crate::tls::TlsStartError> for StartError {
     fn from(error: crate::tls::TlsStartError) -> Self {
         match error {
             crate::tls::TlsStartError::Files(errors) => Self::Config(errors),
-            crate::tls::TlsStartError::Thread(error) => Self::Thread(error),
+            crate::tls::TlsStartError::Thread(error) => {
+                Self::Thread { purpose: "watch the certificate files", error }
+            }
         }
     }
 }

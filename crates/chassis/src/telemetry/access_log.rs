@@ -11,7 +11,7 @@ use std::{
 
 use tonic::Code;
 use tracing::{Level, enabled};
-use wire::code::code_name;
+use wire::{code::code_name, escape::Escaped};
 
 use super::writer::LogWriter;
 use crate::{
@@ -179,15 +179,16 @@ impl<'a> Line<'a> {
 
     fn quoted(&mut self, name: Name, value: &str) {
         self.name(name);
+        self.text.push('"');
         let plain = |byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\');
         if value.bytes().all(plain) {
-            self.text.push('"');
             self.text.push_str(value);
-            self.text.push('"');
         } else {
             // Escaped as in JSON, in both formats.
-            self.text.push_str(&serde_json::Value::from(value).to_string());
+            let value = value.replace('\\', "\\\\").replace('"', "\\\"");
+            self.text.push_str(&Escaped(value).to_string());
         }
+        self.text.push('"');
     }
 
     /// Writes a value that needs no quotes in text and no escapes in JSON.

@@ -8,13 +8,17 @@ use std::{
 };
 
 use tracing::level_filters::LevelFilter;
-use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+use tracing_subscriber::{
+    filter::{ParseError, Targets},
+    fmt::{self, format::Format},
+    layer::SubscriberExt,
+    util::SubscriberInitExt,
+};
 
-use super::writer::LogWriter;
+use super::{directives, json::JsonLines, text::TextFields, writer::LogWriter};
 use crate::config::{Log, LogFormat};
 
-/// The variable that overrides `log.level`. It has directives such as `info,h2=debug`; see
-/// [`Targets`].
+/// The variable that overrides `log.level`. It has directives such as `info,h2=debug`.
 pub(crate) const OVERRIDE: &str = "RUST_LOG";
 
 /// `RUST_LOG` is not valid.
@@ -25,10 +29,11 @@ pub(crate) struct BadOverride {
     problem: String,
 }
 
-/// Returns the value of `RUST_LOG`, or `None` if it is not set or empty.
+/// Returns the value of `RUST_LOG`, or `None` if it is not set or has no directive.
 pub(crate) fn level_override() -> Option<String> {
-    let directives = env::var_os(OVERRIDE).filter(|directives| !directives.is_empty())?;
-    Some(directives.to_string_lossy().into_owned())
+    let text = env::var_os(OVERRIDE)?.to_string_lossy().into_owned();
+    let is_set = directives::words(&text).next().is_some();
+    is_set.then_some(text)
 }
 
 /// The crates of this workspace, whose lines have the level of `log.level`.
@@ -38,23 +43,36 @@ const OWN: [&str; 4] = ["chassis", "channel", "load", "wire"];
 ///
 /// # Errors
 ///
-/// Returns an error if `RUST_LOG` does not parse.
+/// Returns an error if `RUST_LOG` has a word that is neither a level nor a known crate.
 pub(crate) fn filter(settings: &Log, program: &str) -> Result<Targets, BadOverride> {
-    match level_override() {
-        Some(directives) => directives
-            .parse::<Targets>()
-            .map_err(|error| BadOverride { directives, problem: error.to_string() }),
-        // The level applies to this program: the frames that its libraries log at debug would
-        // bury it.
-        None => {
-            let libraries = settings.level.min(LevelFilter::INFO);
-            // h2 warns of each mistake of a peer, however many there are.
-            let http2 = settings.level.min(LevelFilter::ERROR);
-            let targets = Targets::new().with_default(libraries).with_target("h2", http2);
-            let own = OWN.iter().copied().chain([program]);
-            Ok(targets.with_targets(own.map(|name| (name, settings.level))))
-        }
-    }
+    filter_with(level_override(), settings.level, program)
+}
+
+fn filter_with(
+    text: Option<String>,
+    level: LevelFilter,
+    program: &str,
+) -> Result<Targets, BadOverride> {
+    let bad = |problem: String, text: &Option<String>| BadOverride {
+        directives: text.clone().unwrap_or_default(),
+        problem,
+    };
+    let given = directives::parse(text.as_deref().unwrap_or_default(), program);
+    let given = given.map_err(|problem| bad(problem, &text))?;
+    // A level for everything replaces `log.level`; directives for some crates are added to it.
+    let configured = if given.have_default { Vec::new() } else { configured(level, program) };
+    let all = [configured, given.all].concat().join(",");
+    all.parse().map_err(|error: ParseError| bad(error.to_string(), &text))
+}
+
+/// Returns the directives of `log.level`. It applies to this program: the frames that its
+/// libraries log at debug would bury it.
+fn configured(level: LevelFilter, program: &str) -> Vec<String> {
+    let libraries = level.min(LevelFilter::INFO);
+    // h2 warns of each mistake of a peer, however many there are.
+    let http2 = level.min(LevelFilter::ERROR);
+    let own = OWN.iter().copied().chain([program]).map(|name| format!("{name}={level}"));
+    [libraries.to_string(), format!("h2={http2}")].into_iter().chain(own).collect()
 }
 
 /// Starts the log for the rest of the process. Returns its writer, which can flush it.
@@ -71,16 +89,20 @@ pub(crate) fn start(filter: Targets, format: LogFormat) -> io::Result<LogWriter>
     let filtered = tracing_subscriber::registry().with(filter);
     let lines = fmt::layer().with_target(false).with_writer(writer.clone());
     match format {
-        LogFormat::Text => filtered.with(lines.with_ansi(colour())).init(),
+        LogFormat::Text => {
+            filtered.with(lines.fmt_fields(TextFields).with_ansi(colour())).init();
+        }
         LogFormat::Json => {
-            filtered.with(lines.json().flatten_event(true).with_ansi(false)).init();
+            let format = Format::default().json().flatten_event(true).with_target(false);
+            let lines = lines.json().event_format(JsonLines(format));
+            filtered.with(lines.with_ansi(false)).init();
         }
     }
     panic::set_hook(Box::new(log_panic));
     Ok(writer)
 }
 
-/// Logs a panic as one line with its backtrace.
+/// Logs a panic with its backtrace.
 fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(
         cause = panic.payload_as_str().unwrap_or("(no message)"),
@@ -94,4 +116,39 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
 /// (<https://no-color.org>).
 pub(crate) fn colour() -> bool {
     io::stdout().is_terminal() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use tracing::Level;
+
+    use super::*;
+
+    /// Returns whether the program and h2 are logged at a level.
+    fn is_logged(text: &str, level: Level) -> [bool; 2] {
+        let text = Some(text.to_owned());
+        let filter = filter_with(text, LevelFilter::INFO, "sample_service").expect("valid");
+        ["sample_service::service", "h2::codec"].map(|target| filter.would_enable(target, &level))
+    }
+
+    #[test]
+    fn log_level_applies_to_what_no_directive_selects() {
+        for (text, level, expected) in [
+            ("", Level::INFO, [true, false]),
+            ("", Level::DEBUG, [false, false]),
+            // The program is not named, so that its level stays.
+            ("h2=debug", Level::INFO, [true, true]),
+            ("h2=debug", Level::DEBUG, [false, true]),
+            ("tower=off", Level::INFO, [true, false]),
+            ("sample-service=debug", Level::DEBUG, [true, false]),
+            ("sample_service=off", Level::ERROR, [false, true]),
+            // A level for everything, as it always was.
+            ("info", Level::INFO, [true, true]),
+            ("debug", Level::DEBUG, [true, true]),
+            ("off", Level::ERROR, [false, false]),
+            ("off,h2=debug", Level::DEBUG, [false, true]),
+        ] {
+            assert_eq!(is_logged(text, level), expected, "{text:?} at {level}");
+        }
+    }
 }

@@ -1,10 +1,15 @@
 //! The log, the metrics and the traces of the server.
 
 mod access_log;
+mod batch;
+mod directives;
 mod families;
+mod json;
 pub(crate) mod log;
 mod metrics;
+mod output;
 mod process;
+mod text;
 mod writer;
 
 use std::{sync::Arc, time::Duration};

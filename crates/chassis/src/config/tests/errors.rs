@@ -36,7 +36,8 @@ fn a_misspelled_setting_is_an_error_with_the_nearest_one() {
 
 #[test]
 fn a_value_that_is_not_valid_is_an_error_with_what_was_expected() {
-    let duration = "a duration with its unit, up to a year, such as \"250ms\" or \"5s\"";
+    let duration =
+        "a duration with its unit (ms, s, m, h or d), up to a year, such as \"250ms\" or \"5s\"";
     let count = "a whole number from 1 to 2305843009213693951";
     let share = "a whole number, a percentage from \"1%\" to \"100%\", or 0 for no limit";
     for (setting, expected, found) in [
@@ -63,7 +64,8 @@ fn a_value_that_is_not_valid_is_an_error_with_what_was_expected() {
         ),
         (
             "[limits]\nhandshake = \"0s\"",
-            "a duration above 0, up to a year, such as \"250ms\" or \"5s\"",
+            "a duration above 0 with its unit (ms, s, m, h or d), up to a year, such as \"250ms\" or \
+             \"5s\"",
             "\"0s\"",
         ),
         (

@@ -129,7 +129,7 @@ fn an_error_in_the_environment_names_the_variable() {
     assert_eq!(
         errors_of(&variable("SAMPLE__SERVICE__INVENTORY__TIMEOUT", "soon")),
         "the configuration has 1 error\n  service.inventory.timeout: expected a duration with its \
-         unit, up to a year, such as \"250ms\" or \"5s\", found \"soon\" \
+         unit (ms, s, m, h or d), up to a year, such as \"250ms\" or \"5s\", found \"soon\" \
          (from SAMPLE__SERVICE__INVENTORY__TIMEOUT)"
     );
     let section = errors_of(&variable("SAMPLE__SERVICE__INVENTORY", "x"));

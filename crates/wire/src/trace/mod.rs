@@ -1,28 +1,35 @@
 //! Spans as OpenTelemetry defines them, their export to a collector, and how a trace
 //! crosses a connection (W3C Trace Context).
 
+mod conventions;
+mod headers;
+mod resource;
+
 use std::{
-    env,
+    io,
     net::IpAddr,
     time::{Duration, SystemTime},
 };
 
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::HeaderMap;
 use opentelemetry::{
     Context, KeyValue,
-    propagation::{Extractor, Injector, TextMapPropagator},
+    propagation::TextMapPropagator,
     trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider},
 };
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
-    Resource,
     error::OTelSdkResult,
     propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
 use tonic::Code;
 
-use crate::code::code_name;
+use crate::{code::code_name, runtime::start_thread};
+
+use conventions::Conventions;
+use headers::{Headers, HeadersMut};
+use resource::resource;
 
 /// Where spans are sent, and which.
 #[derive(Debug, Clone, PartialEq)]
@@ -33,11 +40,23 @@ pub struct TraceSettings {
     pub sample: f64,
 }
 
+/// Why spans cannot be exported.
+#[derive(Debug, thiserror::Error)]
+pub enum TraceStartError {
+    /// The variables of OpenTelemetry make no exporter.
+    #[error(transparent)]
+    Exporter(#[from] ExporterBuildError),
+    /// The system has no thread left.
+    #[error(transparent)]
+    Thread(io::Error),
+}
+
 /// Makes spans and sends them in batches.
 #[derive(Debug, Clone)]
 pub struct Tracing {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
+    conventions: Conventions,
 }
 
 impl Tracing {
@@ -45,27 +64,30 @@ impl Tracing {
     /// name as `service.name` and this version as `service.version`.
     ///
     /// The queue, batches and timeouts follow the variables of OpenTelemetry (`OTEL_BSP_*`,
-    /// `OTEL_EXPORTER_OTLP_*`), as does the resource (`OTEL_RESOURCE_ATTRIBUTES`,
-    /// `OTEL_SERVICE_NAME`).
+    /// `OTEL_EXPORTER_OTLP_*`), as do the resource (`OTEL_RESOURCE_ATTRIBUTES`,
+    /// `OTEL_SERVICE_NAME`) and the attributes (`OTEL_SEMCONV_STABILITY_OPT_IN`).
     ///
     /// # Errors
     ///
-    /// Returns an error if no exporter can be built from these variables.
+    /// Returns an error if no exporter can be built from these variables, or if the system has
+    /// no thread left for it.
     pub fn start(
         settings: &TraceSettings,
         name: &'static str,
         version: &'static str,
-    ) -> Result<Self, ExporterBuildError> {
+    ) -> Result<Self, TraceStartError> {
         let exporter =
             SpanExporter::builder().with_tonic().with_endpoint(&settings.endpoint).build()?;
         let sampler = Sampler::TraceIdRatioBased(settings.sample);
-        let provider = SdkTracerProvider::builder()
-            .with_batch_exporter(exporter)
+        let provider = SdkTracerProvider::builder();
+        let provider = start_thread(|| provider.with_batch_exporter(exporter));
+        let provider = provider
+            .map_err(TraceStartError::Thread)?
             .with_sampler(Sampler::ParentBased(Box::new(sampler)))
             .with_resource(resource(name, version))
             .build();
         let tracer = provider.tracer(name);
-        Ok(Self { provider, tracer })
+        Ok(Self { provider, tracer, conventions: Conventions::from_environment() })
     }
 
     /// Begins the span of an incoming call: in the trace that its headers carry, or in a new
@@ -79,7 +101,7 @@ impl Tracing {
     ) -> ServerSpan {
         let parent =
             TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
-        let mut attributes = Vec::from(rpc(service, method));
+        let mut attributes = self.conventions.of_begin(service, method);
         attributes.extend(client.map(|ip| KeyValue::new("client.address", ip.to_string())));
         ServerSpan(self.begin(service, method, SpanKind::Server, attributes, &parent))
     }
@@ -90,7 +112,7 @@ impl Tracing {
         let mut names = path.trim_start_matches('/').splitn(2, '/');
         let (service, method) =
             (names.next().unwrap_or_default(), names.next().unwrap_or_default());
-        let attributes = Vec::from(rpc(service, method));
+        let attributes = self.conventions.of_begin(service, method);
         let span = self.begin(service, method, SpanKind::Client, attributes, parent);
         ClientSpan { span, code: Code::Cancelled }
     }
@@ -107,7 +129,12 @@ impl Tracing {
         let name = format!("{service}/{method}");
         let span = self.tracer.span_builder(name).with_kind(kind).with_start_time(start);
         let span = span.with_attributes(attributes).start_with_context(&self.tracer, parent);
-        CallSpan { tracer: self.tracer.clone(), context: parent.with_span(span), start }
+        CallSpan {
+            tracer: self.tracer.clone(),
+            conventions: self.conventions,
+            context: parent.with_span(span),
+            start,
+        }
     }
 
     /// Sends the spans that are left, for no longer than `bound`. Blocks.
@@ -123,6 +150,7 @@ impl Tracing {
 #[derive(Debug)]
 struct CallSpan {
     tracer: SdkTracer,
+    conventions: Conventions,
     context: Context,
     start: SystemTime,
 }
@@ -130,7 +158,7 @@ struct CallSpan {
 impl CallSpan {
     fn end(&self, code: Code, is_error: bool) {
         let span = self.context.span();
-        span.set_attribute(KeyValue::new("rpc.grpc.status_code", i64::from(i32::from(code))));
+        span.set_attributes(self.conventions.of_end(code, is_error));
         if is_error {
             span.set_status(Status::error(code_name(code)));
         }
@@ -157,7 +185,7 @@ impl ServerSpan {
     /// Adds a child span for the time in the queue: from `began` after the start of the
     /// call, for `waited`.
     pub fn add_queue_span(&self, began: Duration, waited: Duration) {
-        let CallSpan { tracer, context, start } = &self.0;
+        let CallSpan { tracer, context, start, .. } = &self.0;
         if context.span().is_recording() {
             let began = *start + began;
             let queue = tracer.span_builder("queue").with_start_time(began);
@@ -211,55 +239,5 @@ impl ClientSpan {
 impl Drop for ClientSpan {
     fn drop(&mut self) {
         self.span.end(self.code, self.code != Code::Ok);
-    }
-}
-
-fn rpc(service: &str, method: &str) -> [KeyValue; 3] {
-    [
-        KeyValue::new("rpc.system", "grpc"),
-        KeyValue::new("rpc.service", service.to_owned()),
-        KeyValue::new("rpc.method", method.to_owned()),
-    ]
-}
-
-/// Returns the resource of all spans. OpenTelemetry's variables win over `name`.
-fn resource(name: &'static str, version: &'static str) -> Resource {
-    let is_named = env::var_os("OTEL_SERVICE_NAME").is_some_and(|name| !name.is_empty())
-        || env::var("OTEL_RESOURCE_ATTRIBUTES").is_ok_and(|text| text.contains("service.name="));
-    let resource = Resource::builder().with_attribute(KeyValue::new("service.version", version));
-    if is_named {
-        return resource.build();
-    }
-    resource.with_service_name(name).build()
-}
-
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
-    }
-
-    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let all: Vec<_> =
-            self.0.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect();
-        (!all.is_empty()).then_some(all)
-    }
-}
-
-struct HeadersMut<'a>(&'a mut HeaderMap);
-
-impl Injector for HeadersMut<'_> {
-    fn set(&mut self, key: &str, value: String) {
-        // An empty `tracestate` carries no information.
-        if let (false, Ok(name), Ok(value)) =
-            (value.is_empty(), key.parse::<HeaderName>(), HeaderValue::try_from(value))
-        {
-            self.0.insert(name, value);
-        }
     }
 }
