@@ -205,8 +205,8 @@ where
     let log = log::start(log::filter(&settings.log, &package.crate_name())?, settings.log.format)?;
     let calls = CallThreads::start()?;
     // The life cycle has a thread of its own: handlers that do not yield can occupy every thread
-    // that serves calls, and must not keep the process alive. Metrics are served and spans are
-    // sent from there too.
+    // that serves calls, and must not keep the process alive. Health of its own address and metrics
+    // are served, and spans are sent, from there too.
     let life = runtime::Builder::new_current_thread().enable_all().build()?;
     let outcome = life.block_on(async {
         // Before the service's own start, which can take long: as process 1 of a container, a

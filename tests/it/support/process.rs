@@ -141,6 +141,8 @@ pub(crate) struct ServerProcess {
     pub(crate) address: String,
     /// The address of the metrics; empty if they are off.
     pub(crate) metrics_address: String,
+    /// The address of health alone; empty if there is none.
+    pub(crate) health_address: String,
 }
 
 impl ServerProcess {
@@ -179,7 +181,12 @@ impl ServerProcess {
             (event["message"] == "listening").then_some(event)
         });
         let text = |field: &str| listening[field].as_str().unwrap_or_default().to_owned();
-        Self { process, address: text("address"), metrics_address: text("metrics_address") }
+        Self {
+            process,
+            address: text("address"),
+            metrics_address: text("metrics_address"),
+            health_address: text("health_address"),
+        }
     }
 
     /// Waits for a log line with this message.

@@ -161,8 +161,8 @@ impl fmt::Debug for Server {
 impl Server {
     /// Listens on the configured addresses. Nothing is served yet.
     ///
-    /// Calls will be served in the runtime of `calls`, metrics in the runtime that this is
-    /// called in.
+    /// Calls will be served in the runtime of `calls`; health of its own address, and metrics, in
+    /// the runtime that this is called in.
     ///
     /// # Errors
     ///
@@ -201,7 +201,6 @@ impl Server {
         let served = Arc::new(OnceLock::new());
         let in_flight = InFlight::default();
         let bind = |address, setting, router, in_flight, tls, drain_at| {
-            let _listeners_belong_to_it = calls.enter();
             let (listener, address) = listen(address, setting)?;
             let layers = middleware::layers(
                 record.clone(),
@@ -213,16 +212,20 @@ impl Server {
             let connections = Connections::new(calls, &settings, tls, lifecycle.clone(), drain_at);
             Ok::<_, BindError>(Bound { listener, address, connections })
         };
-        let service = bind(
-            settings.server.address,
-            "server.address",
-            Router::new(chassis, Arc::clone(&served)),
-            in_flight.clone(),
-            tls.clone(),
-            State::Draining,
-        )?;
+        let service = {
+            let _listener_and_connections_belong_to_it = calls.enter();
+            bind(
+                settings.server.address,
+                "server.address",
+                Router::new(chassis, Arc::clone(&served)),
+                in_flight.clone(),
+                tls.clone(),
+                State::Draining,
+            )?
+        };
         // Probes are served until the process ends, without TLS, which the probes of Kubernetes
-        // do not speak. The drain does not wait for them.
+        // do not speak. The drain does not wait for them. Nothing of theirs is in the runtime of
+        // the calls, so that no call can hold them.
         let health_only = settings
             .server
             .health_address
@@ -330,11 +333,11 @@ impl Server {
         let Bound { listener, connections, .. } = self.service;
         accepting.spawn_on(accept(listener, Arc::clone(&connections)), &calls);
         if let Some(health) = self.health.take() {
-            calls.spawn(accept(health.listener, health.connections));
+            // In this runtime, where no call can delay it, and until it ends.
+            tokio::spawn(accept(health.listener, health.connections));
         }
         if let Some(BoundAdmin { listener, pages, .. }) = self.admin.take() {
-            // In this runtime, where no handler can delay it, and until it ends: the last
-            // scrape sees what the drain did.
+            // In this runtime too: the last scrape sees what the drain did.
             tokio::spawn(admin::serve(listener, pages));
         }
 
