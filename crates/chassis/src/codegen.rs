@@ -15,7 +15,7 @@ use crate::{
     call::Call,
     cause::Cause,
     encoding::Encoding,
-    message::{SendMessages, compression, frame_one},
+    message::{SendMessages, compression, send_one},
 };
 
 pub use std::{
@@ -200,15 +200,13 @@ fn headers(metadata: MetadataMap, encoding: Option<Encoding>) -> HeaderMap {
 }
 
 #[inline]
-#[expect(clippy::needless_pass_by_value, reason = "it stands where `stream_response` can")]
 fn one_response<Res: Message>(
     response: tonic::Response<Res>,
     call: StdArc<Call>,
 ) -> http::Response<Body> {
     let (metadata, message, extensions) = response.into_parts();
     let encoding = call.response_encoding();
-    call.add_message_out();
-    let body = Body::response(frame_one(&message, encoding));
+    let body = send_one(&message, encoding, call);
     with_head(metadata, extensions, encoding, body)
 }
 

@@ -1,9 +1,9 @@
 //! The one message of a unary or server-streaming request.
 
-use bytes::Bytes;
+use bytes::{Buf, Bytes};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
-use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length, prefix};
+use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
 use super::compression;
 use crate::{
@@ -31,18 +31,16 @@ pub(crate) async fn read_one(body: &mut Body, call: &Call) -> Result<Bytes, Caus
 ///
 /// Returns an error if the compressed flag does not fit the encoding, if the message cannot be
 /// decompressed, or if it then has more than `message_limit` bytes.
-pub(crate) fn decompressed(
-    message: Bytes,
+pub(crate) async fn decompressed(
+    mut message: Bytes,
     encoding: Option<Encoding>,
     call: &Call,
 ) -> Result<Bytes, Cause> {
     match (message[0], encoding) {
         (NOT_COMPRESSED, _) => Ok(message),
         (COMPRESSED, Some(encoding)) => {
-            let limit = call.shared().message_limit;
-            let plain = compression::decompress(encoding, &message[PREFIX..], limit)?;
-            let prefix = prefix(NOT_COMPRESSED, plain.len());
-            Ok(joined(Bytes::copy_from_slice(&prefix), plain))
+            message.advance(PREFIX);
+            compression::decompress(encoding, message, call.shared().message_limit).await
         }
         (flag, _) => Err(wrong_flag(flag)),
     }
@@ -100,7 +98,7 @@ mod tests {
         let body = StreamBody::new(iter(chunks.iter().map(frame).collect::<Vec<_>>()));
         let call = testing::call_with_limit(limit);
         let message = read_one(&mut Body::stream(body), &call).await?;
-        Ok(decompressed(message, None, &call)?.to_vec())
+        Ok(decompressed(message, None, &call).await?.to_vec())
     }
 
     #[tokio::test]

@@ -3,48 +3,68 @@
 use std::{
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{Stream, future::Either, stream::empty};
 use http_body::{Body as HttpBody, Frame};
 use pin_project_lite::pin_project;
 use prost::Message;
 use tonic::Status;
-use wire::framing::{COMPRESSED, PREFIX, framed, prefix};
+use wire::framing::{NOT_COMPRESSED, PREFIX, framed, prefix};
 
 use super::compression;
-use crate::{call::Call, cause::trailers, encoding::Encoding};
+use crate::{body::Body, call::Call, cause::trailers, compute::Computation, encoding::Encoding};
 
 /// Messages that are ready together are sent together, up to this many bytes.
 const BATCH: usize = 32 * 1024;
 
-/// Returns a message with its prefix, compressed if there is an encoding.
-pub(crate) fn frame_one(message: &impl Message, encoding: Option<Encoding>) -> Bytes {
+/// Returns the body of a response with one message, compressed if there is an encoding.
+#[inline]
+pub(crate) fn send_one(
+    message: &impl Message,
+    encoding: Option<Encoding>,
+    call: Arc<Call>,
+) -> Body {
+    call.add_message_out();
     match encoding {
-        None => framed(message),
-        Some(encoding) => {
-            let mut out = BytesMut::new();
-            append(message, Some(encoding), &mut out);
-            out.freeze()
+        None => Body::response(framed(message)),
+        Some(encoding) => send_one_compressed(message.encode_to_vec(), encoding, call),
+    }
+}
+
+fn send_one_compressed(message: Vec<u8>, encoding: Encoding, call: Arc<Call>) -> Body {
+    match compression::compress(encoding, message) {
+        Either::Left(compressed) => Body::response(compressed.into_inner().into()),
+        Either::Right(compressing) => {
+            let none = empty::<Result<(), Status>>();
+            let mut messages = SendMessages::new(none, Some(encoding), call);
+            messages.compressing = Some(compressing);
+            Body::stream(messages)
         }
     }
 }
 
-fn append(message: &impl Message, encoding: Option<Encoding>, out: &mut BytesMut) {
+/// Appends a message with its prefix. Returns it instead if it is being compressed on another
+/// thread.
+fn append(
+    message: &impl Message,
+    encoding: Option<Encoding>,
+    out: &mut BytesMut,
+) -> Option<Computation<Vec<u8>>> {
     let Some(encoding) = encoding else {
         let length = message.encoded_len();
         out.reserve(PREFIX + length);
-        out.put_slice(&prefix(wire::framing::NOT_COMPRESSED, length));
+        out.put_slice(&prefix(NOT_COMPRESSED, length));
         message.encode(out).expect("the buffer grows");
-        return;
+        return None;
     };
-    let start = out.len();
-    out.put_slice(&[0; PREFIX]);
-    compression::compress(encoding, &message.encode_to_vec(), out);
-    let length = out.len() - start - PREFIX;
-    out[start..start + PREFIX].copy_from_slice(&prefix(COMPRESSED, length));
+    match compression::compress(encoding, message.encode_to_vec()) {
+        Either::Left(compressed) => out.extend_from_slice(&compressed.into_inner()),
+        Either::Right(compressing) => return Some(compressing),
+    }
+    None
 }
 
 pin_project! {
@@ -58,6 +78,8 @@ pin_project! {
         encoding: Option<Encoding>,
         call: Arc<Call>,
         buffer: BytesMut,
+        // A message that follows those in the buffer. The handler is not polled meanwhile.
+        compressing: Option<Computation<Vec<u8>>>,
         // The status, once the messages have ended and those before it are not sent yet.
         status: Option<Status>,
         ended: bool,
@@ -67,7 +89,7 @@ pin_project! {
 impl<S> SendMessages<S> {
     pub(crate) fn new(messages: S, encoding: Option<Encoding>, call: Arc<Call>) -> Self {
         let buffer = BytesMut::new();
-        Self { messages, encoding, call, buffer, status: None, ended: false }
+        Self { messages, encoding, call, buffer, compressing: None, status: None, ended: false }
     }
 }
 
@@ -84,10 +106,14 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let mut this = self.project();
-        while !*this.ended && this.status.is_none() && this.buffer.len() < BATCH {
+        while !*this.ended
+            && this.status.is_none()
+            && this.compressing.is_none()
+            && this.buffer.len() < BATCH
+        {
             match this.messages.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
-                    append(&message, *this.encoding, this.buffer);
+                    *this.compressing = append(&message, *this.encoding, this.buffer);
                     this.call.add_message_out();
                 }
                 Poll::Ready(Some(Err(status))) => *this.status = Some(status),
@@ -98,6 +124,10 @@ where
         }
         Poll::Ready(if !this.buffer.is_empty() {
             Some(Ok(Frame::data(this.buffer.split().freeze())))
+        } else if let Some(compressing) = this.compressing {
+            let message = ready!(Pin::new(compressing).poll(cx));
+            *this.compressing = None;
+            Some(Ok(Frame::data(message.into())))
         } else if let Some(status) = this.status.take() {
             *this.ended = true;
             Some(Ok(Frame::trailers(trailers(&status))))
@@ -119,6 +149,7 @@ mod tests {
     use futures_util::stream::{iter, pending, poll_fn};
     use http_body_util::BodyExt;
     use tokio_test::{assert_pending, assert_ready};
+    use wire::framing::announced_length;
 
     use super::*;
     use crate::testing;
@@ -157,5 +188,46 @@ mod tests {
         let mut body = Box::pin(body(messages));
         let sent = body.frame().await.expect("a frame").expect("no error");
         assert!(sent.into_data().expect("data").len() >= BATCH);
+    }
+
+    #[tokio::test]
+    async fn a_large_message_is_compressed_elsewhere_and_keeps_its_place() {
+        let large = "x".repeat(1 << 20);
+        let texts = ["one", &large, &large, "two", &large];
+        let messages = iter(texts.map(|text| Ok(text.to_owned())));
+        let gzip = Some(Encoding::Gzip);
+        let mut body = SendMessages::new(messages, gzip, Arc::new(testing::call()));
+        let mut frame = tokio_test::task::spawn(body.frame());
+        let first = assert_ready!(frame.poll()).expect("a frame").expect("no error");
+        let first = first.into_data().expect("data");
+        assert_eq!(announced_length(&first).map(|length| PREFIX + length), Some(first.len()));
+        drop(frame);
+        let rest = body.collect().await.expect("no error");
+        assert_eq!(rest.trailers().expect("trailers")["grpc-status"], "0");
+        let rest = rest.to_bytes();
+        let (sent, mut received) = ([&first[..], &rest].concat(), Vec::new());
+        let mut sent = &sent[..];
+        while let Some(length) = announced_length(sent) {
+            let compressed = Bytes::copy_from_slice(&sent[PREFIX..PREFIX + length]);
+            let message = compression::decompress(Encoding::Gzip, compressed, 2 << 20).await;
+            received.push(String::decode(&message.expect("valid")[PREFIX..]).expect("valid"));
+            sent = &sent[PREFIX + length..];
+        }
+        assert_eq!(received, texts);
+    }
+
+    #[tokio::test]
+    async fn one_large_message_is_compressed_elsewhere_and_counted_once() {
+        let call = Arc::new(testing::call());
+        let message = "x".repeat(1 << 20);
+        let mut body = send_one(&message, Some(Encoding::Zstd), Arc::clone(&call));
+        assert!(body.as_message().is_none());
+        body.complete().await.expect("no error");
+        let sent = body.collect().await.expect("no error");
+        assert_eq!(sent.trailers().expect("trailers")["grpc-status"], "0");
+        let compressed = sent.to_bytes().slice(PREFIX..);
+        let back = compression::decompress(Encoding::Zstd, compressed, 2 << 20).await;
+        assert_eq!(String::decode(&back.expect("valid")[PREFIX..]), Ok(message));
+        assert_eq!(call.messages_out(), 1);
     }
 }

@@ -83,7 +83,8 @@ where
                 }
                 // Decompressed here: a call in the queue holds no more than it has sent.
                 if kind.has_one_request() {
-                    request.request.body_mut().set_message(decompressed(message, encoding, &call)?);
+                    let message = decompressed(message, encoding, &call).await?;
+                    request.request.body_mut().set_message(message);
                 } else {
                     // Checked and decompressed as they arrive.
                     let received = mem::take(request.request.body_mut());
