@@ -26,8 +26,8 @@ static THREADS: LazyLock<Threads> =
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Computes `work` on another thread, after those that were given before. It should end early
-/// if its result is no longer wanted.
+/// Returns a future that computes `work` on another thread, after those that were begun before.
+/// It should end early if its result is no longer wanted.
 pub(crate) fn run<T, F>(work: F) -> Computation<T>
 where
     T: Send + 'static,
@@ -48,11 +48,13 @@ impl Wanted<'_> {
     }
 }
 
-/// The result of a computation on another thread. If it is dropped, the computation leaves the
-/// queue, or learns that its result is not wanted.
+/// A computation on another thread. It begins when it is polled first. If it is dropped, it
+/// leaves the queue, or learns that its result is not wanted.
 pub(crate) struct Computation<T> {
+    /// Until it begins.
+    job: Option<Job>,
     result: Receiver<Result<T, Box<dyn Any + Send>>>,
-    place: u64,
+    place: Option<u64>,
     threads: &'static Threads,
 }
 
@@ -67,6 +69,9 @@ impl<T> Future for Computation<T> {
 
     /// Panics if the computation has panicked.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        if let Some(job) = self.job.take() {
+            self.place = Some(self.threads.add(job));
+        }
         let computed = ready!(Pin::new(&mut self.result).poll(cx));
         let computed = computed.expect("the computation is there until its result is");
         Poll::Ready(computed.unwrap_or_else(|panic| resume_unwind(panic)))
@@ -75,9 +80,11 @@ impl<T> Future for Computation<T> {
 
 impl<T> Drop for Computation<T> {
     fn drop(&mut self) {
-        let given_up = self.threads.lock().queue.remove(&self.place);
-        // Not while the queue is locked, because it can be large.
-        drop(given_up);
+        if let Some(place) = self.place {
+            let given_up = self.threads.lock().queue.remove(&place);
+            // Not while the queue is locked, because it can be large.
+            drop(given_up);
+        }
     }
 }
 
@@ -113,8 +120,8 @@ impl Threads {
         F: FnOnce(&Wanted<'_>) -> T + Send + 'static,
     {
         let (sender, result) = channel();
-        let place = self.add(Box::new(move || compute(work, sender)));
-        Computation { result, place, threads: self }
+        let job: Job = Box::new(move || compute(work, sender));
+        Computation { job: Some(job), result, place: None, threads: self }
     }
 
     /// Adds work to the queue, and starts a thread for it if none is idle. Returns its place.
@@ -201,14 +208,20 @@ mod tests {
         Box::leak(Box::new(Threads::new(limit)))
     }
 
+    /// Polls a computation that cannot have ended yet.
+    fn begin<T>(mut computation: Computation<T>) -> Computation<T> {
+        assert!((&mut computation).now_or_never().is_none());
+        computation
+    }
+
     /// Occupies a thread until the sender is used or dropped.
     fn occupy(threads: &'static Threads) -> (mpsc::Sender<()>, Computation<()>) {
         let (release, released) = mpsc::channel();
         let (begun, has_begun) = mpsc::channel();
-        let computation = threads.run(move |_| {
+        let computation = begin(threads.run(move |_| {
             begun.send(()).expect("it is waited for");
             let _ = released.recv();
-        });
+        }));
         has_begun.recv().expect("it begins");
         (release, computation)
     }
@@ -220,7 +233,7 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let computations = (0..10).map(|index| {
             let order = Arc::clone(&order);
-            threads.run(move |_| order.lock().expect("no panic").push(index))
+            begin(threads.run(move |_| order.lock().expect("no panic").push(index)))
         });
         let computations: Vec<_> = computations.collect();
         drop(release);
@@ -252,7 +265,7 @@ mod tests {
         let (release, first) = occupy(threads);
         let held = Arc::new(());
         let moved = Arc::clone(&held);
-        let queued = threads.run(move |_| drop(moved));
+        let queued = begin(threads.run(move |_| drop(moved)));
         assert_eq!(Arc::strong_count(&held), 2);
         drop(queued);
         assert_eq!(Arc::strong_count(&held), 1);
@@ -264,11 +277,11 @@ mod tests {
     #[tokio::test]
     async fn a_computation_that_runs_learns_that_it_is_not_wanted() {
         let threads = threads(1);
-        let computation = threads.run(|wanted| {
+        let computation = begin(threads.run(|wanted| {
             while wanted.check() {
                 thread::yield_now();
             }
-        });
+        }));
         drop(computation);
         threads.run(|_| ()).await;
     }

@@ -1,11 +1,12 @@
 //! The one message of a unary or server-streaming request.
 
 use bytes::{Buf, Bytes};
+use futures_util::future::{Either, ready};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
-use super::compression;
+use super::compression::{self, Work};
 use crate::{
     body::{Body, joined},
     call::Call,
@@ -25,24 +26,24 @@ pub(crate) async fn read_one(body: &mut Body, call: &Call) -> Result<Bytes, Caus
     Ok(message)
 }
 
-/// Returns a message decompressed, with its prefix.
+/// Decompresses a message. The result has its prefix.
 ///
 /// # Errors
 ///
 /// Returns an error if the compressed flag does not fit the encoding, if the message cannot be
 /// decompressed, or if it then has more than `message_limit` bytes.
-pub(crate) async fn decompressed(
+pub(crate) fn decompressed(
     mut message: Bytes,
     encoding: Option<Encoding>,
     call: &Call,
-) -> Result<Bytes, Cause> {
+) -> Work<Result<Bytes, Cause>> {
     match (message[0], encoding) {
-        (NOT_COMPRESSED, _) => Ok(message),
+        (NOT_COMPRESSED, _) => Either::Left(ready(Ok(message))),
         (COMPRESSED, Some(encoding)) => {
             message.advance(PREFIX);
-            compression::decompress(encoding, message, call.shared().message_limit).await
+            compression::decompress(encoding, message, call.shared().message_limit)
         }
-        (flag, _) => Err(wrong_flag(flag)),
+        (flag, _) => Either::Left(ready(Err(wrong_flag(flag)))),
     }
 }
 

@@ -191,7 +191,7 @@ impl CheckedMessages {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream::iter;
+    use futures_util::{FutureExt, stream::iter};
     use http_body_util::{BodyExt, StreamBody};
     use tonic::Code;
     use wire::framing::prefix;
@@ -276,7 +276,8 @@ mod tests {
         let mut messages = CheckedMessages::new(body, Some(Encoding::Gzip), Arc::clone(&call));
         // All threads are busy, so that the message waits.
         let busy = || compute::run(|wanted| while wanted.check() {});
-        let _busy: Vec<_> = (0..cpus()).map(|_| busy()).collect();
+        let mut busy: Vec<_> = (0..cpus()).map(|_| busy()).collect();
+        assert!(busy.iter_mut().all(|busy| busy.now_or_never().is_none()));
         let mut frame = tokio_test::task::spawn(messages.frame());
         tokio_test::assert_pending!(frame.poll());
         call.end_response();

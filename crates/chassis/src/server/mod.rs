@@ -179,6 +179,7 @@ impl Server {
         let tls = settings.tls.as_ref().map(Tls::start).transpose()?;
         let limits = Arc::new(Limits {
             queue: admission::Queue::new(settings.server.max_workers.get(), &settings.queue),
+            decompressed: admission::Queue::new(settings.server.max_workers.get(), &settings.queue),
             streams: Arc::new(admission::Streams::new(settings.streaming.limit.get())),
         });
         let shared = Arc::new(Shared {
