@@ -5,6 +5,7 @@ mod structure;
 mod support;
 
 mod server {
+    mod compression;
     mod descriptors;
     mod door;
     mod ended_for;

@@ -51,6 +51,11 @@ pub(crate) enum Cause {
         /// The limit in bytes.
         limit: usize,
     },
+    /// A frame of zstd asks for a window of more than `limit` bytes.
+    WindowTooLarge {
+        /// The limit in bytes.
+        limit: usize,
+    },
     /// A unary request has no message, or more than one.
     NotOneMessage,
     /// The request ended before the length in the prefix of its message.
@@ -112,6 +117,9 @@ impl Cause {
             Self::InflatedTooLarge { compressed, limit } => Status::resource_exhausted(format!(
                 "the message of {compressed} compressed bytes has more than {limit} bytes once \
                  decompressed, and the limit is {limit} bytes"
+            )),
+            Self::WindowTooLarge { limit } => Status::resource_exhausted(format!(
+                "the zstd window of the message is larger than {limit} bytes, which is the limit"
             )),
             // "Request cardinality violation" in gRPC's list of status codes.
             Self::NotOneMessage => Status::unimplemented("the method takes exactly one message"),

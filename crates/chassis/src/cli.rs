@@ -220,8 +220,8 @@ where
     let no_thread = |purpose| move |error| StartError::Thread { purpose, error };
     let calls = CallThreads::start().map_err(no_thread("serve calls"))?;
     // The life cycle has a thread of its own: handlers that do not yield can occupy every thread
-    // that serves calls, and must not keep the process alive. Metrics are served and spans are
-    // sent from there too.
+    // that serves calls, and must not keep the process alive. Health of its own address and metrics
+    // are served, and spans are sent, from there too.
     let life = current_thread().map_err(no_thread("serve metrics and end the process"))?;
     let log = log::start(filter, settings.log.format).map_err(no_thread("write the log"))?;
     raise_descriptor_limit();

@@ -15,7 +15,7 @@ use crate::{
     call::Call,
     cause::Cause,
     encoding::Encoding,
-    message::{SendMessages, compression, frame_one},
+    message::{SendMessages, compression, send_one},
 };
 
 pub use std::{
@@ -200,16 +200,14 @@ fn headers(metadata: MetadataMap, encoding: Option<Encoding>) -> HeaderMap {
 }
 
 #[inline]
-#[expect(clippy::needless_pass_by_value, reason = "it stands where `stream_response` can")]
 fn one_response<Res: Message>(
     response: tonic::Response<Res>,
     call: StdArc<Call>,
 ) -> http::Response<Body> {
     let (metadata, message, extensions) = response.into_parts();
     let encoding = call.response_encoding();
-    call.add_message_out();
-    match frame_one(&message, encoding, &call) {
-        Ok(framed) => with_head(metadata, extensions, encoding, Body::response(framed)),
+    match send_one(&message, encoding, call) {
+        Ok(body) => with_head(metadata, extensions, encoding, body),
         Err(cause) => cause.response(),
     }
 }

@@ -8,6 +8,7 @@
 //! - `middleware`: the layers that every call passes through, the outermost first.
 //! - `admission`: the queue, the concurrency limit and the limit of streams.
 //! - `codegen` and `message`: decoding, calling a handler, encoding.
+//! - `compute`: long computations, such as compression, away from the threads that do I/O.
 //! - `server`: listeners, connections, the life cycle, the drain.
 //! - `http2`: which HTTP/2 layer serves the connections; the layers are in the crate `http2`.
 //! - `telemetry`: the log, metrics, traces.
@@ -26,6 +27,7 @@ mod call;
 mod cause;
 mod cli;
 pub mod codegen;
+mod compute;
 pub mod config;
 mod descriptors;
 mod encoding;

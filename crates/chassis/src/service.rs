@@ -273,7 +273,8 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
     }
 
     /// Loads the settings and listens on the configured addresses, as `serve` does, but
-    /// without a log. Calls are served in the runtime of `calls`.
+    /// without a log. Calls are served in the runtime of `calls`, health of its own address and
+    /// metrics in the current one.
     ///
     /// # Errors
     ///

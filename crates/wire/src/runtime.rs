@@ -32,7 +32,8 @@ pub fn current_thread() -> io::Result<Runtime> {
     Ok(runtime)
 }
 
-/// Builds a runtime with so many threads.
+/// Builds a runtime with so many threads, which asks the system for I/O and timers after every
+/// `tasks_per_poll` tasks.
 ///
 /// If the system refuses one after the first, tokio panics, and then waits forever for the others.
 /// It therefore does so in a thread of its own, which is left behind in that case: the process
@@ -41,7 +42,7 @@ pub fn current_thread() -> io::Result<Runtime> {
 /// # Errors
 ///
 /// Returns an error if the system has no thread or no descriptor left.
-pub fn multi_thread(threads: usize) -> io::Result<Runtime> {
+pub fn multi_thread(threads: usize, tasks_per_poll: u32) -> io::Result<Runtime> {
     let (sender, built) = channel();
     let panicked = sender.clone();
     let hook = panic::take_hook();
@@ -52,7 +53,8 @@ pub fn multi_thread(threads: usize) -> io::Result<Runtime> {
     }));
     let build = move || {
         let mut builder = Builder::new_multi_thread();
-        let _ = sender.send(builder.worker_threads(threads).enable_all().build());
+        builder.worker_threads(threads).event_interval(tasks_per_poll).enable_all();
+        let _ = sender.send(builder.build());
     };
     let built = thread::Builder::new().name("start".into()).spawn(build).and_then(|starter| {
         let runtime = built.recv().expect("it is built, or a panic is reported")?;

@@ -1,7 +1,7 @@
 //! Calls over the concurrency limit, calls past their deadline, and messages over the size
 //! limit: their statuses, and what they cost.
 
-use std::{io::Write, time::Duration};
+use std::time::Duration;
 
 use bytes::Bytes;
 use tonic::Code;
@@ -11,7 +11,7 @@ use crate::support::{
     in_process::InProcess,
     process::{ServerProcess, event, memory, stderr, stdout},
     python, test_service,
-    wire::{Caller, message, read, text},
+    wire::{Caller, gzip, message, read, text},
 };
 
 const MIB: usize = 1024 * 1024;
@@ -174,12 +174,6 @@ async fn a_message_over_the_limit_is_resource_exhausted_with_both_sizes() {
     assert_eq!(status.code(), Code::ResourceExhausted);
     assert!(status.message().contains("1048577"), "{status}");
     assert!(status.message().contains("1048576"), "{status}");
-}
-
-fn gzip(bytes: &[u8]) -> Vec<u8> {
-    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(bytes).expect("it is memory");
-    encoder.finish().expect("it is memory")
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -1,5 +1,5 @@
-//! A service whose handler panics, or shows the trace that it runs in. The sample does
-//! neither.
+//! A service whose handler panics, shows the trace that it runs in, or never yields. The sample
+//! does none of these.
 //!
 //! It runs the same code as the real binary, in a process of its own: this test program runs
 //! itself again, with one test that serves.
@@ -8,6 +8,7 @@ use std::{
     env,
     process::{Command, ExitCode},
     sync::Arc,
+    thread,
 };
 
 use opentelemetry::{Context, trace::TraceContextExt};
@@ -48,6 +49,9 @@ pub(crate) fn start(settings: &[(&str, &str)]) -> ServerProcess {
     ServerProcess::start_test_program(command.envs(settings.iter().copied()))
 }
 
+/// The message whose handler occupies its thread for ever, after it has logged it.
+pub(crate) const OCCUPY: &str = "occupy";
+
 #[derive(Clone)]
 struct Handler {
     _data: Arc<Data>,
@@ -59,7 +63,14 @@ impl SampleService for Handler {
         &self,
         request: Request<SampleRequest>,
     ) -> Result<Response<SampleResponse>, Status> {
-        assert!(request.into_inner().message == TRACE, "{SECRET}");
+        let message = request.into_inner().message;
+        if message == OCCUPY {
+            tracing::info!("{OCCUPY}");
+            loop {
+                thread::park();
+            }
+        }
+        assert!(message == TRACE, "{SECRET}");
         let trace = Context::current().span().span_context().trace_id();
         Ok(Response::new(SampleResponse { reply: trace.to_string() }))
     }

@@ -1,5 +1,7 @@
 //! A caller that shows headers, body and trailers, and sets no deadline.
 
+use std::io::Write;
+
 use bytes::Bytes;
 use h2::client::SendRequest;
 use http::{HeaderMap, Request};
@@ -9,6 +11,7 @@ use tokio::{
 };
 use tonic::{Code, Status};
 
+#[derive(Clone)]
 pub(crate) struct Caller(SendRequest<Bytes>);
 
 /// The response of a call.
@@ -34,6 +37,12 @@ impl Response {
 pub(crate) fn message(compressed: bool, message: &[u8]) -> Bytes {
     let length = u32::try_from(message.len()).expect("it is small");
     [&[u8::from(compressed)][..], &length.to_be_bytes(), message].concat().into()
+}
+
+pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    encoder.write_all(bytes).expect("it is memory");
+    encoder.finish().expect("it is memory")
 }
 
 /// Encodes a message with a text in field 1, such as both messages of the service.

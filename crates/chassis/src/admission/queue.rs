@@ -100,14 +100,29 @@ impl Queue {
         if let Ok(permit) = self.workers.try_acquire() {
             let start = self.service_time.start();
             call.record_wait(start, Duration::ZERO);
-            return Ok(WorkerPermit { start, queue: self, call, _permit: permit });
+            return Ok(WorkerPermit { start, queue: self, call: Some(call), _permit: permit });
         }
         let wait = Wait { call, began: Instant::now() };
         // Boxed, so that calls that do not wait do not have its timer in their future.
         let permit = Box::pin(self.wait_for_worker(call.deadline())).await?;
         let start = self.service_time.start();
         drop(wait);
-        Ok(WorkerPermit { start, queue: self, call, _permit: permit })
+        Ok(WorkerPermit { start, queue: self, call: Some(call), _permit: permit })
+    }
+
+    /// Does the same for a call that another queue admits later: its times there are those of
+    /// the call.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error as [`Self::admit`] does.
+    pub(crate) async fn admit_first(&self, call: &Call) -> Result<WorkerPermit<'_>, Cause> {
+        let permit = match self.workers.try_acquire() {
+            Ok(permit) => permit,
+            Err(_) => Box::pin(self.wait_for_worker(call.deadline())).await?,
+        };
+        let start = self.service_time.start();
+        Ok(WorkerPermit { start, queue: self, call: None, _permit: permit })
     }
 
     async fn wait_for_worker(
@@ -186,7 +201,8 @@ impl Drop for QueuePlace<'_> {
 pub(crate) struct WorkerPermit<'a> {
     start: Instant,
     queue: &'a Queue,
-    call: &'a Call,
+    /// `None` if its times are not those of the call.
+    call: Option<&'a Call>,
     _permit: SemaphorePermit<'a>,
 }
 
@@ -194,7 +210,9 @@ impl Drop for WorkerPermit<'_> {
     fn drop(&mut self) {
         let took = self.start.elapsed();
         self.queue.service_time.record(took);
-        self.call.record_work(took);
+        if let Some(call) = self.call {
+            call.record_work(took);
+        }
     }
 }
 

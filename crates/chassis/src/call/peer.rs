@@ -56,9 +56,11 @@ impl Peer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http2::Budget;
 
     #[test]
     fn an_ipv4_client_of_a_listener_of_both_families_is_shown_as_ipv4() {
+        let share = Share::open(&Budget::new(1000), 0).expect("there is room");
         for (address, shown) in [
             ("[::ffff:10.0.0.1]:5", "10.0.0.1:5"),
             ("10.0.0.1:5", "10.0.0.1:5"),
@@ -68,7 +70,7 @@ mod tests {
             ("[::10.0.0.1]:5", "[::10.0.0.1]:5"),
         ] {
             let address = address.parse().expect("an address");
-            assert_eq!(Peer::new(unmapped(address), None).text(), shown);
+            assert_eq!(Peer::new(unmapped(address), None, Arc::clone(&share)).text(), shown);
         }
     }
 }

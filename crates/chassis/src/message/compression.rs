@@ -1,18 +1,39 @@
 //! Compression of messages (compression.md of gRPC).
 
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
+use futures_util::future::{Either, Ready, ready};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, prefix};
+use zstd::zstd_safe::{get_frame_content_size, zstd_sys::ZSTD_ErrorCode};
 
-use crate::{cause::Cause, config::Responses, encoding::Encoding};
+use super::memory::MessageMemory;
+use crate::{
+    call::Call,
+    cause::Cause,
+    compute::{self, Computation, Wanted},
+    config::Responses,
+    encoding::Encoding,
+    http2::MemoryKind,
+};
 
 pub(crate) const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// zstd's own default level.
 const ZSTD_LEVEL: i32 = 3;
+
+/// Every decoder of zstd should take a window of 8 MiB (RFC 8878, 3.1.1.1.2). A larger one is
+/// taken only if `limits.message` is larger too.
+const MIN_MAX_WINDOW_LOG: u32 = 23;
+
+/// The largest window that zstd knows.
+const MAX_WINDOW_LOG: u32 = 31;
+
+/// How much is done before a computation checks whether its result is still wanted.
+const CHUNK: usize = 64 * 1024;
 
 /// Returns the encoding of the messages of a request, or `None` for identity.
 ///
@@ -51,50 +72,160 @@ pub(crate) fn response_encoding(
     accepted.split(|&byte| byte == b',').find_map(|name| Encoding::named(name.trim_ascii()))
 }
 
-/// Returns the decompressed message.
+/// What becomes of a message: at once if it was short, or else on a thread of [`compute`].
+pub(crate) type Work<T> = Either<Ready<T>, Computation<T>>;
+
+/// Decompresses a message, and puts the prefix of an uncompressed one before it.
 ///
 /// # Errors
 ///
 /// Returns [`Cause::InflatedTooLarge`] if it has more than `limit` bytes, of which no more
-/// are decompressed, or [`Cause::MalformedMessage`] if it is not valid.
-pub(crate) fn decompress(encoding: Encoding, message: &[u8], limit: usize) -> Result<Bytes, Cause> {
-    let mut inflated = Vec::new();
-    let most = limit as u64 + 1;
-    let read = match encoding {
-        Encoding::Gzip => GzDecoder::new(message).take(most).read_to_end(&mut inflated),
-        Encoding::Zstd => zstd::Decoder::with_buffer(message)
-            .and_then(|decoder| decoder.take(most).read_to_end(&mut inflated)),
-    };
-    let malformed = |error| Cause::MalformedMessage(format!("cannot decompress: {error}"));
-    read.map_err(malformed)?;
-    if inflated.len() > limit {
-        return Err(Cause::InflatedTooLarge { compressed: message.len(), limit });
+/// are decompressed, [`Cause::WindowTooLarge`] if that takes too much memory, or
+/// [`Cause::MalformedMessage`] if it is not valid.
+/// [`Cause::NoMemory`] if the memory budget has no room for it.
+pub(crate) fn decompress(
+    encoding: Encoding,
+    message: Bytes,
+    call: &Call,
+) -> Work<Result<Bytes, Cause>> {
+    let limit = call.shared().message_limit;
+    let mut memory = MessageMemory::default();
+    if compute::in_place(message.len()) {
+        let most = limit.min(compute::MAX_IN_PLACE);
+        let inflated = inflate(encoding, &message, most, limit, &Wanted::ALWAYS, &mut memory);
+        compute::spent(inflated.as_ref().map_or(most, Bytes::len));
+        if most == limit || !matches!(inflated, Err(Cause::InflatedTooLarge { .. })) {
+            return Either::Left(ready(inflated));
+        }
+        // Nothing says how large a message becomes. It begins again elsewhere.
     }
-    Ok(inflated.into())
+    if let Err(cause) = memory.grow_to(compute::MAX_IN_PLACE, MemoryKind::Messages, call) {
+        return Either::Left(ready(Err(cause)));
+    }
+    Either::Right(compute::run(move |wanted| {
+        let inflated = inflate(encoding, &message, limit, limit, wanted, &mut memory)?;
+        Ok(memory.attach_to(inflated))
+    }))
 }
 
-/// Appends the compressed message to `out`.
-pub(crate) fn compress(encoding: Encoding, message: &[u8], out: &mut BytesMut) {
-    let mut compressed = Vec::with_capacity(message.len() / 2 + 64);
-    let written = match encoding {
-        Encoding::Gzip => {
-            let mut encoder = GzEncoder::new(&mut compressed, Compression::new(6));
-            encoder.write_all(message).and_then(|()| encoder.finish().map(drop))
-        }
+/// Compresses a message, and puts its prefix before it.
+pub(crate) fn compress(encoding: Encoding, message: Vec<u8>) -> Work<Vec<u8>> {
+    if compute::in_place(message.len()) {
+        return Either::Left(ready(deflate(encoding, &message, &Wanted::ALWAYS)));
+    }
+    Either::Right(compute::run(move |wanted| deflate(encoding, &message, wanted)))
+}
+
+/// Decompresses up to `most` bytes of a message that may have `limit` bytes.
+fn inflate(
+    encoding: Encoding,
+    message: &[u8],
+    most: usize,
+    limit: usize,
+    wanted: &Wanted<'_>,
+    memory: &mut MessageMemory,
+) -> Result<Bytes, Cause> {
+    let too_large = Cause::InflatedTooLarge { compressed: message.len(), limit: most };
+    let inflated = match encoding {
+        Encoding::Gzip => read(GzDecoder::new(message), most, wanted, memory, 1),
         Encoding::Zstd => {
-            zstd::Encoder::new(&mut compressed, ZSTD_LEVEL).and_then(|mut encoder| {
-                encoder.write_all(message)?;
-                encoder.finish().map(drop)
+            if let Ok(Some(size)) = get_frame_content_size(message)
+                && size > most as u64
+            {
+                return Err(too_large);
+            }
+            zstd::Decoder::with_buffer(message).and_then(|mut decoder| {
+                decoder.window_log_max(window_log(limit))?;
+                // Its window is another copy of what was decompressed last.
+                read(decoder, most, wanted, memory, 2)
             })
         }
     };
+    let inflated = inflated.map_err(|error| {
+        if error.kind() == io::ErrorKind::OutOfMemory {
+            Cause::NoMemory
+        } else if is_window_too_large(&error) {
+            Cause::WindowTooLarge { limit: 1 << window_log(limit) }
+        } else {
+            Cause::MalformedMessage(format!("cannot decompress: {error}"))
+        }
+    })?;
+    if inflated.len() > PREFIX + most { Err(too_large) } else { Ok(inflated.into()) }
+}
+
+/// Reads up to `most` bytes, and one more if there are more, behind a prefix.
+///
+/// Reserves `copies` times what it allocates, and fails with `OutOfMemory` if there is no room.
+fn read(
+    mut decoder: impl Read,
+    most: usize,
+    wanted: &Wanted<'_>,
+    memory: &mut MessageMemory,
+    copies: usize,
+) -> io::Result<Vec<u8>> {
+    let mut framed = vec![0; PREFIX];
+    let end = PREFIX + most + 1;
+    while wanted.check() {
+        let chunk = CHUNK.min(end - framed.len());
+        let needed = framed.len() + chunk;
+        if framed.capacity() < needed {
+            let capacity = (2 * framed.capacity()).clamp(needed, end.max(needed));
+            memory.grow_reserved(copies * capacity).map_err(|_| io::ErrorKind::OutOfMemory)?;
+            framed.reserve_exact(capacity - framed.len());
+        }
+        if decoder.by_ref().take(chunk as u64).read_to_end(&mut framed)? < CHUNK {
+            break;
+        }
+    }
+    let prefix = prefix(NOT_COMPRESSED, framed.len() - PREFIX);
+    framed[..PREFIX].copy_from_slice(&prefix);
+    memory.shrink_to(framed.capacity());
+    Ok(framed)
+}
+
+/// Returns the base 2 logarithm of the largest window: the memory that a frame of zstd may ask
+/// for, whatever it contains.
+fn window_log(limit: usize) -> u32 {
+    limit.next_power_of_two().ilog2().clamp(MIN_MAX_WINDOW_LOG, MAX_WINDOW_LOG)
+}
+
+fn is_window_too_large(error: &io::Error) -> bool {
+    let error = error.get_ref().and_then(|error| error.downcast_ref::<zstd::Error>());
+    error.is_some_and(|error| error.is(ZSTD_ErrorCode::ZSTD_error_frameParameter_windowTooLarge))
+}
+
+fn deflate(encoding: Encoding, message: &[u8], wanted: &Wanted<'_>) -> Vec<u8> {
+    let mut framed = Vec::with_capacity(PREFIX + message.len() / 2 + 64);
+    framed.extend_from_slice(&[0; PREFIX]);
+    let written = match encoding {
+        Encoding::Gzip => {
+            let mut encoder = GzEncoder::new(&mut framed, Compression::new(6));
+            write(&mut encoder, message, wanted).and_then(|()| encoder.finish().map(drop))
+        }
+        Encoding::Zstd => zstd::Encoder::new(&mut framed, ZSTD_LEVEL).and_then(|mut encoder| {
+            write(&mut encoder, message, wanted)?;
+            encoder.finish().map(drop)
+        }),
+    };
     written.expect("memory takes everything that is written");
-    out.extend_from_slice(&compressed);
+    let prefix = prefix(COMPRESSED, framed.len() - PREFIX);
+    framed[..PREFIX].copy_from_slice(&prefix);
+    framed
+}
+
+fn write(encoder: &mut impl Write, message: &[u8], wanted: &Wanted<'_>) -> io::Result<()> {
+    let mut chunks = message.chunks(CHUNK).take_while(|_| wanted.check());
+    chunks.try_for_each(|chunk| encoder.write_all(chunk))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
+    use tokio::time::sleep;
+
     use super::*;
+    use crate::testing;
 
     fn headers(encoding: Option<&'static str>, accept: Option<&'static str>) -> HeaderMap {
         let pairs = [(ENCODING, encoding), (ACCEPT_ENCODING, accept)];
@@ -103,28 +234,118 @@ mod tests {
         values.collect()
     }
 
-    #[test]
-    fn a_message_is_the_same_after_compression_and_back() {
-        for encoding in [Encoding::Gzip, Encoding::Zstd] {
-            for message in [&b""[..], b"a", &[7; 100_000]] {
-                let mut out = BytesMut::new();
-                compress(encoding, message, &mut out);
-                assert_eq!(decompress(encoding, &out, message.len()), Ok(message.to_vec().into()));
+    const BOTH: [Encoding; 2] = [Encoding::Gzip, Encoding::Zstd];
+
+    /// Returns the compressed message without its prefix.
+    async fn compressed(encoding: Encoding, message: &[u8]) -> Bytes {
+        Bytes::from(compress(encoding, message.to_vec()).await).slice(PREFIX..)
+    }
+
+    /// Returns a frame of zstd without a content size that asks for this window, and contains
+    /// one byte (RFC 8878, 3.1.1).
+    fn frame_with_window(log: u8) -> Bytes {
+        let (descriptor, window) = (0, (log - 10) << 3);
+        let block = [0b0000_1001, 0, 0, b'x'];
+        [&[0x28, 0xb5, 0x2f, 0xfd, descriptor, window][..], &block].concat().into()
+    }
+
+    #[tokio::test]
+    async fn a_message_is_the_same_after_compression_and_back() {
+        for encoding in BOTH {
+            for message in [&b""[..], b"a", &[7; 100_000], &[7; 10_000_000]] {
+                let out = compressed(encoding, message).await;
+                let back = decompress(encoding, out, &testing::call_with_limit(message.len()))
+                    .await
+                    .expect("it is valid");
+                assert_eq!(back[..PREFIX], prefix(NOT_COMPRESSED, message.len()));
+                assert_eq!(back[PREFIX..], *message);
             }
         }
     }
 
-    #[test]
-    fn no_more_than_the_limit_is_decompressed() {
-        for encoding in [Encoding::Gzip, Encoding::Zstd] {
-            let mut out = BytesMut::new();
-            compress(encoding, &[0; 1000], &mut out);
-            let refused = Err(Cause::InflatedTooLarge { compressed: out.len(), limit: 999 });
-            assert_eq!(decompress(encoding, &out, 999), refused);
-            assert!(matches!(
-                decompress(encoding, b"nonsense", 999),
-                Err(Cause::MalformedMessage(_))
-            ));
+    #[tokio::test]
+    async fn no_more_than_the_limit_is_decompressed() {
+        for encoding in BOTH {
+            for size in [1000, 1_000_000] {
+                let (out, limit) = (compressed(encoding, &vec![0; size]).await, size - 1);
+                let refused = Err(Cause::InflatedTooLarge { compressed: out.len(), limit });
+                assert_eq!(
+                    decompress(encoding, out, &testing::call_with_limit(limit)).await,
+                    refused
+                );
+            }
+            let malformed = decompress(
+                encoding,
+                Bytes::from_static(b"nonsense"),
+                &testing::call_with_limit(999),
+            )
+            .await;
+            assert!(matches!(malformed, Err(Cause::MalformedMessage(_))), "{malformed:?}");
+        }
+    }
+
+    /// Returns whether the work was done in place, after a time in which the thread did none.
+    async fn is_in_place<T>(work: impl FnOnce() -> Work<T>) -> bool {
+        sleep(Duration::from_secs(1)).await;
+        matches!(work(), Either::Left(_))
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn more_than_64_kib_of_input_or_output_leave_the_thread() {
+        const LIMIT: usize = compute::MAX_IN_PLACE;
+        for encoding in BOTH {
+            for (size, expected) in [(LIMIT, true), (LIMIT + 1, false)] {
+                let message = vec![0; size];
+                let small = compressed(encoding, &message).await;
+                assert!(small.len() < 1024);
+                assert_eq!(is_in_place(|| compress(encoding, message)).await, expected);
+                assert_eq!(
+                    is_in_place(|| decompress(encoding, small, &testing::call_with_limit(1 << 22)))
+                        .await,
+                    expected
+                );
+            }
+            // Random bytes do not become fewer.
+            let random: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(LIMIT).collect();
+            let large = compressed(encoding, &random).await;
+            assert!(large.len() > LIMIT);
+            assert!(
+                !is_in_place(|| decompress(encoding, large, &testing::call_with_limit(LIMIT)))
+                    .await
+            );
+        }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn many_small_messages_at_once_leave_the_thread_as_well() {
+        for encoding in BOTH {
+            let message = compressed(encoding, &[0; 10_000]).await;
+            sleep(Duration::from_secs(1)).await;
+            let works = (0..20)
+                .map(|_| decompress(encoding, message.clone(), &testing::call_with_limit(1 << 22)));
+            let in_place = works.filter(|work| matches!(work, Either::Left(_))).count();
+            assert!((1..=7).contains(&in_place), "{in_place}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_frame_of_zstd_may_ask_for_a_window_of_8_mib_or_of_a_message() {
+        for (limit, log, expected) in [
+            (4 << 20, 23, Ok(())),
+            (4 << 20, 24, Err(Cause::WindowTooLarge { limit: 8 << 20 })),
+            (4 << 20, 27, Err(Cause::WindowTooLarge { limit: 8 << 20 })),
+            (9 << 20, 24, Ok(())),
+            (9 << 20, 25, Err(Cause::WindowTooLarge { limit: 16 << 20 })),
+            (1000, 31, Err(Cause::WindowTooLarge { limit: 8 << 20 })),
+        ] {
+            let decompressed = decompress(
+                Encoding::Zstd,
+                frame_with_window(log),
+                &testing::call_with_limit(limit),
+            )
+            .await;
+            let expected = expected.map(|()| Bytes::from_static(&[0, 0, 0, 0, 1, b'x']));
+            assert_eq!(decompressed, expected, "{limit} {log}");
         }
     }
 

@@ -42,6 +42,52 @@ impl MessageMemory {
         grown.map_err(|_| Cause::NoMemory)
     }
 
+    /// Reserves memory for so many bytes more.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Cause::NoMemory`] if the memory budget has no room for them.
+    #[inline]
+    pub(crate) fn grow_by(
+        &mut self,
+        bytes: usize,
+        kind: MemoryKind,
+        call: &Call,
+    ) -> Result<(), Cause> {
+        if bytes <= SMALL {
+            return Ok(());
+        }
+        let reserved = self.0.as_ref().map_or(0, Reservation::bytes);
+        self.reserve(reserved + bytes, kind, call)
+    }
+
+    /// Reserves memory until there is enough for `bytes`, if some is reserved already: then there
+    /// is no need of the call.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Cause::NoMemory`] if the memory budget has no room for them.
+    pub(super) fn grow_reserved(&mut self, bytes: usize) -> Result<(), Cause> {
+        match &mut self.0 {
+            Some(reserved) => {
+                reserved.grow(bytes.saturating_sub(reserved.bytes())).map_err(|_| Cause::NoMemory)
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Gives back what is more than `bytes`.
+    pub(super) fn shrink_to(&mut self, bytes: usize) {
+        if let Some(reserved) = &mut self.0 {
+            reserved.shrink_to(bytes);
+        }
+    }
+
+    /// Returns what is more than `bytes`.
+    pub(super) fn split_off(&mut self, bytes: usize) -> Self {
+        Self(self.0.as_mut().map(|reserved| reserved.split_off(bytes)))
+    }
+
     /// Gives all of it back.
     pub(crate) fn clear(&mut self) {
         self.0 = None;

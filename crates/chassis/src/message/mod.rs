@@ -10,5 +10,5 @@ mod stream;
 pub(crate) use count::CountMessages;
 pub(crate) use memory::MessageMemory;
 pub(crate) use read::{decompressed, read_one};
-pub(crate) use send::{SendMessages, frame_one};
+pub(crate) use send::{SendMessages, send_one};
 pub(crate) use stream::CheckedMessages;

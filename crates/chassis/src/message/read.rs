@@ -1,19 +1,17 @@
 //! The one message of a unary or server-streaming request.
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf, Bytes, BytesMut};
+use futures_util::future::{Either, ready};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use tonic::{Code, Status};
-use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length, prefix};
+use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
-use super::{compression, memory::MessageMemory};
-use crate::{
-    body::{Body, joined},
-    call::Call,
-    cause::Cause,
-    encoding::Encoding,
-    http2::MemoryKind,
+use super::{
+    compression::{self, Work},
+    memory::MessageMemory,
 };
+use crate::{body::Body, call::Call, cause::Cause, encoding::Encoding, http2::MemoryKind};
 
 /// Reads the one message of a request. Returns it with its prefix, as it arrived. What it takes is
 /// reserved in `memory`.
@@ -32,26 +30,24 @@ pub(crate) async fn read_one(
     Ok(message)
 }
 
-/// Returns a message decompressed, with its prefix.
+/// Decompresses a message. The result has its prefix.
 ///
 /// # Errors
 ///
 /// Returns an error if the compressed flag does not fit the encoding, if the message cannot be
 /// decompressed, or if it then has more than `message_limit` bytes.
 pub(crate) fn decompressed(
-    message: Bytes,
+    mut message: Bytes,
     encoding: Option<Encoding>,
     call: &Call,
-) -> Result<Bytes, Cause> {
+) -> Work<Result<Bytes, Cause>> {
     match (message[0], encoding) {
-        (NOT_COMPRESSED, _) => Ok(message),
+        (NOT_COMPRESSED, _) => Either::Left(ready(Ok(message))),
         (COMPRESSED, Some(encoding)) => {
-            let limit = call.shared().message_limit;
-            let plain = compression::decompress(encoding, &message[PREFIX..], limit)?;
-            let prefix = prefix(NOT_COMPRESSED, plain.len());
-            Ok(joined(Bytes::copy_from_slice(&prefix), plain))
+            message.advance(PREFIX);
+            compression::decompress(encoding, message, call)
         }
-        (flag, _) => Err(wrong_flag(flag)),
+        (flag, _) => Either::Left(ready(Err(wrong_flag(flag)))),
     }
 }
 
@@ -151,7 +147,7 @@ mod tests {
         let call = testing::call_with_limit(limit);
         let mut memory = MessageMemory::default();
         let message = read_one(&mut Body::stream(body), &call, &mut memory).await?;
-        Ok(decompressed(message, None, &call)?.to_vec())
+        Ok(decompressed(message, None, &call).await?.to_vec())
     }
 
     #[tokio::test]

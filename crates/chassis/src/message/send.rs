@@ -4,21 +4,23 @@ use std::{
     mem,
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::{BufMut, Bytes, BytesMut};
-use futures_util::Stream;
+use futures_util::{Stream, future::Either, stream::empty};
 use http_body::{Body as HttpBody, Frame};
 use pin_project_lite::pin_project;
 use prost::Message;
 use tonic::Status;
-use wire::framing::{COMPRESSED, PREFIX, framed, prefix};
+use wire::framing::{NOT_COMPRESSED, PREFIX, framed, prefix};
 
 use super::{compression, memory::MessageMemory};
 use crate::{
+    body::Body,
     call::Call,
     cause::{Cause, trailers},
+    compute::Computation,
     encoding::Encoding,
     http2::MemoryKind,
 };
@@ -26,42 +28,70 @@ use crate::{
 /// Messages that are ready together are sent together, up to this many bytes.
 const BATCH: usize = 32 * 1024;
 
-/// Returns a message with its prefix, compressed if there is an encoding.
+/// Returns the body of a response with one message, compressed if there is an encoding.
 ///
 /// # Errors
 ///
 /// Returns [`Cause::NoMemory`] if the memory budget has no room for it.
-pub(crate) fn frame_one(
+#[inline]
+pub(crate) fn send_one(
     message: &impl Message,
     encoding: Option<Encoding>,
-    call: &Call,
-) -> Result<Bytes, Cause> {
+    call: Arc<Call>,
+) -> Result<Body, Cause> {
+    call.add_message_out();
     let mut memory = MessageMemory::default();
-    memory.grow_to(PREFIX + message.encoded_len(), MemoryKind::Responses, call)?;
-    let framed = match encoding {
-        None => framed(message),
-        Some(encoding) => {
-            let mut out = BytesMut::new();
-            append(message, Some(encoding), &mut out);
-            out.freeze()
-        }
-    };
-    Ok(memory.attach_to(framed))
+    memory.grow_to(PREFIX + message.encoded_len(), MemoryKind::Responses, &call)?;
+    Ok(match encoding {
+        None => Body::response(memory.attach_to(framed(message))),
+        Some(encoding) => send_one_compressed(message.encode_to_vec(), encoding, call, memory),
+    })
 }
 
-fn append(message: &impl Message, encoding: Option<Encoding>, out: &mut BytesMut) {
+fn send_one_compressed(
+    message: Vec<u8>,
+    encoding: Encoding,
+    call: Arc<Call>,
+    mut memory: MessageMemory,
+) -> Body {
+    match compression::compress(encoding, message) {
+        Either::Left(compressed) => {
+            Body::response(memory.attach_to(compressed.into_inner().into()))
+        }
+        Either::Right(compressing) => {
+            let none = empty::<Result<(), Status>>();
+            let mut messages = SendMessages::new(none, Some(encoding), call);
+            messages.compressing = Some(Compressing { message: compressing, memory });
+            Body::stream(messages)
+        }
+    }
+}
+
+/// Appends a message with its prefix. Returns it instead if it is being compressed on another
+/// thread.
+fn append(
+    message: &impl Message,
+    encoding: Option<Encoding>,
+    out: &mut BytesMut,
+) -> Option<Computation<Vec<u8>>> {
     let Some(encoding) = encoding else {
         let length = message.encoded_len();
         out.reserve(PREFIX + length);
-        out.put_slice(&prefix(wire::framing::NOT_COMPRESSED, length));
+        out.put_slice(&prefix(NOT_COMPRESSED, length));
         message.encode(out).expect("the buffer grows");
-        return;
+        return None;
     };
-    let start = out.len();
-    out.put_slice(&[0; PREFIX]);
-    compression::compress(encoding, &message.encode_to_vec(), out);
-    let length = out.len() - start - PREFIX;
-    out[start..start + PREFIX].copy_from_slice(&prefix(COMPRESSED, length));
+    match compression::compress(encoding, message.encode_to_vec()) {
+        Either::Left(compressed) => out.extend_from_slice(&compressed.into_inner()),
+        Either::Right(compressing) => return Some(compressing),
+    }
+    None
+}
+
+/// A message that is being compressed on another thread, and what it takes.
+struct Compressing {
+    message: Computation<Vec<u8>>,
+    memory: MessageMemory,
 }
 
 pin_project! {
@@ -77,6 +107,8 @@ pin_project! {
         buffer: BytesMut,
         // What the buffer takes.
         memory: MessageMemory,
+        // A message that follows those in the buffer. The handler is not polled meanwhile.
+        compressing: Option<Compressing>,
         // The status, once the messages have ended and those before it are not sent yet.
         status: Option<Status>,
         ended: bool,
@@ -87,7 +119,16 @@ impl<S> SendMessages<S> {
     pub(crate) fn new(messages: S, encoding: Option<Encoding>, call: Arc<Call>) -> Self {
         let buffer = BytesMut::new();
         let memory = MessageMemory::default();
-        Self { messages, encoding, call, buffer, memory, status: None, ended: false }
+        Self {
+            messages,
+            encoding,
+            call,
+            buffer,
+            memory,
+            compressing: None,
+            status: None,
+            ended: false,
+        }
     }
 }
 
@@ -104,7 +145,11 @@ where
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let mut this = self.project();
-        while !*this.ended && this.status.is_none() && this.buffer.len() < BATCH {
+        while !*this.ended
+            && this.status.is_none()
+            && this.compressing.is_none()
+            && this.buffer.len() < BATCH
+        {
             match this.messages.as_mut().poll_next(cx) {
                 Poll::Ready(Some(Ok(message))) => {
                     let needed = this.buffer.len() + PREFIX + message.encoded_len();
@@ -114,7 +159,11 @@ where
                         *this.status = Some(cause.status());
                         break;
                     }
-                    append(&message, *this.encoding, this.buffer);
+                    let compressing = append(&message, *this.encoding, this.buffer);
+                    *this.compressing = compressing.map(|message| {
+                        let memory = this.memory.split_off(this.buffer.len());
+                        Compressing { message, memory }
+                    });
                     this.call.add_message_out();
                 }
                 Poll::Ready(Some(Err(status))) => *this.status = Some(status),
@@ -127,6 +176,12 @@ where
             // Taken whole: what is left of its capacity would not be counted.
             let data = mem::take(this.buffer).freeze();
             Some(Ok(Frame::data(this.memory.attach_to(data))))
+        } else if let Some(compressing) = this.compressing {
+            let message = ready!(Pin::new(&mut compressing.message).poll(cx));
+            compressing.memory.shrink_to(message.capacity());
+            let data = compressing.memory.attach_to(message.into());
+            *this.compressing = None;
+            Some(Ok(Frame::data(data)))
         } else if let Some(status) = this.status.take() {
             *this.ended = true;
             Some(Ok(Frame::trailers(trailers(&status))))
@@ -148,6 +203,7 @@ mod tests {
     use futures_util::stream::{iter, pending, poll_fn};
     use http_body_util::BodyExt;
     use tokio_test::{assert_pending, assert_ready};
+    use wire::framing::announced_length;
 
     use super::*;
     use crate::testing;
@@ -186,5 +242,54 @@ mod tests {
         let mut body = Box::pin(body(messages));
         let sent = body.frame().await.expect("a frame").expect("no error");
         assert!(sent.into_data().expect("data").len() >= BATCH);
+    }
+
+    #[tokio::test]
+    async fn a_large_message_is_compressed_elsewhere_and_keeps_its_place() {
+        let large = "x".repeat(1 << 20);
+        let texts = ["one", &large, &large, "two", &large];
+        let messages = iter(texts.map(|text| Ok(text.to_owned())));
+        let gzip = Some(Encoding::Gzip);
+        let mut body = SendMessages::new(messages, gzip, Arc::new(testing::call()));
+        let mut frame = tokio_test::task::spawn(body.frame());
+        let first = assert_ready!(frame.poll()).expect("a frame").expect("no error");
+        let first = first.into_data().expect("data");
+        assert_eq!(announced_length(&first).map(|length| PREFIX + length), Some(first.len()));
+        drop(frame);
+        let rest = body.collect().await.expect("no error");
+        assert_eq!(rest.trailers().expect("trailers")["grpc-status"], "0");
+        let rest = rest.to_bytes();
+        let (sent, mut received) = ([&first[..], &rest].concat(), Vec::new());
+        let mut sent = &sent[..];
+        while let Some(length) = announced_length(sent) {
+            let compressed = Bytes::copy_from_slice(&sent[PREFIX..PREFIX + length]);
+            let message = compression::decompress(
+                Encoding::Gzip,
+                compressed,
+                &testing::call_with_limit(2 << 20),
+            )
+            .await;
+            received.push(String::decode(&message.expect("valid")[PREFIX..]).expect("valid"));
+            sent = &sent[PREFIX + length..];
+        }
+        assert_eq!(received, texts);
+    }
+
+    #[tokio::test]
+    async fn one_large_message_is_compressed_elsewhere_and_counted_once() {
+        let call = Arc::new(testing::call());
+        let message = "x".repeat(1 << 20);
+        let mut body =
+            send_one(&message, Some(Encoding::Zstd), Arc::clone(&call)).expect("there is room");
+        assert!(body.as_message().is_none());
+        body.complete().await.expect("no error");
+        let sent = body.collect().await.expect("no error");
+        assert_eq!(sent.trailers().expect("trailers")["grpc-status"], "0");
+        let compressed = sent.to_bytes().slice(PREFIX..);
+        let back =
+            compression::decompress(Encoding::Zstd, compressed, &testing::call_with_limit(2 << 20))
+                .await;
+        assert_eq!(String::decode(&back.expect("valid")[PREFIX..]), Ok(message));
+        assert_eq!(call.messages_out(), 1);
     }
 }

@@ -11,10 +11,10 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame};
 use tonic::Status;
-use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length, prefix};
+use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
 use super::{
-    compression,
+    compression::{self, Work},
     memory::MessageMemory,
     read::{broken, wrong_flag},
 };
@@ -46,6 +46,8 @@ enum State {
     Plain(usize),
     /// A compressed message of this length is not complete yet.
     Compressed(usize, BytesMut),
+    /// A compressed message is complete.
+    Decompressing(Work<Result<Bytes, Cause>>),
     /// The body has ended or failed.
     Ended,
 }
@@ -97,13 +99,15 @@ impl CheckedMessages {
                     }
                     message.extend_from_slice(&data.split_to(missing));
                     if message.len() == length {
-                        self.decompress(&message)?;
-                        State::Prefix(BytesMut::new())
+                        self.decompress(message.freeze())
                     } else {
                         State::Compressed(length, message)
                     }
                 }
-                State::Ended => return Ok(()),
+                waiting @ (State::Decompressing(_) | State::Ended) => {
+                    self.state = waiting;
+                    return Ok(());
+                }
             };
         }
         Ok(())
@@ -131,14 +135,9 @@ impl CheckedMessages {
         }
     }
 
-    fn decompress(&mut self, message: &[u8]) -> Result<(), Cause> {
+    fn decompress(&self, message: Bytes) -> State {
         let encoding = self.encoding.expect("`begin` checks that there is one");
-        let message = compression::decompress(encoding, message, self.call.shared().message_limit)?;
-        self.ready.push_back(Bytes::copy_from_slice(&prefix(NOT_COMPRESSED, message.len())));
-        if !message.is_empty() {
-            self.ready.push_back(message);
-        }
-        Ok(())
+        State::Decompressing(compression::decompress(encoding, message, &self.call))
     }
 
     fn end(&mut self) -> Result<(), Cause> {
@@ -168,7 +167,11 @@ impl HttpBody for CheckedMessages {
             if self.call.poll_response_ended(cx).is_ready() {
                 return self.fail(Status::aborted("the response of the call has ended"));
             }
-            let checked = if self.pending.is_empty() {
+            let checked = if let State::Decompressing(message) = &mut self.state {
+                let message = ready!(Pin::new(message).poll(cx));
+                self.state = State::Prefix(BytesMut::new());
+                message.map(|message| self.ready.push_back(message))
+            } else if self.pending.is_empty() {
                 match ready!(Pin::new(&mut self.body).poll_frame(cx)) {
                     None => self.end(),
                     Some(Ok(frame)) => {
@@ -211,12 +214,17 @@ impl CheckedMessages {
 
 #[cfg(test)]
 mod tests {
-    use futures_util::stream::iter;
+    use futures_util::{FutureExt, stream::iter};
     use http_body_util::{BodyExt, StreamBody};
     use tonic::Code;
+    use wire::framing::prefix;
 
     use super::*;
-    use crate::testing;
+    use crate::{compute, testing};
+
+    fn cpus() -> usize {
+        std::thread::available_parallelism().map_or(1, usize::from)
+    }
 
     async fn checked(
         chunks: &[&[u8]],
@@ -232,17 +240,15 @@ mod tests {
         (read, call.messages_in())
     }
 
-    fn compressed(message: &[u8]) -> Vec<u8> {
-        let mut out = BytesMut::new();
-        compression::compress(Encoding::Gzip, message, &mut out);
-        [&prefix(COMPRESSED, out.len())[..], &out].concat()
+    async fn compressed(message: &[u8]) -> Vec<u8> {
+        compression::compress(Encoding::Gzip, message.to_vec()).await
     }
 
     #[tokio::test]
     async fn messages_pass_whatever_frames_they_are_split_into() {
         let plain = [0, 0, 0, 0, 3, 1, 2, 3];
         let empty = [0, 0, 0, 0, 0];
-        let sent = [&plain[..], &compressed(&[7; 100]), &empty, &plain].concat();
+        let sent = [&plain[..], &compressed(&[7; 100]).await, &empty, &plain].concat();
         let expected =
             [&plain[..], &prefix(NOT_COMPRESSED, 100), &[7; 100], &empty, &plain].concat();
         for size in 1..=sent.len() {
@@ -258,7 +264,7 @@ mod tests {
         let chunks: [&[u8]; 2] = [&fits, &[0, 0, 0, 0, 4]];
         let (read, count) = checked(&chunks, None, 3).await;
         assert_eq!((read, count), (Err(Code::ResourceExhausted), 1));
-        let bomb = compressed(&[0; 1000]);
+        let bomb = compressed(&[0; 1000]).await;
         let (read, _) = checked(&[&bomb], Some(Encoding::Gzip), 999).await;
         assert_eq!(read, Err(Code::ResourceExhausted));
     }
@@ -273,16 +279,33 @@ mod tests {
 
     #[tokio::test]
     async fn no_more_than_one_message_is_decompressed_at_a_time() {
-        let bomb = compressed(&[0; 100_000]);
+        let bomb = compressed(&[0; 100_000]).await;
         let sent: Vec<u8> = bomb.iter().copied().cycle().take(100 * bomb.len()).collect();
         let frame = Ok::<_, Status>(Frame::data(Bytes::from(sent)));
         let body = Body::stream(StreamBody::new(iter([frame])));
         let call = Arc::new(testing::call_with_limit(100_000));
         let mut messages = CheckedMessages::new(body, Some(Encoding::Gzip), Arc::clone(&call));
-        messages.frame().await.expect("a prefix").expect("no error");
+        messages.frame().await.expect("a message").expect("no error");
         assert_eq!(call.messages_in(), 1);
         let rest = messages.collect().await.expect("no error").to_bytes();
-        assert_eq!((call.messages_in(), rest.len()), (100, 100 * (PREFIX + 100_000) - PREFIX));
+        assert_eq!((call.messages_in(), rest.len()), (100, 99 * (PREFIX + 100_000)));
+    }
+
+    #[tokio::test]
+    async fn a_large_message_is_decompressed_elsewhere_until_the_response_ends() {
+        let frame = Ok::<_, Status>(Frame::data(Bytes::from(compressed(&[0; 1 << 20]).await)));
+        let body = Body::stream(StreamBody::new(iter([frame])));
+        let call = Arc::new(testing::call_with_limit(1 << 20));
+        let mut messages = CheckedMessages::new(body, Some(Encoding::Gzip), Arc::clone(&call));
+        // All threads are busy, so that the message waits.
+        let busy = || compute::run(|wanted| while wanted.check() {});
+        let mut busy: Vec<_> = (0..cpus()).map(|_| busy()).collect();
+        assert!(busy.iter_mut().all(|busy| busy.now_or_never().is_none()));
+        let mut frame = tokio_test::task::spawn(messages.frame());
+        tokio_test::assert_pending!(frame.poll());
+        call.end_response();
+        let ended = tokio_test::assert_ready!(frame.poll()).expect("an error");
+        assert_eq!(ended.expect_err("the response has ended").code(), Code::Aborted);
     }
 
     #[tokio::test]

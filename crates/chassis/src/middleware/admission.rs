@@ -3,6 +3,7 @@
 use std::{convert::Infallible, error::Error, mem, sync::Arc};
 
 use bytes::Bytes;
+use futures_util::future::Either;
 use http::{Request, Response};
 use http_body::Body as HttpBody;
 use tokio::time::timeout_at;
@@ -26,6 +27,8 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) queue: Queue,
+    /// In front of it for calls whose message is decompressed on another thread.
+    pub(crate) decompressed: Queue,
     pub(crate) streams: Arc<Streams>,
 }
 
@@ -33,7 +36,9 @@ pub(crate) struct Limits {
 ///
 /// A unary call holds a worker from the moment that its whole message has arrived until its
 /// response is complete: a client that sends or reads slowly occupies memory, and never a
-/// worker. A stream holds a slot of its own limit until it ends.
+/// worker. Nor does one whose message takes long to be decompressed, and its response to be
+/// compressed: before and after its work it holds a place of a limit of its own. A stream holds a
+/// slot of its own limit until it ends.
 #[derive(Clone)]
 pub(crate) struct Admission<S> {
     service: S,
@@ -77,6 +82,25 @@ where
                     }
                     Kind::ClientStreaming | Kind::BidiStreaming => Bytes::new(),
                 };
+                // At most 64 KiB are decompressed for a call that is then refused, or waits.
+                let (message, place) = if !kind.has_one_request() {
+                    (message, None)
+                } else {
+                    match decompressed(message, encoding, &call) {
+                        Either::Left(message) => (message.into_inner()?, None),
+                        Either::Right(message) => {
+                            // Boxed, because few calls come here.
+                            let decompressed = async {
+                                let place = match &limits {
+                                    Some(limits) => limits.decompressed.admit_first(&call).await?,
+                                    None => return Ok((message.await?, None)),
+                                };
+                                Ok((message.await?, Some(Box::new(place))))
+                            };
+                            Box::pin(decompressed).await?
+                        }
+                    }
+                };
                 let (mut worker, mut stream) = (None, None);
                 match &limits {
                     Some(limits) if kind == Kind::Unary => {
@@ -85,11 +109,10 @@ where
                     Some(limits) => stream = Some(limits.streams.admit()?),
                     None => {}
                 }
-                // Decompressed here: a call in the queue holds no more than it has sent.
                 if kind.has_one_request() {
                     // The handler's copy of it takes as much again.
-                    memory.grow_to(2 * message.len(), MemoryKind::Messages, &call)?;
-                    request.request.body_mut().set_message(decompressed(message, encoding, &call)?);
+                    memory.grow_by(message.len(), MemoryKind::Messages, &call)?;
+                    request.request.body_mut().set_message(message);
                 } else {
                     // Checked and decompressed as they arrive.
                     let received = mem::take(request.request.body_mut());
@@ -102,12 +125,15 @@ where
                 let called = service.call(request.request).await;
                 let mut response = mount::response(called, &call);
                 if kind == Kind::Unary {
+                    if place.is_some() {
+                        drop(worker.take());
+                    }
                     response.body_mut().complete().await?;
                 }
                 if let Some(permit) = stream {
                     response.body_mut().hold(permit);
                 }
-                drop(worker);
+                drop((worker, place));
                 Ok(response)
             };
             Ok(admitted.await.unwrap_or_else(|cause: Cause| cause.response()))

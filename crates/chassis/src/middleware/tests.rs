@@ -61,6 +61,7 @@ impl Stack {
         let settings: Settings = testing::settings(changes);
         let limits = Arc::new(Limits {
             queue: Queue::new(settings.server.max_workers.get(), &settings.queue),
+            decompressed: Queue::new(settings.server.max_workers.get(), &settings.queue),
             streams: Arc::new(Streams::new(settings.streaming.limit.get())),
         });
         let (telemetry, in_flight) = (Telemetry::default(), InFlight::default());

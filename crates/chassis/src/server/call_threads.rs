@@ -9,6 +9,11 @@ use std::{
 use tokio::runtime::{Builder, Handle, Runtime};
 use wire::runtime::multi_thread;
 
+/// How many tasks run before the system is asked for I/O and timers. The turn of a connection
+/// can take milliseconds, because it works on all calls that have arrived: with tokio's default
+/// of 61, a new request and a deadline could wait for more than 100 ms to be seen.
+const TASKS_PER_POLL: u32 = 16;
+
 /// One thread for each CPU that the process may use, which in a container is its quota.
 ///
 /// With one CPU a single thread does everything, which saves the wake-ups: half of the
@@ -34,10 +39,11 @@ impl CallThreads {
     pub(crate) fn start() -> io::Result<Self> {
         let cpus = available_parallelism().map_or(1, usize::from);
         if cpus > 1 {
-            let runtime = multi_thread(cpus)?;
+            let runtime = multi_thread(cpus, TASKS_PER_POLL)?;
             return Ok(Self { handle: runtime.handle().clone(), runtime: Some(runtime) });
         }
-        let runtime = Builder::new_current_thread().enable_all().build()?;
+        let runtime =
+            Builder::new_current_thread().event_interval(TASKS_PER_POLL).enable_all().build()?;
         let handle = runtime.handle().clone();
         // The thread ends with the process, because a handler that does not yield could not be
         // waited for.

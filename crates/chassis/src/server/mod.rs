@@ -178,8 +178,8 @@ impl fmt::Debug for Server {
 impl Server {
     /// Listens on the configured addresses. Nothing is served yet.
     ///
-    /// Calls will be served in the runtime of `calls`, metrics in the runtime that this is
-    /// called in.
+    /// Calls will be served in the runtime of `calls`; health of its own address, and metrics, in
+    /// the runtime that this is called in.
     ///
     /// # Errors
     ///
@@ -196,6 +196,7 @@ impl Server {
         let tls = settings.tls.as_ref().map(Tls::start).transpose()?;
         let limits = Arc::new(Limits {
             queue: admission::Queue::new(settings.server.max_workers.get(), &settings.queue),
+            decompressed: admission::Queue::new(settings.server.max_workers.get(), &settings.queue),
             streams: Arc::new(admission::Streams::new(settings.streaming.limit.get())),
         });
         let shared = Arc::new(Shared {
@@ -222,7 +223,6 @@ impl Server {
         let shares = Shares::new(settings.limits.connections.get());
         let per_peer = settings.limits.connections_per_peer.of(shares.service);
         let bind = |address, setting, router, in_flight, registry, tls, drain_at, budget| {
-            let _listeners_belong_to_it = calls.enter();
             let (listener, address) = listen(address, setting)?;
             let layers = middleware::layers(
                 record.clone(),
@@ -236,18 +236,22 @@ impl Server {
                 Connections::new(calls, &settings, registry, tls, lifecycle, drain_at, budget);
             Ok::<_, BindError>(Bound { listener, address, connections })
         };
-        let service = bind(
-            settings.server.address,
-            "server.address",
-            Router::new(chassis, Arc::clone(&served)),
-            in_flight.clone(),
-            Registry::new(shares.service, per_peer),
-            tls.clone(),
-            State::Draining,
-            Budget::new(settings.limits.memory.get()),
-        )?;
+        let service = {
+            let _listener_and_connections_belong_to_it = calls.enter();
+            bind(
+                settings.server.address,
+                "server.address",
+                Router::new(chassis, Arc::clone(&served)),
+                in_flight.clone(),
+                Registry::new(shares.service, per_peer),
+                tls.clone(),
+                State::Draining,
+                Budget::new(settings.limits.memory.get()),
+            )?
+        };
         // Probes are served until the process ends, without TLS, which the probes of Kubernetes
-        // do not speak. The drain does not wait for them.
+        // do not speak. The drain does not wait for them. Nothing of theirs is in the runtime of
+        // the calls, so that no call can hold them.
         let health_only = settings
             .server
             .health_address
@@ -360,11 +364,11 @@ impl Server {
         let Bound { listener, connections, .. } = self.service;
         accepting.spawn_on(accept(listener, Arc::clone(&connections)), &calls);
         if let Some(health) = self.health.take() {
-            calls.spawn(accept(health.listener, health.connections));
+            // In this runtime, where no call can delay it, and until it ends.
+            tokio::spawn(accept(health.listener, health.connections));
         }
         if let Some(BoundAdmin { listener, pages, limit, .. }) = self.admin.take() {
-            // In this runtime, where no handler can delay it, and until it ends: the last
-            // scrape sees what the drain did.
+            // In this runtime too: the last scrape sees what the drain did.
             tokio::spawn(admin::serve(listener, pages, limit));
         }
 

@@ -40,6 +40,8 @@ impl Observed {
 
     fn write_admission(&self, families: &mut Families<'_>) -> fmt::Result {
         let load = self.limits.queue.load();
+        // Calls that wait there are not at work yet, but those that it refuses are refused.
+        let before = self.limits.decompressed.load().refused;
         let streams = &self.limits.streams;
         for (name, help, value) in [
             ("workers_busy", "Workers that are busy.", load.busy),
@@ -52,9 +54,9 @@ impl Observed {
             families.gauge(name, help, value as f64)?;
         }
         let refused = [
-            ("queue_full", load.refused.queue_full as f64),
-            ("queue_timeout", load.refused.queue_timeout as f64),
-            ("too_late", load.refused.too_late as f64),
+            ("queue_full", (load.refused.queue_full + before.queue_full) as f64),
+            ("queue_timeout", (load.refused.queue_timeout + before.queue_timeout) as f64),
+            ("too_late", (load.refused.too_late + before.too_late) as f64),
             ("streams", streams.refused() as f64),
         ];
         families.counters("refused", "Calls that were refused, by reason.", "reason", &refused)

@@ -184,6 +184,15 @@ impl Reservation {
         Ok(())
     }
 
+    /// Returns what is more than `bytes` as a reservation of its own.
+    #[must_use]
+    pub fn split_off(&mut self, bytes: usize) -> Self {
+        let kept = self.bytes.min(bytes);
+        let rest = self.bytes - kept;
+        self.bytes = kept;
+        Self { share: Arc::clone(&self.share), kind: self.kind, bytes: rest }
+    }
+
     /// Gives back what is more than `bytes`.
     pub fn shrink_to(&mut self, bytes: usize) {
         if bytes < self.bytes {

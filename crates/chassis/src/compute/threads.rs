@@ -1,0 +1,313 @@
+//! The threads that compute, and the queue in front of them.
+
+use std::{
+    any::Any,
+    collections::BTreeMap,
+    fmt, io,
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
+    pin::Pin,
+    sync::{Condvar, LazyLock, Mutex, MutexGuard},
+    task::{Context, Poll, ready},
+    thread::{self, available_parallelism},
+    time::Duration,
+};
+
+use tokio::sync::oneshot::{Receiver, Sender, channel};
+
+/// How much lower the priority of these threads is, as the system's nice value.
+const NICE: i32 = 10;
+
+/// How long a thread waits for work before it ends. Its end gives the memory back that it
+/// allocated and other threads freed.
+const IDLE: Duration = Duration::from_secs(1);
+
+static THREADS: LazyLock<Threads> =
+    LazyLock::new(|| Threads::new(available_parallelism().map_or(1, usize::from)));
+
+type Job = Box<dyn FnOnce() + Send>;
+
+/// Returns a future that computes `work` on another thread, after those that were begun before.
+/// It should end early if its result is no longer wanted.
+pub(crate) fn run<T, F>(work: F) -> Computation<T>
+where
+    T: Send + 'static,
+    F: FnOnce(&Wanted<'_>) -> T + Send + 'static,
+{
+    THREADS.run(work)
+}
+
+/// Tells a computation whether its result is still wanted.
+pub(crate) struct Wanted<'a>(&'a dyn Fn() -> bool);
+
+impl Wanted<'_> {
+    /// Of a computation in place, which nothing can cancel.
+    pub(crate) const ALWAYS: Self = Wanted(&|| true);
+
+    pub(crate) fn check(&self) -> bool {
+        (self.0)()
+    }
+}
+
+/// A computation on another thread. It begins when it is polled first. If it is dropped, it
+/// leaves the queue, or learns that its result is not wanted.
+pub(crate) struct Computation<T> {
+    /// Until it begins.
+    job: Option<Job>,
+    result: Receiver<Result<T, Box<dyn Any + Send>>>,
+    place: Option<u64>,
+    threads: &'static Threads,
+}
+
+impl<T> fmt::Debug for Computation<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Computation").finish_non_exhaustive()
+    }
+}
+
+impl<T> Future for Computation<T> {
+    type Output = T;
+
+    /// Panics if the computation has panicked.
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
+        if let Some(job) = self.job.take() {
+            self.place = Some(self.threads.add(job));
+        }
+        let computed = ready!(Pin::new(&mut self.result).poll(cx));
+        let computed = computed.expect("the computation is there until its result is");
+        Poll::Ready(computed.unwrap_or_else(|panic| resume_unwind(panic)))
+    }
+}
+
+impl<T> Drop for Computation<T> {
+    fn drop(&mut self) {
+        if let Some(place) = self.place {
+            let given_up = self.threads.lock().queue.remove(&place);
+            // Not while the queue is locked, because it can be large.
+            drop(given_up);
+        }
+    }
+}
+
+/// As many threads as there are CPUs, which start when there is work for them.
+struct Threads {
+    limit: usize,
+    state: Mutex<State>,
+    queued: Condvar,
+}
+
+#[derive(Default)]
+struct State {
+    /// By their places: first in, first out. Calls give work away one by one, so the limits of
+    /// admission limit the length.
+    queue: BTreeMap<u64, Job>,
+    next_place: u64,
+    started: usize,
+    idle: usize,
+}
+
+impl Threads {
+    fn new(limit: usize) -> Self {
+        Self { limit, state: Mutex::default(), queued: Condvar::new() }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock().expect("nothing panics while it is locked")
+    }
+
+    fn run<T, F>(&'static self, work: F) -> Computation<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&Wanted<'_>) -> T + Send + 'static,
+    {
+        let (sender, result) = channel();
+        let job: Job = Box::new(move || compute(work, sender));
+        Computation { job: Some(job), result, place: None, threads: self }
+    }
+
+    /// Adds work to the queue, and starts a thread for it if none is idle. Returns its place.
+    fn add(&'static self, job: Job) -> u64 {
+        let mut state = self.lock();
+        let place = state.next_place;
+        state.next_place += 1;
+        state.queue.insert(place, job);
+        if state.queue.len() > state.idle && state.started < self.limit {
+            match self.start() {
+                Ok(()) => state.started += 1,
+                Err(error) if state.started == 0 => {
+                    // Slow is better than never.
+                    let job = state.queue.remove(&place).expect("it was added above");
+                    drop(state);
+                    tracing::warn!(%error, "no thread can be started to compress messages");
+                    job();
+                    return place;
+                }
+                // The threads that there are do the work.
+                Err(_) => {}
+            }
+        }
+        drop(state);
+        self.queued.notify_one();
+        place
+    }
+
+    fn start(&'static self) -> io::Result<()> {
+        thread::Builder::new().name("compute".into()).spawn(|| self.work())?;
+        Ok(())
+    }
+
+    /// Works until there is nothing to do for a while.
+    fn work(&self) {
+        // If the system refuses, it works at the priority that it has.
+        let _ = rustix::process::nice(NICE);
+        let mut state = self.lock();
+        loop {
+            if let Some((_, job)) = state.queue.pop_first() {
+                drop(state);
+                job();
+                state = self.lock();
+                continue;
+            }
+            state.idle += 1;
+            let waited = self.queued.wait_timeout(state, IDLE);
+            let timeout;
+            (state, timeout) = waited.expect("nothing panics while it is locked");
+            state.idle -= 1;
+            if timeout.timed_out() && state.queue.is_empty() {
+                state.started -= 1;
+                return;
+            }
+        }
+    }
+}
+
+/// Does the work, and sends its result or its panic.
+fn compute<T, F>(work: F, sender: Sender<Result<T, Box<dyn Any + Send>>>)
+where
+    F: FnOnce(&Wanted<'_>) -> T,
+{
+    let is_wanted = || !sender.is_closed();
+    // Unwind safe, because what has panicked is dropped.
+    let computed = catch_unwind(AssertUnwindSafe(|| work(&Wanted(&is_wanted))));
+    // The call may be over.
+    let _ = sender.send(computed);
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{
+        Arc, Barrier,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+        mpsc,
+    };
+
+    use futures_util::{FutureExt, future::join_all};
+
+    use super::*;
+
+    fn threads(limit: usize) -> &'static Threads {
+        Box::leak(Box::new(Threads::new(limit)))
+    }
+
+    /// Polls a computation that cannot have ended yet.
+    fn begin<T>(mut computation: Computation<T>) -> Computation<T> {
+        assert!((&mut computation).now_or_never().is_none());
+        computation
+    }
+
+    /// Occupies a thread until the sender is used or dropped.
+    fn occupy(threads: &'static Threads) -> (mpsc::Sender<()>, Computation<()>) {
+        let (release, released) = mpsc::channel();
+        let (begun, has_begun) = mpsc::channel();
+        let computation = begin(threads.run(move |_| {
+            begun.send(()).expect("it is waited for");
+            let _ = released.recv();
+        }));
+        has_begun.recv().expect("it begins");
+        (release, computation)
+    }
+
+    #[tokio::test]
+    async fn computations_run_in_the_order_in_which_they_were_given() {
+        let threads = threads(1);
+        let (release, _first) = occupy(threads);
+        let order = Arc::new(Mutex::new(Vec::new()));
+        let computations = (0..10).map(|index| {
+            let order = Arc::clone(&order);
+            begin(threads.run(move |_| order.lock().expect("no panic").push(index)))
+        });
+        let computations: Vec<_> = computations.collect();
+        drop(release);
+        join_all(computations).await;
+        assert_eq!(*order.lock().expect("no panic"), (0..10).collect::<Vec<_>>());
+    }
+
+    #[tokio::test]
+    async fn no_more_than_the_limit_run_at_once() {
+        let threads = threads(2);
+        let (running, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+        // If only one ran, the barrier would never open.
+        let both = Arc::new(Barrier::new(2));
+        let computations = (0..10).map(|_| {
+            let (running, most, both) = (running.clone(), most.clone(), both.clone());
+            threads.run(move |_| {
+                most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                both.wait();
+                running.fetch_sub(1, SeqCst);
+            })
+        });
+        join_all(computations.collect::<Vec<_>>()).await;
+        assert_eq!(most.load(SeqCst), 2);
+    }
+
+    #[tokio::test]
+    async fn a_computation_that_is_dropped_leaves_the_queue_with_all_that_it_holds() {
+        let threads = threads(1);
+        let (release, first) = occupy(threads);
+        let held = Arc::new(());
+        let moved = Arc::clone(&held);
+        let queued = begin(threads.run(move |_| drop(moved)));
+        assert_eq!(Arc::strong_count(&held), 2);
+        drop(queued);
+        assert_eq!(Arc::strong_count(&held), 1);
+        assert!(threads.lock().queue.is_empty());
+        drop(release);
+        first.await;
+    }
+
+    #[tokio::test]
+    async fn a_computation_that_runs_learns_that_it_is_not_wanted() {
+        let threads = threads(1);
+        let computation = begin(threads.run(|wanted| {
+            while wanted.check() {
+                thread::yield_now();
+            }
+        }));
+        drop(computation);
+        threads.run(|_| ()).await;
+    }
+
+    #[tokio::test]
+    async fn a_panic_reaches_the_call_and_not_the_thread() {
+        let threads = threads(1);
+        let computation = threads.run(|_| assert!(threads.limit == 0, "a test"));
+        assert!(AssertUnwindSafe(computation).catch_unwind().await.is_err());
+        assert_eq!(threads.run(|_| 7).await, 7);
+    }
+
+    #[tokio::test]
+    async fn a_thread_has_a_lower_priority_than_those_that_do_io() {
+        let nice = || rustix::process::getpriority_process(None).expect("it runs");
+        let expected = (nice() + NICE).min(19);
+        assert_eq!(threads(1).run(move |_| nice()).await, expected);
+    }
+
+    #[tokio::test]
+    async fn an_idle_thread_ends_and_another_one_starts_for_new_work() {
+        let threads = threads(1);
+        threads.run(|_| ()).await;
+        while threads.lock().started > 0 {
+            tokio::task::yield_now().await;
+        }
+        threads.run(|_| ()).await;
+    }
+}
