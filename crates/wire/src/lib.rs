@@ -5,6 +5,8 @@
 //! - [`receive`]: the body that a peer sends on one HTTP/2 stream.
 //! - [`keepalive`]: PING to a silent peer, and the keepalive timeout.
 //! - [`pem`]: certificates and keys in PEM files.
+//! - [`x509`]: what certificates say, and whether they make a chain.
+//! - [`crypto`]: the cryptography of TLS.
 //! - [`signal`]: SIGTERM and SIGINT.
 //! - [`duration`]: durations as people write them.
 //! - [`timeout`]: the header `grpc-timeout`.
@@ -17,6 +19,7 @@
 
 pub mod code;
 pub mod command;
+pub mod crypto;
 pub mod duration;
 pub mod framing;
 pub mod keepalive;
@@ -26,3 +29,4 @@ pub mod receive;
 pub mod signal;
 pub mod timeout;
 pub mod trace;
+pub mod x509;

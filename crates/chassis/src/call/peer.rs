@@ -2,19 +2,21 @@
 
 use std::{net::SocketAddr, sync::Arc};
 
-/// The address of a client, and the name that its certificate proves.
+use crate::tls::PeerNames;
+
+/// The address of a client, and the names in its certificate.
 #[derive(Debug)]
 pub(crate) struct Peer {
     address: SocketAddr,
     /// The address as text, because every call of the connection logs it.
     text: String,
-    identity: Option<Arc<str>>,
+    names: Option<Arc<PeerNames>>,
 }
 
 impl Peer {
-    /// Returns the peer at this address, with the common name of its certificate.
-    pub(crate) fn new(address: SocketAddr, identity: Option<Arc<str>>) -> Self {
-        Self { address, text: address.to_string(), identity }
+    /// Returns the peer at this address, with the names of its certificate.
+    pub(crate) fn new(address: SocketAddr, names: Option<Arc<PeerNames>>) -> Self {
+        Self { address, text: address.to_string(), names }
     }
 
     /// Returns the address of the client.
@@ -22,9 +24,14 @@ impl Peer {
         self.address
     }
 
-    /// Returns the common name (CN) of the client's certificate, if it had to show one.
+    /// Returns the names of the client's certificate, if it had to show one.
+    pub(crate) fn names(&self) -> Option<&PeerNames> {
+        self.names.as_deref()
+    }
+
+    /// Returns the name that stands for the client.
     pub(crate) fn identity(&self) -> Option<&str> {
-        self.identity.as_deref()
+        self.names()?.subject()
     }
 
     pub(crate) fn text(&self) -> &str {

@@ -23,7 +23,7 @@ use crate::{
     config,
     http2::{self, CallMode, Connection, Ended, Held},
     lifecycle::{Lifecycle, State},
-    tls::Tls,
+    tls::{PeerNames, Tls},
 };
 
 /// How long a connection that has not begun HTTP/2 may delay the drain: its client may have
@@ -194,31 +194,32 @@ impl Connections {
             () = self.draining_for(PREFACE_GRACE) => Err("no preface in the drain".to_owned()),
             () = self.stop.cancelled() => return Ended::Cut,
         };
-        let (connection, identity) = match begun {
+        let (connection, names) = match begun {
             Ok(begun) => begun,
             Err(problem) => return Ended::Failed(problem),
         };
-        let mut calls = self.calls.for_peer(Peer::new(peer, identity));
+        let mut calls = self.calls.for_peer(Peer::new(peer, names));
         let shut_down = [self.draining().boxed(), old_age(self.max_age).boxed()];
         connection.serve(&mut calls, &self.http2, shut_down, self.stopped().boxed()).await
     }
 
-    /// Begins TLS, if it is on, and HTTP/2. Returns the connection and the name that the
-    /// client's certificate proves.
+    /// Begins TLS, if it is on, and HTTP/2. Returns the connection and the names in the client's
+    /// certificate.
     async fn begin(
         &self,
         stream: TcpStream,
-    ) -> io::Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<str>>)> {
+    ) -> io::Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<PeerNames>>)>
+    {
         // Small responses must not wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true)?;
-        let (stream, identity) = match &self.tls {
+        let (stream, names) = match &self.tls {
             None => (Either::Left(stream), None),
             Some(tls) => {
-                let (stream, identity) = tls.handshake(stream).await?;
-                (Either::Right(stream), identity)
+                let (stream, names) = tls.handshake(stream).await?;
+                (Either::Right(stream), names)
             }
         };
-        Ok((Connection::handshake(stream, &self.http2).await?, identity))
+        Ok((Connection::handshake(stream, &self.http2).await?, names))
     }
 }
 
