@@ -13,11 +13,11 @@ use tokio_rustls::{
     rustls::{
         self, ClientConfig, RootCertStore,
         client::WebPkiServerVerifier,
-        crypto::{CryptoProvider, ring},
+        crypto::CryptoProvider,
         pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     },
 };
-use wire::pem;
+use wire::{crypto, pem, x509};
 
 use crate::{
     tls_problem::{NO_HTTP2, explain},
@@ -81,12 +81,12 @@ impl Tls {
     /// Returns an error if a file cannot be read or has the wrong content, if the server
     /// name is not one, or if there are no certificate authorities.
     pub fn load(files: &TlsFiles) -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = crypto::provider();
         let mut roots = RootCertStore::empty();
         match &files.ca {
             Some(file) => {
                 for certificate in certificates(file)? {
-                    roots.add(certificate).map_err(|error| wrong(file, error))?;
+                    roots.add(certificate.der).map_err(|error| wrong(file, error))?;
                 }
             }
             None => {
@@ -117,7 +117,7 @@ impl Tls {
     /// Returns an error if a file of the client's certificate cannot be read or has the wrong
     /// content.
     pub fn unverified(files: &TlsFiles) -> Result<Self, TlsError> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = crypto::provider();
         let verifier = Arc::new(Unverified::new(Arc::clone(&provider)));
         let trust = |config: rustls::ConfigBuilder<ClientConfig, rustls::WantsVerifier>| {
             config.dangerous().with_custom_certificate_verifier(verifier)
@@ -135,12 +135,12 @@ impl Tls {
     ) -> Result<Self, TlsError> {
         let config = ClientConfig::builder_with_provider(provider)
             .with_safe_default_protocol_versions()
-            .expect("ring has suites for TLS 1.2 and 1.3");
+            .expect("the provider has ciphers for TLS 1.2 and 1.3");
         let config = trust(config);
         let mut config = match &files.identity {
             None => config.with_no_client_auth(),
             Some((certificate, key)) => {
-                let chain = certificates(certificate)?;
+                let chain = chain(certificate)?;
                 config.with_client_auth_cert(chain, private_key(key)?).map_err(
                     |error| match error {
                         rustls::Error::InconsistentKeys(_) => wrong(
@@ -185,8 +185,17 @@ impl Tls {
     }
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+fn certificates(file: &Path) -> Result<Vec<pem::Certificate>, TlsError> {
     pem::certificates(&pem::read(file)).map_err(|problem| wrong(file, problem))
+}
+
+/// Returns the client's certificates, the own one first.
+fn chain(file: &Path) -> Result<Vec<CertificateDer<'static>>, TlsError> {
+    let chain = certificates(file)?;
+    x509::parse(&chain)
+        .and_then(|parsed| x509::check_chain(&parsed))
+        .map_err(|problem| wrong(file, problem))?;
+    Ok(chain.into_iter().map(|certificate| certificate.der).collect())
 }
 
 fn private_key(file: &Path) -> Result<PrivateKeyDer<'static>, TlsError> {

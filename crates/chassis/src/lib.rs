@@ -61,4 +61,5 @@ pub use mount::Next;
 pub use package::Package;
 pub use server::{BindError, ConnectionCounts, DrainReport, Server, StartError};
 pub use service::Service;
+pub use tls::PeerNames;
 pub use wire::command::{Command, CommandError, Program};

@@ -14,12 +14,20 @@ pub enum Abuse {
     HeaderBlock,
     /// It held the most memory when the budget was used up.
     Memory,
+    /// It took none of the bytes that waited to be written.
+    Unread,
 }
 
 impl Abuse {
     /// Every kind.
-    pub const ALL: [Self; 5] =
-        [Self::Resets, Self::StreamErrors, Self::ControlFrames, Self::HeaderBlock, Self::Memory];
+    pub const ALL: [Self; 6] = [
+        Self::Resets,
+        Self::StreamErrors,
+        Self::ControlFrames,
+        Self::HeaderBlock,
+        Self::Memory,
+        Self::Unread,
+    ];
 
     /// Returns the name, as the log and the metrics have it.
     pub fn name(self) -> &'static str {
@@ -29,6 +37,7 @@ impl Abuse {
             Self::ControlFrames => "control_frames",
             Self::HeaderBlock => "header_block",
             Self::Memory => "memory",
+            Self::Unread => "unread",
         }
     }
 }

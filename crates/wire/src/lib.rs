@@ -5,6 +5,8 @@
 //! - [`receive`]: the body that a peer sends on one HTTP/2 stream.
 //! - [`keepalive`]: PING to a silent peer, and the keepalive timeout.
 //! - [`pem`]: certificates and keys in PEM files.
+//! - [`x509`]: what certificates say, and whether they make a chain.
+//! - [`crypto`]: the cryptography of TLS.
 //! - [`signal`]: SIGTERM and SIGINT.
 //! - [`runtime`]: runtimes, and what happens if the system has no thread left for them.
 //! - [`output`]: standard output and error, also if they are non-blocking.
@@ -20,6 +22,7 @@
 
 pub mod code;
 pub mod command;
+pub mod crypto;
 pub mod duration;
 pub mod escape;
 pub mod framing;
@@ -32,3 +35,4 @@ pub mod runtime;
 pub mod signal;
 pub mod timeout;
 pub mod trace;
+pub mod x509;

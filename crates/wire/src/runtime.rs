@@ -93,7 +93,7 @@ mod tests {
 
     #[test]
     fn a_runtime_has_its_threads() {
-        let runtime = multi_thread(3).expect("threads");
+        let runtime = multi_thread(3, 61).expect("threads");
         assert_eq!(runtime.metrics().num_workers(), 3);
         let blocking = current_thread().expect("a thread");
         let on_another = blocking.block_on(blocking.spawn_blocking(|| thread::current().id()));

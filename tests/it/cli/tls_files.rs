@@ -128,13 +128,13 @@ fn text_around_pem_blocks_is_skipped_and_invalid_blocks_are_refused() {
     let not_base64_in = |pem: &str| pem.replacen("\nMI", "\n%%", 1);
     let half = |pem: &str| pem[..pem.len() / 2].to_owned();
     let malformed = |pem: &str| pem.replacen("-----\n", "--\n", 1);
-    let not_base64 = "a block with something in it that is not base64";
+    let not_base64 = "the block that begins in line 1 has something in it that is not base64";
     for (damage, problem) in [
         (&not_base64_in as &dyn Fn(&str) -> String, not_base64),
-        (&half, "a block without its end"),
-        (&malformed, "a block whose first line is malformed"),
+        (&half, "the block that begins in line 1 has no end"),
+        (&malformed, "line 1, where a block begins, is malformed"),
     ] {
-        let problem = format!("FOLDER/broken: is not valid PEM: it has {problem}; write it anew\n");
+        let problem = format!("FOLDER/broken: is not valid PEM: {problem}; write it anew\n");
         let broken = files.write("broken", &damage(&issued.certificate));
         let refusal = files.refusal(&broken, &key, "");
         assert_eq!(refusal, format!("{ONE_ERROR}tls.certificate: {problem}"));
@@ -147,10 +147,16 @@ fn text_around_pem_blocks_is_skipped_and_invalid_blocks_are_refused() {
 
     // This is valid base64, but no certificate.
     let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
-    for text in [nonsense.to_owned(), issued.certificate.clone() + nonsense] {
+    let second = issued.certificate.lines().count() + 1;
+    for (text, line) in [
+        (nonsense.to_owned(), String::new()),
+        (issued.certificate.clone() + nonsense, format!("line {second}: ")),
+    ] {
         let broken = files.write("broken", &text);
         let refusal = files.refusal(&broken, &key, "");
-        let problem = "tls.certificate: FOLDER/broken: has a certificate that cannot be read: ";
+        let problem = format!(
+            "tls.certificate: FOLDER/broken: {line}has a certificate that cannot be read: "
+        );
         assert!(refusal.starts_with(&format!("{ONE_ERROR}{problem}")), "{refusal}");
     }
     let nonsense = files.write("broken", &nonsense.replace("CERTIFICATE", "PRIVATE KEY"));
@@ -221,15 +227,78 @@ fn an_expired_client_authority_is_refused_unless_the_file_has_a_valid_one() {
     assert!(check(&both).success());
 
     let chain = files.issue();
+    let line = chain.certificate.lines().count() + 1;
     files.write("tls.crt", &(chain.certificate + &expired));
     files.write("tls.key", &chain.key);
     assert_eq!(
         files.refusal(&certificate, &key, ""),
         format!(
-            "{ONE_ERROR}tls.certificate: FOLDER/tls.crt: has expired, at 2001-01-01T00:00:00Z: \
-             renew it\n"
+            "{ONE_ERROR}tls.certificate: FOLDER/tls.crt: line {line}: has expired, at \
+             2001-01-01T00:00:00Z: renew it\n"
         )
     );
+}
+
+#[test]
+fn certificates_that_are_no_chain_are_refused_by_line() {
+    let files = Files::new();
+    let root = &files.authority;
+    let intermediate = root.intermediate("intermediate", 3000);
+    let renewed = root.intermediate("intermediate", 3000);
+    let Issued { certificate: own, key } = intermediate.server().issue();
+    let key = files.write("tls.key", &key);
+    let of_client = root.client("alice").issue().certificate;
+    let (root, intermediate, renewed) = (root.pem(), intermediate.pem(), renewed.pem());
+    let check = |chain: &str| {
+        let file = files.write("tls.crt", chain);
+        let mut check = command(&["config", "check"]);
+        check.env("SAMPLE__TLS__CERTIFICATE", file).env("SAMPLE__TLS__KEY", &key);
+        check.output().expect("the binary runs")
+    };
+    for chain in [own.clone(), own.clone() + &intermediate, own.clone() + &intermediate + &root] {
+        let output = check(&chain);
+        assert!(output.status.success(), "{}", stderr(&output));
+    }
+    let [in_2nd, in_3rd] =
+        [&own, &(own.clone() + &intermediate)].map(|text| text.lines().count() + 1);
+    for (chain, line, problem) in [
+        (
+            own.clone() + &root,
+            in_2nd,
+            "the certificate of CN=authority did not issue the one before",
+        ),
+        (own.clone() + &root + &intermediate, in_2nd, "which CN=intermediate issued"),
+        (own.clone() + &renewed, in_2nd, "of the same name with another key"),
+        (own.clone() + &of_client, in_2nd, "CN=alice did not issue"),
+        (own.clone() + &own, in_2nd, "the certificate of line 1 again"),
+        (own.clone() + &intermediate + &own, in_3rd, "the certificate of line 1 again"),
+        (own.clone() + &intermediate + &renewed, in_3rd, "did not issue the one before"),
+    ] {
+        let output = check(&chain);
+        assert_eq!(output.status.code(), Some(78), "{problem}");
+        let error = stderr(&output);
+        assert!(error.contains(&format!("tls.crt: line {line}: ")), "{error}");
+        assert!(error.contains(problem), "{error}");
+    }
+}
+
+#[test]
+fn a_client_authority_that_is_none_is_refused() {
+    let files = Files::new();
+    let (certificate, key) = files.issue().write(files.folder.path());
+    let alice = files.authority.client("alice").issue().certificate;
+    let problem = "the certificate of CN=alice is not an authority's (CA:TRUE), so that no client \
+                   is accepted for it: give the certificate of the one that issues those of clients";
+    let line = files.authority.pem().lines().count() + 1;
+    for (text, line) in
+        [(alice.clone(), String::new()), (files.authority.pem() + &alice, format!("line {line}: "))]
+    {
+        let file = files.write("ca.crt", &text);
+        assert_eq!(
+            files.refusal(&certificate, &key, &file),
+            format!("{ONE_ERROR}tls.client_ca: FOLDER/ca.crt: {line}{problem}\n")
+        );
+    }
 }
 
 #[test]

@@ -115,6 +115,48 @@ fn call_works_with_a_grpcio_server_over_tls_with_and_without_a_client_certificat
 }
 
 #[test]
+fn openssl_and_the_client_agree_on_a_post_quantum_key_exchange() {
+    let files = Files::new();
+    let (cert, key) = files.server();
+    let Some(mut script) = python::script("openssl_peer.py") else { return };
+    let server = Process::spawn(script.args(["server", &cert, &key]));
+    let port = server.wait_for(|line| line.strip_prefix("port ").map(ToOwned::to_owned));
+    // This server has no HTTP/2 behind its handshake.
+    let address = format!("localhost:{port}");
+    run(&["health", "--timeout", "30s", "--address", &address, "--ca", &files.ca]);
+    let group = server.wait_for(|line| line.strip_prefix("group ").map(ToOwned::to_owned));
+    assert_eq!(group, "X25519MLKEM768");
+}
+
+#[test]
+fn files_of_the_client_are_taken_whole_or_refused_by_line() {
+    let files = Files::new();
+    let mutual = server(&files.server(), Some(&files.ca));
+    let (cert, key) = files.client();
+    let other = Authority::new("other").pem();
+    let pem = files.authority.pem();
+    // The authority of the server is the second of the file.
+    let glued = (other.clone() + &pem).replace("-----\n-----BEGIN", "----------BEGIN");
+    let indented = |file: &str, name| {
+        let text = std::fs::read_to_string(file).expect("PEM").replace('\n', "\n  ");
+        write(files.folder.path(), name, &format!("\u{feff}{text}"))
+    };
+    let (cert, key) = (indented(&cert, "indented.crt"), indented(&key, "indented.key"));
+    let ca = write(files.folder.path(), "glued.crt", &glued);
+    let output = call(&mutual.address, &["--ca", &ca, "--cert", &cert, "--key", &key]);
+    assert_eq!(stdout(&output), REPLY, "{}", stderr(&output));
+
+    let half =
+        write(files.folder.path(), "half.crt", &format!("{pem}----BEGIN CERTIFICATE-----\n"));
+    let line = pem.lines().count() + 1;
+    refused(&call(&mutual.address, &["--ca", &half]), 1, &format!("line {line}, where a block"));
+    let chain = std::fs::read_to_string(&cert).expect("PEM") + "\n" + &other;
+    let chain = write(files.folder.path(), "chain.crt", &chain);
+    let flags = ["--ca", &files.ca, "--cert", &chain, "--key", &key];
+    refused(&call(&mutual.address, &flags), 1, "did not issue the one before it");
+}
+
+#[test]
 fn an_untrusted_server_is_exit_code_2_with_the_reason() {
     let files = Files::new();
     let good = server(&files.server(), None);

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use rcgen::SanType;
 use rustix::process::{Resource, Rlimit, Signal, getrlimit, setrlimit};
 use tempfile::TempDir;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -9,11 +10,12 @@ use tokio_rustls::rustls::version::{TLS12, TLS13};
 use tonic::Code;
 
 use crate::support::{
-    certificates::Authority,
+    certificates::{Authority, write},
     http2::{self, Peer, frame, grpc_headers},
     in_process::InProcess,
     process::{NEVER, Process, ServerProcess, command, event, run, stderr, stdout},
     python,
+    test_service::{self, NAMES},
     tls::Client,
     wire::{Caller, message, text},
 };
@@ -162,6 +164,80 @@ fn mutual_tls_serves_only_clients_of_the_authority_and_logs_their_names() {
             assert!(failed["peer"].as_str().is_some_and(|peer| peer.starts_with("127.0.0.1:")));
         }
     }
+}
+
+#[test]
+fn a_client_without_a_common_name_is_known_by_its_alternative_names() {
+    let files = Files::new();
+    let authority = files.authority.write(files.folder.path(), "ca.crt");
+    let [certificate, key, level] = files.environment();
+    let client_ca = ("SAMPLE__TLS__CLIENT_CA", authority.as_str());
+    let server = test_service::start(&[certificate, key, client_ca, level]);
+    let name = |name: &str| name.try_into().expect("ASCII");
+    let email = SanType::Rfc822Name(name("orders@example.org"));
+    let dns = SanType::DnsName(name("orders.example.org"));
+    let uri = SanType::URI(name("spiffe://example.org/orders"));
+    for (names, subject, known) in [
+        (
+            vec![email.clone(), dns.clone(), uri],
+            "spiffe://example.org/orders",
+            r#"["spiffe://example.org/orders"] ["orders.example.org"] ["orders@example.org"]"#,
+        ),
+        (
+            vec![email.clone(), dns],
+            "orders.example.org",
+            r#"[] ["orders.example.org"] ["orders@example.org"]"#,
+        ),
+        (vec![email], "orders@example.org", r#"[] [] ["orders@example.org"]"#),
+    ] {
+        let folder = TempDir::new().expect("a folder");
+        let issued = files.authority.client("").only_alternative_names(&names).issue();
+        let (cert, key) = issued.write(folder.path());
+        let tls = ["--ca", &authority, "--cert", &cert, "--key", &key];
+        let call = ["call", NAMES, "--timeout", "30s", "--address", &server.address];
+        let output = run(&[&call[..], &tls].concat());
+        let reply = format!("response : Some({subject:?}) None {known}\n");
+        assert!(stdout(&output).ends_with(&reply), "{}{}", stdout(&output), stderr(&output));
+        assert_eq!(server.wait_for_event("call")["subject"], subject);
+    }
+}
+
+/// A client of an authority whose block is skipped is locked out.
+#[tokio::test]
+async fn clients_of_all_authorities_of_a_file_are_served_however_it_is_written() {
+    let files = Files::new();
+    let (first, second) = (Authority::new("first"), Authority::new("second"));
+    let two = first.pem().trim_end().to_owned() + "\n" + &second.pem();
+    let glued = two.replace("-----\n-----BEGIN", "----------BEGIN");
+    assert_ne!(glued, two);
+    for text in [
+        format!("\u{feff}{two}"),
+        two.replace("-----BEGIN", "\u{feff}-----BEGIN"),
+        two.replace('\n', "\n  "),
+        two.replace('\n', "\r"),
+        two.replace("CERTIFICATE", "X509 CERTIFICATE"),
+        two.replace("CERTIFICATE", "TRUSTED CERTIFICATE"),
+        glued,
+    ] {
+        let client_ca = write(files.folder.path(), "ca.crt", &text);
+        let [certificate, key] = files.settings();
+        let server = InProcess::start(&[certificate, key, ("tls.client_ca", &client_ca)]).await;
+        for authority in [&first, &second] {
+            let client = files.client().identity(authority.client("a").issue());
+            assert_responds(&mut client.caller(&server.address).await.0).await;
+        }
+    }
+}
+
+#[test]
+fn openssl_and_the_server_agree_on_a_post_quantum_key_exchange() {
+    let files = Files::new();
+    let authority = files.authority.write(files.folder.path(), "ca.crt");
+    let server = ServerProcess::with(&files.environment()[..2], &[]);
+    let Some(mut script) = python::script("openssl_peer.py") else { return };
+    let output = script.args(["client", &server.address, &authority]).output();
+    let output = output.expect("python runs");
+    assert_eq!(stdout(&output), "group X25519MLKEM768\n", "{}", stderr(&output));
 }
 
 #[tokio::test]

@@ -190,7 +190,7 @@ fn metrics_count_reloads_and_show_when_the_certificate_expires() {
         (
             metric("chassis_tls_reloads_total{result=\"ok\"}"),
             metric("chassis_tls_reloads_total{result=\"failed\"}"),
-            metric("chassis_tls_certificate_expiry_timestamp_seconds"),
+            metric("chassis_tls_certificate_expiry_timestamp_seconds{file=\"certificate\"}"),
         )
     };
     // The output of `date --date 3000-01-01Z +%s`.
@@ -202,6 +202,37 @@ fn metrics_count_reloads_and_show_when_the_certificate_expires() {
     volume.change(&authority.server().years(2000, 2001).issue(), &authority);
     server.wait_for_event(NOT_RELOADED);
     assert_eq!(now(), (1.0, 1.0, 32_472_144_000.0));
+}
+
+#[test]
+fn metrics_show_when_the_first_certificate_of_each_file_expires() {
+    let root = Authority::new("root");
+    let intermediate = root.intermediate("intermediate", 2500);
+    let Issued { certificate, key } = intermediate.server().years(2000, 2900).issue();
+    let folder = TempDir::new().expect("a folder");
+    let chain = Issued { certificate: certificate + &intermediate.pem(), key };
+    let (certificate, key) = chain.write(folder.path());
+    let (next, old) = (root.intermediate("next", 2600), root.intermediate("old", 2001));
+    let authorities = root.pem() + &next.pem() + &old.pem();
+    let client_ca = write(folder.path(), "ca.crt", &authorities);
+    let server = ServerProcess::with(
+        &[
+            ("SAMPLE__TLS__CERTIFICATE", &*certificate),
+            ("SAMPLE__TLS__KEY", &key),
+            ("SAMPLE__TLS__CLIENT_CA", &client_ca),
+            ("SAMPLE__METRICS__ADDRESS", "127.0.0.1:0"),
+        ],
+        &[],
+    );
+    let metrics = get(&server.metrics_address, "/metrics").body;
+    let mut dates: Vec<_> = metrics
+        .lines()
+        .filter_map(|line| line.strip_prefix("chassis_tls_certificate_expiry_timestamp_seconds"))
+        .collect();
+    dates.sort_unstable();
+    // 2500-01-01 and 2600-01-01: the old authority is not in use.
+    let expected = ["{file=\"certificate\"} 16725225600.0", "{file=\"client_ca\"} 19880899200.0"];
+    assert_eq!(dates, expected);
 }
 
 /// A resumed session would not check the client's certificate again.

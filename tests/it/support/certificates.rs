@@ -4,7 +4,7 @@ use std::{fs, path::Path};
 
 use rcgen::{
     BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa,
-    KeyPair, SerialNumber, date_time_ymd,
+    KeyPair, SanType, SerialNumber, date_time_ymd,
 };
 
 /// A certificate authority.
@@ -15,6 +15,15 @@ impl Authority {
         let mut params = params(name, &[]);
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
         Self(CertifiedIssuer::self_signed(params, key()).expect("a certificate"))
+    }
+
+    /// Returns an authority that this one has issued, valid from the first day of 2000 to the
+    /// first day of the year.
+    pub(crate) fn intermediate(&self, name: &str, last_year: i32) -> Self {
+        let mut params = params(name, &[]);
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        params.not_after = date_time_ymd(last_year, 1, 1);
+        Self(CertifiedIssuer::signed_by(params, key(), &self.0).expect("a certificate"))
     }
 
     /// Returns the certificate of the authority, in PEM.
@@ -63,6 +72,13 @@ impl Request<'_> {
     pub(crate) fn years(mut self, first: i32, last: i32) -> Self {
         self.params.not_before = date_time_ymd(first, 1, 1);
         self.params.not_after = date_time_ymd(last, 1, 1);
+        self
+    }
+
+    /// Sets the subject alternative names, instead of the common name.
+    pub(crate) fn only_alternative_names(mut self, names: &[SanType]) -> Self {
+        self.params.distinguished_name.remove(DnType::CommonName);
+        self.params.subject_alt_names = names.to_vec();
         self
     }
 

@@ -1,5 +1,5 @@
-//! Python with the newest grpcio and the schemas of Kubernetes, in a virtual environment that is
-//! set up once for each build folder.
+//! Python with the newest grpcio, OpenSSL and the schemas of Kubernetes, in a virtual environment
+//! that is set up once for each build folder.
 
 use std::{
     env,
@@ -10,8 +10,14 @@ use std::{
 };
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/python");
-const PACKAGES: [&str; 5] =
-    ["grpcio", "grpcio-tools", "grpcio-health-checking", "grpcio-status", "kubernetes-validate"];
+const PACKAGES: [&str; 6] = [
+    "grpcio",
+    "grpcio-tools",
+    "grpcio-health-checking",
+    "grpcio-status",
+    "kubernetes-validate",
+    "pyopenssl",
+];
 
 /// Returns Python's command with a script of this folder, or `None` if this machine has no Python
 /// that can set up an environment. In CI that is a failure.

@@ -1,5 +1,5 @@
-//! A service whose handler panics, shows the trace that it runs in, or never yields. The sample
-//! does none of these.
+//! A service whose handler panics, never yields, or shows the trace that it runs in or the names
+//! of its client. The sample does none of this.
 //!
 //! It runs the same code as the real binary, in a process of its own: this test program runs
 //! itself again, with one test that serves.
@@ -40,6 +40,9 @@ pub(crate) const SECRET: &str = "a secret";
 /// The message whose reply is the trace of the handler's context.
 pub(crate) const TRACE: &str = "trace";
 
+/// The message whose reply are the names of the client.
+pub(crate) const NAMES: &str = "names";
+
 /// Starts the service on a free port with these settings in its environment.
 pub(crate) fn start(settings: &[(&str, &str)]) -> ServerProcess {
     let mut command = Command::new(env::current_exe().expect("this program has a file"));
@@ -63,14 +66,22 @@ impl SampleService for Handler {
         &self,
         request: Request<SampleRequest>,
     ) -> Result<Response<SampleResponse>, Status> {
-        let message = request.into_inner().message;
-        if message == OCCUPY {
+        if request.get_ref().message == OCCUPY {
             tracing::info!("{OCCUPY}");
             loop {
                 thread::park();
             }
         }
-        assert!(message == TRACE, "{SECRET}");
+        if request.get_ref().message == NAMES {
+            let context = chassis::Context::of(request.extensions());
+            let names = context.peer_names().expect("the client has shown a certificate");
+            let [uris, dns, emails] = [names.uris(), names.dns_names(), names.emails()];
+            let identity = context.peer_identity();
+            let reply =
+                format!("{identity:?} {:?} {uris:?} {dns:?} {emails:?}", names.common_name());
+            return Ok(Response::new(SampleResponse { reply }));
+        }
+        assert!(request.into_inner().message == TRACE, "{SECRET}");
         let trace = Context::current().span().span_context().trace_id();
         Ok(Response::new(SampleResponse { reply: trace.to_string() }))
     }

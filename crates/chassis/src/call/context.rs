@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use wire::parent::ParentCall;
 
 use super::{peer::Peer, state::Call};
-use crate::{lifecycle::State, method::Method};
+use crate::{lifecycle::State, method::Method, tls::PeerNames};
 
 /// The context of a call. It is in the extensions of every request, under this type:
 ///
@@ -44,9 +44,15 @@ impl Context {
         self.0.peer().map(Peer::address)
     }
 
-    /// Returns the common name (CN) of the client's certificate, if mutual TLS is on.
+    /// Returns the name that stands for the client, if mutual TLS is on: the common name (CN) of
+    /// its certificate, or else the first URI (SPIFFE), DNS name or e-mail address.
     pub fn peer_identity(&self) -> Option<&str> {
         self.0.peer().and_then(Peer::identity)
+    }
+
+    /// Returns all names in the client's certificate, if mutual TLS is on.
+    pub fn peer_names(&self) -> Option<&PeerNames> {
+        self.0.peer().and_then(Peer::names)
     }
 
     /// Returns when the call ends at the latest, or `None` if it has no deadline.

@@ -5,6 +5,8 @@ use std::{
     sync::Arc,
 };
 
+use crate::{http2::Share, tls::PeerNames};
+
 /// Returns an IPv4 address if that is what `::ffff:10.0.0.1` stands for. A listener of both
 /// families gets IPv4 clients in this form.
 pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
@@ -15,22 +17,24 @@ pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
     }
 }
 
-use crate::http2::Share;
-
-/// The address of a client, and the name that its certificate proves.
+/// The address of a client, and the names in its certificate.
 #[derive(Debug)]
 pub(crate) struct Peer {
     address: SocketAddr,
     /// The address as text, because every call of the connection logs it.
     text: String,
-    identity: Option<Arc<str>>,
+    names: Option<Arc<PeerNames>>,
     share: Arc<Share>,
 }
 
 impl Peer {
-    /// Returns the peer at this address, with the common name of its certificate.
-    pub(crate) fn new(address: SocketAddr, identity: Option<Arc<str>>, share: Arc<Share>) -> Self {
-        Self { address, text: address.to_string(), identity, share }
+    /// Returns the peer at this address, with the names of its certificate.
+    pub(crate) fn new(
+        address: SocketAddr,
+        names: Option<Arc<PeerNames>>,
+        share: Arc<Share>,
+    ) -> Self {
+        Self { address, text: address.to_string(), names, share }
     }
 
     /// Returns what the connection holds of the memory budget.
@@ -43,9 +47,14 @@ impl Peer {
         self.address
     }
 
-    /// Returns the common name (CN) of the client's certificate, if it had to show one.
+    /// Returns the names of the client's certificate, if it had to show one.
+    pub(crate) fn names(&self) -> Option<&PeerNames> {
+        self.names.as_deref()
+    }
+
+    /// Returns the name that stands for the client.
     pub(crate) fn identity(&self) -> Option<&str> {
-        self.identity.as_deref()
+        self.names()?.subject()
     }
 
     pub(crate) fn text(&self) -> &str {
@@ -67,7 +76,7 @@ mod tests {
             ("[::1]:5", "[::1]:5"),
             ("[fe80::1%3]:5", "[fe80::1%3]:5"),
             // Deprecated, and not an IPv4 client.
-            ("[::10.0.0.1]:5", "[::10.0.0.1]:5"),
+            ("[::10.0.0.1]:5", "[::a00:1]:5"),
         ] {
             let address = address.parse().expect("an address");
             assert_eq!(Peer::new(unmapped(address), None, Arc::clone(&share)).text(), shown);

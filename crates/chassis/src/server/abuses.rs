@@ -28,11 +28,13 @@ pub(super) enum Misdeed {
 }
 
 /// The names of all reasons, as the log and the metrics have them.
-const REASONS: [&str; 13] = [
+const REASONS: [&str; 15] = [
     "resets",
     "stream_errors",
     "control_frames",
     "header_block",
+    "memory",
+    "unread",
     "protocol_error",
     "flow_control_error",
     "frame_size_error",

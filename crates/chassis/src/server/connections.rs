@@ -28,7 +28,7 @@ use crate::{
     http2::{self, Budget, CallMode, Connection, Ended, Share},
     lifecycle::{Lifecycle, State},
     log_rate::LogRate,
-    tls::Tls,
+    tls::{PeerNames, Tls},
 };
 
 /// How long a connection that has not begun HTTP/2 may delay the drain: its client may have
@@ -255,12 +255,12 @@ impl Connections {
             () = entry.told_to_leave() => Err(End::Http2(Ended::Closed)),
             () = self.stop.cancelled() => Err(End::Http2(Ended::Cut)),
         };
-        let (connection, identity) = match begun {
+        let (connection, names) = match begun {
             Ok(begun) => begun,
             Err(end) => return end,
         };
         entry.begin();
-        let mut calls = self.calls.for_peer(Peer::new(peer, identity, Arc::clone(share)));
+        let mut calls = self.calls.for_peer(Peer::new(peer, names, Arc::clone(share)));
         let leave = async {
             tokio::select! {
                 () = old_age(self.max_age) => {}
@@ -280,29 +280,30 @@ impl Connections {
         )
     }
 
-    /// Begins TLS, if it is on, and HTTP/2. Returns the connection and the name that the
-    /// client's certificate proves.
+    /// Begins TLS, if it is on, and HTTP/2. Returns the connection and the names in the client's
+    /// certificate.
     async fn begin(
         &self,
         stream: TcpStream,
         share: &Arc<Share>,
-    ) -> Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<str>>), End> {
+    ) -> Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<PeerNames>>), End>
+    {
         // Small responses must not wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true).map_err(|error| End::failed(&error))?;
-        let (stream, identity) = match &self.tls {
+        let (stream, names) = match &self.tls {
             None => (Either::Left(stream), None),
             Some(tls) => {
                 let shaken = tls.handshake(stream).await;
-                let (stream, identity) = shaken.map_err(|error| {
+                let (stream, names) = shaken.map_err(|error| {
                     End::at_fault(&error, |error| Misdeed::Tls(error.to_string()))
                 })?;
-                (Either::Right(stream), identity)
+                (Either::Right(stream), names)
             }
         };
         let connection = Connection::handshake(stream, &self.http2, share).await;
         let connection =
             connection.map_err(|error| End::at_fault(&error, |_| Misdeed::NotHttp2))?;
-        Ok((connection, identity))
+        Ok((connection, names))
     }
 }
 

@@ -108,8 +108,11 @@ impl Observed {
         let reloads = [("ok", tls.reloaded() as f64), ("failed", tls.failed() as f64)];
         let help = "Changes of the certificate files, by whether they were taken.";
         families.counters("tls_reloads", help, "result", &reloads)?;
-        let help = "When the current certificate expires, in seconds since 1970.";
-        families.gauge("tls_certificate_expiry_timestamp_seconds", help, tls.not_after() as f64)
+        let expiry = tls.expiry();
+        let mut dates = vec![("certificate", expiry.certificate as f64)];
+        dates.extend(expiry.client_ca.map(|date| ("client_ca", date as f64)));
+        let help = "When the first certificate of a file expires, in seconds since 1970.";
+        families.gauges("tls_certificate_expiry_timestamp_seconds", help, "file", &dates)
     }
 
     fn write_rest(&self, families: &mut Families<'_>) -> fmt::Result {

@@ -1,23 +1,26 @@
 //! The certificate of the server, its key, and the certificate authorities of its clients:
 //! read from PEM files, and checked before they are used.
 
-use std::{
-    path::Path,
-    sync::Arc,
-    time::{Duration, SystemTime, UNIX_EPOCH},
-};
+use std::{path::Path, sync::Arc, time::SystemTime};
 
 use tokio_rustls::rustls::{
-    Error, InconsistentKeys, RootCertStore, ServerConfig,
-    crypto::{CryptoProvider, ring},
+    Error, InconsistentKeys, ServerConfig,
+    crypto::CryptoProvider,
     pki_types::CertificateDer,
-    server::{NoServerSessionStorage, WebPkiClientVerifier, danger::ClientCertVerifier},
+    server::{NoServerSessionStorage, danger::ClientCertVerifier},
     sign::{CertifiedKey, SigningKey, SingleCertAndKey},
 };
-use x509_parser::{certificate::X509Certificate, parse_x509_certificate};
+use wire::{
+    crypto,
+    pem::{Content, certificates, private_key, read_regular},
+    x509,
+};
 
+use super::{
+    authorities::Authorities,
+    time::{in_its_time, not_after, seconds},
+};
 use crate::config::{ConfigError, ConfigErrors, Tls};
-use wire::pem::{Content, certificates, private_key, read_regular};
 
 /// HTTP/2 over TLS (RFC 9113, section 3.2).
 pub(super) const HTTP2: &[u8] = b"h2";
@@ -37,8 +40,17 @@ pub(super) struct Identity {
     pub(super) config: Arc<ServerConfig>,
     /// The serial number of the certificate.
     pub(super) serial: String,
-    /// When the certificate expires, in seconds since 1970.
-    pub(super) not_after: i64,
+    pub(super) expiry: Expiry,
+    /// When an authority of clients has to be taken or left out, in seconds since 1970.
+    pub(super) changes_at: Option<i64>,
+}
+
+/// When the first certificate of each file expires, in seconds since 1970.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Expiry {
+    pub(crate) certificate: i64,
+    /// Of the authorities that are in use, if clients need a certificate.
+    pub(crate) client_ca: Option<i64>,
 }
 
 impl Files {
@@ -56,7 +68,8 @@ impl Files {
     ///
     /// Returns everything that is wrong with the files, with the setting and the file.
     pub(super) fn check(&self, settings: &Tls, now: SystemTime) -> Result<Identity, ConfigErrors> {
-        let provider = Arc::new(ring::default_provider());
+        let provider = crypto::provider();
+        let now = seconds(now);
         let mut errors = Vec::new();
         let mut error = |setting: &str, path: &Path, problem: String| {
             errors.push(ConfigError {
@@ -66,15 +79,15 @@ impl Files {
             });
         };
 
-        let chain = chain(&self.certificate, seconds(now));
+        let chain = chain(&self.certificate, now);
         let chain =
             chain.map_err(|problem| error("tls.certificate", &settings.certificate, problem));
         let key = key(&self.key, &provider);
         let key = key.map_err(|problem| error("tls.key", &settings.key, problem));
         let mut clients = None;
         if let (Some(path), Some(content)) = (&settings.client_ca, &self.client_ca) {
-            match client_verifier(content, seconds(now), &provider) {
-                Ok(verifier) => clients = Some(verifier),
+            match Authorities::read(content, now, &provider) {
+                Ok(authorities) => clients = Some(authorities),
                 Err(problem) => error("tls.client_ca", path, problem),
             }
         }
@@ -105,24 +118,18 @@ impl Files {
         };
         match certified {
             Some((certified, serial, not_after)) if errors.is_empty() => {
-                let config = Arc::new(server_config(certified, clients, provider));
-                Ok(Identity { config, serial, not_after })
+                let expiry = Expiry {
+                    certificate: not_after,
+                    client_ca: clients.as_ref().map(|authorities| authorities.not_after),
+                };
+                let changes_at = clients.as_ref().and_then(|authorities| authorities.changes_at);
+                let verifier = clients.map(|authorities| authorities.verifier);
+                let config = Arc::new(server_config(certified, verifier, provider));
+                Ok(Identity { config, serial, expiry, changes_at })
             }
             _ => Err(ConfigErrors(errors)),
         }
     }
-}
-
-/// Formats a time such as `2030-01-31T00:00:00Z`.
-pub(super) fn in_words(seconds: i64) -> String {
-    // A certificate from before 1970 is shown as of 1970.
-    let since_1970 = Duration::from_secs(seconds.try_into().unwrap_or(0));
-    humantime::format_rfc3339_seconds(UNIX_EPOCH + since_1970).to_string()
-}
-
-fn seconds(time: SystemTime) -> i64 {
-    let since_1970 = time.duration_since(UNIX_EPOCH).unwrap_or_default();
-    since_1970.as_secs().try_into().unwrap_or(i64::MAX)
 }
 
 struct Chain {
@@ -131,65 +138,23 @@ struct Chain {
     not_after: i64,
 }
 
+/// Returns the server's certificates, the own one first.
 fn chain(content: &Content, now: i64) -> Result<Chain, String> {
-    let certificates = certificates(content)?;
-    let first = parse(&certificates[0])?;
-    for certificate in &certificates {
-        in_its_time(&parse(certificate)?, now)?;
+    let file = certificates(content)?;
+    let chain = x509::parse(&file)?;
+    for certificate in &chain {
+        in_its_time(&certificate.parsed, now).map_err(|problem| certificate.problem(&problem))?;
     }
-    let not_after = first.validity().not_after.timestamp();
-    Ok(Chain { serial: first.raw_serial_as_string(), not_after, certificates })
-}
-
-fn in_its_time(certificate: &X509Certificate<'_>, now: i64) -> Result<(), String> {
-    let valid = certificate.validity();
-    let (not_before, not_after) = (valid.not_before.timestamp(), valid.not_after.timestamp());
-    if now < not_before {
-        return Err(format!(
-            "is not valid before {}: wait until then, or correct the clock of this machine",
-            in_words(not_before)
-        ));
-    }
-    if now > not_after {
-        return Err(format!("has expired, at {}: renew it", in_words(not_after)));
-    }
-    Ok(())
-}
-
-fn parse<'a>(certificate: &'a CertificateDer<'_>) -> Result<X509Certificate<'a>, String> {
-    match parse_x509_certificate(certificate) {
-        Ok((_, parsed)) => Ok(parsed),
-        Err(error) => Err(format!("has a certificate that cannot be read: {error}")),
-    }
+    x509::check_chain(&chain)?;
+    let serial = chain[0].parsed.raw_serial_as_string();
+    let not_after = chain.iter().map(|certificate| not_after(&certificate.parsed)).min();
+    let not_after = not_after.expect("a file has at least one certificate");
+    Ok(Chain { serial, not_after, certificates: file.into_iter().map(|one| one.der).collect() })
 }
 
 fn key(content: &Content, provider: &CryptoProvider) -> Result<Arc<dyn SigningKey>, String> {
     let key = provider.key_provider.load_private_key(private_key(content)?);
     key.map_err(|error| format!("has a key that cannot be used: {error}"))
-}
-
-/// Returns the verifier of client certificates. Expired authorities are left out, because a
-/// file may have the old one beside the new, and rustls does not check their time.
-fn client_verifier(
-    content: &Content,
-    now: i64,
-    provider: &Arc<CryptoProvider>,
-) -> Result<Arc<dyn ClientCertVerifier>, String> {
-    let unusable = |error| format!("has a certificate that cannot be used: {error}");
-    let mut authorities = RootCertStore::empty();
-    let mut out_of_time = None;
-    for certificate in certificates(content)? {
-        match in_its_time(&parse(&certificate)?, now) {
-            Ok(()) => authorities.add(certificate).map_err(unusable)?,
-            Err(problem) => out_of_time = Some(problem),
-        }
-    }
-    if let Some(problem) = out_of_time.filter(|_| authorities.is_empty()) {
-        return Err(problem);
-    }
-    let provider = Arc::clone(provider);
-    let verifier = WebPkiClientVerifier::builder_with_provider(authorities.into(), provider);
-    Ok(verifier.build().expect("there is an authority, and no list of revoked certificates"))
 }
 
 fn server_config(

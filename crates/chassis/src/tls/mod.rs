@@ -1,23 +1,23 @@
 //! TLS: the certificate of the server, its reload, and the identity of clients.
 
+mod authorities;
 mod certificate;
+mod names;
 mod reload;
+mod time;
 
 use std::{io, sync::Arc, time::SystemTime};
 
 use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch};
-use tokio_rustls::{
-    TlsAcceptor,
-    rustls::{ServerConfig, pki_types::CertificateDer},
-    server::TlsStream,
-};
-use x509_parser::parse_x509_certificate;
+use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
 use crate::config;
 
-use certificate::{Files, HTTP2, in_words};
+use certificate::{Files, HTTP2};
 use reload::Reloads;
+use time::in_words;
 
+pub use names::PeerNames;
 pub(crate) use reload::TlsStatus;
 
 /// Why TLS does not start.
@@ -55,7 +55,7 @@ impl Tls {
         let identity = files.check(settings, SystemTime::now())?;
         tracing::info!(
             serial = identity.serial,
-            not_after = in_words(identity.not_after),
+            not_after = in_words(identity.expiry.certificate),
             mutual = settings.client_ca.is_some(),
             "TLS"
         );
@@ -69,7 +69,7 @@ impl Tls {
         self.status.clone()
     }
 
-    /// Shakes hands. Returns the stream, and the common name of the client's certificate.
+    /// Shakes hands. Returns the stream, and the names of the client's certificate.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl Tls {
     pub(crate) async fn handshake(
         &self,
         stream: TcpStream,
-    ) -> io::Result<(TlsStream<TcpStream>, Option<Arc<str>>)> {
+    ) -> io::Result<(TlsStream<TcpStream>, Option<Arc<PeerNames>>)> {
         let config = Arc::clone(&self.current.borrow());
         let mut stream = TlsAcceptor::from(config).accept(stream).await?;
         let (_, session) = stream.get_ref();
@@ -89,14 +89,7 @@ impl Tls {
             let problem = "the client does not offer HTTP/2 (\"h2\" in ALPN)";
             return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
         }
-        let client = session.peer_certificates().and_then(|chain| common_name(chain.first()?));
-        Ok((stream, client))
+        let client = session.peer_certificates().and_then(|chain| PeerNames::read(chain.first()?));
+        Ok((stream, client.map(Arc::new)))
     }
-}
-
-/// Returns the first common name (CN) of a certificate's subject.
-fn common_name(certificate: &CertificateDer<'_>) -> Option<Arc<str>> {
-    let (_, certificate) = parse_x509_certificate(certificate).ok()?;
-    let name = certificate.subject().iter_common_name().next()?.as_str().ok()?;
-    Some(name.into())
 }

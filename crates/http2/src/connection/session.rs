@@ -29,6 +29,7 @@ use super::{
     stall::Stall,
 };
 use crate::{
+    abuse::Abuse,
     activity::Activity,
     ended::Ended,
     frame::put_ping,
@@ -142,8 +143,7 @@ where
             }
             let left = self.core.output.len();
             if self.stall.poll(cx, left, left < waiting).is_ready() {
-                let problem = "the peer took nothing of what waited to be written";
-                return Poll::Ready(Ended::Failed(problem.to_owned()));
+                return Poll::Ready(Ended::Abused(Abuse::Unread));
             }
             let is_freed = waiting >= MAX_DATA_OUTPUT && self.core.output.len() < MAX_DATA_OUTPUT;
             self.close_if_done();
