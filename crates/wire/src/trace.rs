@@ -10,7 +10,7 @@ use std::{
 use http::{HeaderMap, HeaderName, HeaderValue};
 use opentelemetry::{
     Context, KeyValue,
-    propagation::{Extractor, Injector, TextMapPropagator},
+    propagation::{Injector, TextMapPropagator},
     trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider},
 };
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
@@ -22,7 +22,7 @@ use opentelemetry_sdk::{
 };
 use tonic::Code;
 
-use crate::code::code_name;
+use crate::{code::code_name, trace_context::IncomingTrace};
 
 /// Where spans are sent, and which.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,8 +77,8 @@ impl Tracing {
         headers: &HeaderMap,
         client: Option<IpAddr>,
     ) -> ServerSpan {
-        let parent =
-            TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
+        let parent = TraceContextPropagator::new()
+            .extract_with_context(&Context::new(), &IncomingTrace::of(headers));
         let mut attributes = Vec::from(rpc(service, method));
         attributes.extend(client.map(|ip| KeyValue::new("client.address", ip.to_string())));
         ServerSpan(self.begin(service, method, SpanKind::Server, attributes, &parent))
@@ -231,24 +231,6 @@ fn resource(name: &'static str, version: &'static str) -> Resource {
         return resource.build();
     }
     resource.with_service_name(name).build()
-}
-
-struct Headers<'a>(&'a HeaderMap);
-
-impl Extractor for Headers<'_> {
-    fn get(&self, key: &str) -> Option<&str> {
-        self.0.get(key)?.to_str().ok()
-    }
-
-    fn keys(&self) -> Vec<&str> {
-        self.0.keys().map(HeaderName::as_str).collect()
-    }
-
-    fn get_all(&self, key: &str) -> Option<Vec<&str>> {
-        let all: Vec<_> =
-            self.0.get_all(key).iter().filter_map(|value| value.to_str().ok()).collect();
-        (!all.is_empty()).then_some(all)
-    }
 }
 
 struct HeadersMut<'a>(&'a mut HeaderMap);

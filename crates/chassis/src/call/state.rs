@@ -16,11 +16,9 @@ use futures_util::task::AtomicWaker;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Status};
-use wire::trace::ServerSpan;
+use wire::{trace::ServerSpan, trace_context};
 
-use super::{
-    headers::KnownHeaders, peer::Peer, request_id::RequestId, timing::OnceDuration, traceparent,
-};
+use super::{headers::KnownHeaders, peer::Peer, request_id::RequestId, timing::OnceDuration};
 use crate::{
     config::Responses, encoding::Encoding, lifecycle::Lifecycle, method::Method, text::cut,
 };
@@ -130,9 +128,10 @@ impl Call {
         &self.request_id
     }
 
-    /// Returns the `traceparent` that the caller sent.
+    /// Returns the `traceparent` that the caller sent, if it is valid.
     pub(super) fn traceparent(&self) -> Option<&HeaderValue> {
-        self.traceparent.as_ref()
+        let is_valid = |header: &&HeaderValue| trace_context::trace_id(header.as_bytes()).is_some();
+        self.traceparent.as_ref().filter(is_valid)
     }
 
     pub(crate) fn span(&self) -> Option<&ServerSpan> {
@@ -283,7 +282,7 @@ impl Call {
             Some(span) => Some(span.trace_id()),
             None => {
                 let header = self.traceparent.as_ref()?;
-                traceparent::trace_id(header.as_bytes()).map(ToOwned::to_owned)
+                trace_context::trace_id(header.as_bytes()).map(ToOwned::to_owned)
             }
         }
     }
