@@ -8,9 +8,11 @@ mod server {
     mod health;
     mod limit;
     mod overload;
+    mod own_calls;
     mod panic;
     mod reflection;
     mod shutdown;
+    mod status_text;
     mod tls;
     mod tls_reload;
     mod tonic_server;

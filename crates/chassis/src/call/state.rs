@@ -27,7 +27,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
-    /// The size limit of a request message in bytes.
+    /// The size limit of a request message in bytes, unless its method has another.
     pub(crate) message_limit: usize,
     /// How long the one message of a streaming request may take to arrive.
     pub(crate) message_timeout: Duration,
@@ -113,6 +113,11 @@ impl Call {
 
     pub(crate) fn method(&self) -> &Arc<Method> {
         &self.method
+    }
+
+    /// Returns the size limit of a request message in bytes.
+    pub(crate) fn message_limit(&self) -> usize {
+        self.method.message_limit().unwrap_or(self.shared.message_limit)
     }
 
     /// Returns the path of the request, cut if the method is unknown.

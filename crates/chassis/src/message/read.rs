@@ -18,9 +18,9 @@ use crate::{
 /// # Errors
 ///
 /// Returns an error if there is not exactly one complete message, or if it has more than
-/// `message_limit` bytes: as its prefix says, before the rest is read.
+/// the limit of its method: as its prefix says, before the rest is read.
 pub(crate) async fn read_one(body: &mut Body, call: &Call) -> Result<Bytes, Cause> {
-    let message = read_framed(body, call.shared().message_limit, call).await?;
+    let message = read_framed(body, call.message_limit(), call).await?;
     call.add_message_in();
     Ok(message)
 }
@@ -30,7 +30,7 @@ pub(crate) async fn read_one(body: &mut Body, call: &Call) -> Result<Bytes, Caus
 /// # Errors
 ///
 /// Returns an error if the compressed flag does not fit the encoding, if the message cannot be
-/// decompressed, or if it then has more than `message_limit` bytes.
+/// decompressed, or if it then has more than that limit.
 pub(crate) fn decompressed(
     message: Bytes,
     encoding: Option<Encoding>,
@@ -39,7 +39,7 @@ pub(crate) fn decompressed(
     match (message[0], encoding) {
         (NOT_COMPRESSED, _) => Ok(message),
         (COMPRESSED, Some(encoding)) => {
-            let limit = call.shared().message_limit;
+            let limit = call.message_limit();
             let plain = compression::decompress(encoding, &message[PREFIX..], limit)?;
             let prefix = prefix(NOT_COMPRESSED, plain.len());
             Ok(joined(Bytes::copy_from_slice(&prefix), plain))

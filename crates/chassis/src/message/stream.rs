@@ -91,7 +91,7 @@ impl CheckedMessages {
 
     /// Begins a message with this prefix.
     fn begin(&mut self, read: &Bytes, length: usize) -> Result<State, Cause> {
-        let limit = self.call.shared().message_limit;
+        let limit = self.call.message_limit();
         if length > limit {
             return Err(Cause::MessageTooLarge { size: length, limit });
         }
@@ -110,7 +110,7 @@ impl CheckedMessages {
 
     fn decompress(&mut self, message: &[u8]) -> Result<(), Cause> {
         let encoding = self.encoding.expect("`begin` checks that there is one");
-        let message = compression::decompress(encoding, message, self.call.shared().message_limit)?;
+        let message = compression::decompress(encoding, message, self.call.message_limit())?;
         self.ready.push_back(Bytes::copy_from_slice(&prefix(NOT_COMPRESSED, message.len())));
         if !message.is_empty() {
             self.ready.push_back(message);

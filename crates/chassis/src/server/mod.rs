@@ -34,10 +34,10 @@ use crate::{
     admin, admission,
     call::Shared,
     config::{ConfigErrors, Settings, Shutdown},
-    health::HealthService,
+    health::{self, HealthService},
     in_flight::InFlight,
     lifecycle::{Lifecycle, State},
-    method::{MethodTable, Origin, ServiceMethods},
+    method::{MethodTable, ServiceMethods},
     middleware::{self, Admission, Limits, RecordLayer},
     mount::Next,
     proto::grpc::health::v1::health_server,
@@ -112,8 +112,7 @@ impl Setup {
     /// Returns all methods: those of health and reflection first.
     pub(crate) fn methods(settings: &Settings, services: &[ServiceMethods]) -> MethodTable {
         let added = services;
-        let mut services =
-            vec![ServiceMethods::described(&health_server::DESCRIPTOR, Origin::Chassis)];
+        let mut services = vec![health::methods()];
         if settings.reflection.enabled {
             services.extend(reflection::methods());
         }
@@ -196,7 +195,7 @@ impl Server {
         if settings.reflection.enabled {
             let health_name = health_server::SERVICE_NAME.to_owned();
             let names = [names, vec![health_name]].concat();
-            chassis.extend(reflection::services(&names, &descriptors, &lifecycle));
+            chassis.extend(reflection::services(&names, &descriptors));
         }
         let served = Arc::new(OnceLock::new());
         let in_flight = InFlight::default();
