@@ -9,6 +9,7 @@ mod server {
     mod limit;
     mod overload;
     mod own_calls;
+    mod own_calls_at_the_drain;
     mod panic;
     mod reflection;
     mod shutdown;

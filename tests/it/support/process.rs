@@ -139,6 +139,8 @@ impl Drop for Process {
 pub(crate) struct ServerProcess {
     pub(crate) process: Process,
     pub(crate) address: String,
+    /// The address that serves health alone; empty if there is none.
+    pub(crate) health_address: String,
     /// The address of the metrics; empty if they are off.
     pub(crate) metrics_address: String,
 }
@@ -179,7 +181,8 @@ impl ServerProcess {
             (event["message"] == "listening").then_some(event)
         });
         let text = |field: &str| listening[field].as_str().unwrap_or_default().to_owned();
-        Self { process, address: text("address"), metrics_address: text("metrics_address") }
+        let (address, health_address) = (text("address"), text("health_address"));
+        Self { process, address, health_address, metrics_address: text("metrics_address") }
     }
 
     /// Waits for a log line with this message.
@@ -193,6 +196,12 @@ impl ServerProcess {
     pub(crate) fn run(&self, arguments: &[&str]) -> Output {
         run(&[arguments, &["--address", &self.address]].concat())
     }
+}
+
+/// Returns the report of the drain among the lines of a log.
+pub(crate) fn report(lines: &[String]) -> serde_json::Value {
+    let report = lines.iter().map(|line| event(line)).find(|event| event["message"] == "drained");
+    report.unwrap_or_else(|| panic!("no report in {lines:#?}"))
 }
 
 pub(crate) fn event(line: &str) -> serde_json::Value {
