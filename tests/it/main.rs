@@ -11,7 +11,9 @@ mod server {
     mod own_calls;
     mod own_calls_at_the_drain;
     mod panic;
+    mod panic_places;
     mod reflection;
+    mod refused;
     mod shutdown;
     mod status_text;
     mod tls;

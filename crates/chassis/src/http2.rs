@@ -1,6 +1,6 @@
 //! Which HTTP/2 layer serves the connections.
 
-pub(crate) use ::http2::{Abuse, CallMode, Ended, Held, ResponseBody, Settings};
+pub(crate) use ::http2::{Abuse, CallMode, Ended, Held, Observer, Refused, ResponseBody, Settings};
 
 #[cfg(feature = "http2-h2")]
 pub(crate) use ::http2::h2::{Connection, RequestBody};

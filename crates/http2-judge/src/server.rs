@@ -164,5 +164,6 @@ pub fn settings() -> Settings {
         keepalive_timeout: Duration::from_secs(20),
         calls: CallMode::InPlace,
         held: Arc::default(),
+        observer: None,
     }
 }

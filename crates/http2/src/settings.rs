@@ -2,7 +2,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use crate::held::Held;
+use crate::{
+    held::Held,
+    refused::{Observer, Refused},
+};
 
 /// The limits of a connection.
 #[derive(Debug, Clone)]
@@ -24,6 +27,17 @@ pub struct Settings {
     pub calls: CallMode,
     /// Counts what the connection holds. On the h2 crate nothing is counted.
     pub held: Arc<Held>,
+    /// Is told of requests that are refused. Of those that the h2 crate refuses it is not told.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl Settings {
+    /// Tells the observer.
+    pub(crate) fn report(&self, why: Refused) {
+        if let Some(observer) = &self.observer {
+            observer.refused(why);
+        }
+    }
 }
 
 /// Where the calls of a connection run.

@@ -17,12 +17,13 @@ use tokio::{
 use tokio_rustls::server::TlsStream;
 use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 
-use super::{abuses::Abuses, calls::Calls};
+use super::{abuses::Abuses, calls::Calls, observer::Observer};
 use crate::{
     call::Peer,
     config,
     http2::{self, CallMode, Connection, Ended, Held},
     lifecycle::{Lifecycle, State},
+    telemetry::Telemetry,
     tls::Tls,
 };
 
@@ -47,6 +48,7 @@ pub(super) struct Connections {
     http2: http2::Settings,
     handshake_timeout: Duration,
     max_age: Duration,
+    telemetry: Telemetry,
     lifecycle: Lifecycle,
     /// The state in which connections shut down.
     drain_at: State,
@@ -94,6 +96,7 @@ impl Connections {
         calls: Calls,
         settings: &config::Settings,
         tls: Option<Tls>,
+        telemetry: Telemetry,
         lifecycle: Lifecycle,
         drain_at: State,
     ) -> Arc<Self> {
@@ -111,9 +114,11 @@ impl Connections {
                 keepalive_timeout: keepalive.timeout.get(),
                 calls: call_mode(),
                 held: Arc::default(),
+                observer: None,
             },
             handshake_timeout: limits.handshake.get(),
             max_age: limits.connection_age,
+            telemetry,
             lifecycle,
             drain_at,
             limit,
@@ -188,8 +193,10 @@ impl Connections {
     }
 
     async fn serve(&self, stream: TcpStream, peer: SocketAddr) -> Ended {
+        let observer = Observer { telemetry: self.telemetry.clone(), peer };
+        let http2 = http2::Settings { observer: Some(Arc::new(observer)), ..self.http2.clone() };
         let begun = tokio::select! {
-            begun = self.begin(stream) => begun.map_err(|error| error.to_string()),
+            begun = self.begin(stream, &http2) => begun.map_err(|error| error.to_string()),
             () = sleep(self.handshake_timeout) => Err("no preface in time".to_owned()),
             () = self.draining_for(PREFACE_GRACE) => Err("no preface in the drain".to_owned()),
             () = self.stop.cancelled() => return Ended::Cut,
@@ -200,7 +207,7 @@ impl Connections {
         };
         let mut calls = self.calls.for_peer(Peer::new(peer, identity));
         let shut_down = [self.draining().boxed(), old_age(self.max_age).boxed()];
-        connection.serve(&mut calls, &self.http2, shut_down, self.stopped().boxed()).await
+        connection.serve(&mut calls, &http2, shut_down, self.stopped().boxed()).await
     }
 
     /// Begins TLS, if it is on, and HTTP/2. Returns the connection and the name that the
@@ -208,6 +215,7 @@ impl Connections {
     async fn begin(
         &self,
         stream: TcpStream,
+        http2: &http2::Settings,
     ) -> io::Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<str>>)> {
         // Small responses must not wait for the acknowledgement of earlier ones.
         stream.set_nodelay(true)?;
@@ -218,7 +226,7 @@ impl Connections {
                 (Either::Right(stream), identity)
             }
         };
-        Ok((Connection::handshake(stream, &self.http2).await?, identity))
+        Ok((Connection::handshake(stream, http2).await?, identity))
     }
 }
 

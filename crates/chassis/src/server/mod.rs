@@ -8,6 +8,7 @@ mod connections;
 mod drain;
 mod listener;
 mod observed;
+mod observer;
 mod router;
 
 use std::{
@@ -202,14 +203,11 @@ impl Server {
         let bind = |address, setting, router, in_flight, tls, drain_at| {
             let _listeners_belong_to_it = calls.enter();
             let (listener, address) = listen(address, setting)?;
-            let layers = middleware::layers(
-                record.clone(),
-                in_flight,
-                telemetry.clone(),
-                settings.deadline.clone(),
-            );
+            let layers = middleware::layers(record.clone(), in_flight, settings.deadline.clone());
             let calls = Calls::new(layers.service(router));
-            let connections = Connections::new(calls, &settings, tls, lifecycle.clone(), drain_at);
+            let (telemetry, lifecycle) = (telemetry.clone(), lifecycle.clone());
+            let connections =
+                Connections::new(calls, &settings, tls, telemetry, lifecycle, drain_at);
             Ok::<_, BindError>(Bound { listener, address, connections })
         };
         let service = bind(

@@ -1,16 +1,14 @@
 //! The log on standard output: text for people, JSON for machines.
 
 use std::{
-    backtrace::Backtrace,
     env,
     io::{self, IsTerminal},
-    panic::{self, PanicHookInfo},
 };
 
 use tracing::level_filters::LevelFilter;
 use tracing_subscriber::{filter::Targets, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
-use super::writer::LogWriter;
+use super::{panics, writer::LogWriter};
 use crate::config::{Log, LogFormat};
 
 /// The variable that overrides `log.level`. It has directives such as `info,h2=debug`; see
@@ -76,18 +74,8 @@ pub(crate) fn start(filter: Targets, format: LogFormat) -> io::Result<LogWriter>
             filtered.with(lines.json().flatten_event(true).with_ansi(false)).init();
         }
     }
-    panic::set_hook(Box::new(log_panic));
+    panics::observe();
     Ok(writer)
-}
-
-/// Logs a panic as one line with its backtrace.
-fn log_panic(panic: &PanicHookInfo<'_>) {
-    tracing::error!(
-        cause = panic.payload_as_str().unwrap_or("(no message)"),
-        location = panic.location().map(tracing::field::display),
-        backtrace = %Backtrace::force_capture(),
-        "panic"
-    );
 }
 
 /// Returns whether text is in colour: on a terminal, unless `NO_COLOR` is set

@@ -21,6 +21,7 @@ use crate::{
     held::{Held, HeldNow},
     hpack::{Decoder, Encoder},
     inbox::{Inbox, StreamRef},
+    refused::{Observer, Refused},
     request::HeadLimits,
     settings::Settings,
 };
@@ -70,6 +71,7 @@ pub(super) struct Core {
     pub(super) pending_bytes: usize,
     pub(super) held: Arc<Held>,
     pub(super) held_before: HeldNow,
+    observer: Option<Arc<dyn Observer>>,
 
     // What this side sends.
     pub(super) output: Output,
@@ -134,11 +136,19 @@ impl Core {
             pending_bytes: 0,
             held: Arc::clone(&settings.held),
             held_before: HeldNow::default(),
+            observer: settings.observer.clone(),
             output,
             encoder: Encoder::new(),
             send_window: SendWindow::new(INITIAL_WINDOW),
             peer: PeerSettings::default(),
             queue: VecDeque::new(),
+        }
+    }
+
+    /// Tells the observer that a request is refused.
+    pub(super) fn report(&self, why: Refused) {
+        if let Some(observer) = &self.observer {
+            observer.refused(why);
         }
     }
 

@@ -12,6 +12,7 @@ use crate::{
     held::HeldNow,
     inbox::StreamRef,
     reason::Reason,
+    refused::Refused,
     request::BodyError,
     violation::Violation,
 };
@@ -109,6 +110,12 @@ impl Core {
                 self.fail(Failure { ended, reason, debug });
             }
             Violation::Stream(reason) => {
+                match reason {
+                    Reason::REFUSED_STREAM => self.report(Refused::Streams),
+                    // A frame after the end of a stream refuses nothing.
+                    Reason::STREAM_CLOSED => {}
+                    _ => self.report(Refused::Protocol),
+                }
                 self.reset(stream, reason);
                 let spent = self.allowances.stream_errors.spend(1);
                 self.check(spent);

@@ -16,6 +16,7 @@ use crate::{
     abuse::Abuse,
     ended::Ended,
     reason::Reason,
+    refused::Refused,
     request::{HeadBuilder, Refusal, RequestHead, TrailersBuilder},
     violation::Violation,
 };
@@ -118,6 +119,7 @@ impl Core {
         match head {
             Some(head) => self.arrived.push((stream, head.request)),
             None => {
+                self.report(Refused::HeaderList);
                 let mut refusal = Response::new(());
                 *refusal.status_mut() = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
                 self.respond(stream.key, &refusal, true);

@@ -49,7 +49,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     /// Returns an error if the peer does not speak HTTP/2, or goes away.
     pub async fn handshake(mut io: I, settings: &Settings) -> io::Result<Self> {
         let activity = Arc::new(PeerActivity::new());
-        preface::read(&mut io).await?;
+        preface::read(&mut io, settings).await?;
         let transport = Transport::new(io, Arc::clone(&activity));
         let mut builder = Builder::new();
         builder
