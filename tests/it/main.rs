@@ -5,6 +5,7 @@ mod structure;
 mod support;
 
 mod server {
+    mod authority;
     mod health;
     mod limit;
     mod overload;
