@@ -5,6 +5,7 @@ mod structure;
 mod support;
 
 mod server {
+    mod authority;
     mod compression;
     mod descriptors;
     mod door;
@@ -13,10 +14,15 @@ mod server {
     mod limit;
     mod memory;
     mod overload;
+    mod own_calls;
+    mod own_calls_at_the_drain;
     mod panic;
+    mod panic_places;
     mod reflection;
+    mod refused;
     mod shared_connection;
     mod shutdown;
+    mod status_text;
     mod threads;
     mod tls;
     mod tls_reload;

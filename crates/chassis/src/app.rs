@@ -86,11 +86,9 @@ impl<S, D> App<S, D> {
     /// should end when [`App::draining`] resolves. A panic is logged and counted, and ends only
     /// the task.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
-        let telemetry = self.inner.telemetry.clone();
         let task = async move {
             // Unwind safe, because the task is dropped after a panic.
             if AssertUnwindSafe(task).catch_unwind().await.is_err() {
-                telemetry.count_panic();
                 tracing::error!(task = name, "a background task panicked");
             }
         };

@@ -70,6 +70,8 @@ pub(crate) enum Cause {
     BrokenResponse,
     /// The handler panicked.
     Panicked,
+    /// The method of the HTTP request is not POST.
+    NotPost,
     /// No method has this path.
     UnknownMethod,
     /// The dependencies of the service are not ready yet.
@@ -132,6 +134,8 @@ impl Cause {
             Self::BrokenRequest => Status::cancelled("the request broke off"),
             Self::BrokenResponse => Status::internal("the response of the handler broke off"),
             Self::Panicked => Status::internal("the handler failed"),
+            // As gRPC in Go has it; the list of status codes has none for it.
+            Self::NotPost => Status::internal("the HTTP method of a call is POST"),
             Self::UnknownMethod => Status::unimplemented("there is no such method"),
             Self::Starting => with_retry_hint(
                 Code::Unavailable,
@@ -208,6 +212,7 @@ mod tests {
             (Cause::BrokenRequest, Code::Cancelled, None),
             (Cause::BrokenResponse, Code::Internal, None),
             (Cause::Panicked, Code::Internal, None),
+            (Cause::NotPost, Code::Internal, None),
             (Cause::UnknownMethod, Code::Unimplemented, None),
             (Cause::Starting, Code::Unavailable, Some(1000)),
             (Cause::ShuttingDown, Code::Unavailable, None),

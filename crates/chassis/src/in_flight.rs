@@ -19,11 +19,13 @@ struct Shared {
     started: AtomicUsize,
     finished: AtomicUsize,
     cut: AtomicUsize,
+    /// Ends the calls of the chassis's own services.
+    leaving: CancellationToken,
     cutting: CancellationToken,
     open: TaskTracker,
 }
 
-/// How many calls of services there were since the start of the process.
+/// How many calls there were since the start of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Counts {
     /// Calls that have begun.
@@ -49,8 +51,15 @@ impl InFlight {
         Counts { started: self.0.started.load(Ordering::Acquire), finished, cut }
     }
 
+    /// Ends the calls of the chassis's own services, health and reflection, with UNAVAILABLE. They
+    /// have not been cut: nothing is lost with them.
+    pub(crate) fn end_own(&self) {
+        self.0.leaving.cancel();
+    }
+
     /// Ends every call in flight, and every later one, with UNAVAILABLE.
     pub(crate) fn cut(&self) {
+        self.end_own();
         self.0.cutting.cancel();
     }
 
@@ -60,13 +69,11 @@ impl InFlight {
         self.0.open.wait().await;
     }
 
-    /// Begins a call. Only `counted` calls are in [`Counts`].
-    pub(crate) fn begin(&self, counted: bool) -> InFlightGuard {
-        if counted {
-            self.0.started.fetch_add(1, Ordering::AcqRel);
-        }
+    /// Begins a call. `is_own` is whether the chassis's own services serve it.
+    pub(crate) fn begin(&self, is_own: bool) -> InFlightGuard {
+        self.0.started.fetch_add(1, Ordering::AcqRel);
         let calls = Arc::clone(&self.0);
-        InFlightGuard { calls, counted, was_cut: false, _open: self.0.open.token() }
+        InFlightGuard { calls, is_own, was_cut: false, _open: self.0.open.token() }
     }
 }
 
@@ -74,29 +81,28 @@ impl InFlight {
 #[derive(Debug)]
 pub(crate) struct InFlightGuard {
     calls: Arc<Shared>,
-    counted: bool,
+    is_own: bool,
     was_cut: bool,
     // Dropped after the call has been counted, because fields are dropped last.
     _open: TaskTrackerToken,
 }
 
 impl InFlightGuard {
-    /// Resolves when the drain cuts the calls that are left.
+    /// Resolves when the drain ends this call.
     pub(crate) fn cutting(&self) -> WaitForCancellationFutureOwned {
-        self.calls.cutting.clone().cancelled_owned()
+        let token = if self.is_own { &self.calls.leaving } else { &self.calls.cutting };
+        token.clone().cancelled_owned()
     }
 
-    /// Records that the drain has cut this call.
+    /// Records that the drain has ended this call. It is cut if that was at the bound.
     pub(crate) fn set_cut(&mut self) {
-        self.was_cut = true;
+        self.was_cut = self.calls.cutting.is_cancelled();
     }
 }
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        if self.counted {
-            let ended = if self.was_cut { &self.calls.cut } else { &self.calls.finished };
-            ended.fetch_add(1, Ordering::AcqRel);
-        }
+        let ended = if self.was_cut { &self.calls.cut } else { &self.calls.finished };
+        ended.fetch_add(1, Ordering::AcqRel);
     }
 }

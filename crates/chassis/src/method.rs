@@ -82,6 +82,7 @@ pub struct Method {
     mount: Option<usize>,
     /// The position among the methods of the server.
     index: usize,
+    message_limit: Option<usize>,
 }
 
 /// What a method belongs to.
@@ -136,6 +137,11 @@ impl Method {
     pub(crate) fn index(&self) -> usize {
         self.index
     }
+
+    /// Returns the size limit of a request message in bytes, or `None` for `limits.message`.
+    pub(crate) fn message_limit(&self) -> Option<usize> {
+        self.message_limit
+    }
 }
 
 /// All methods of a server, found by path.
@@ -155,12 +161,15 @@ pub(crate) struct ServiceMethods {
     pub(crate) origin: Origin,
     /// The name and the kind of each method; `None` if they are not known.
     pub(crate) methods: Option<Vec<(Cow<'static, str>, Kind)>>,
+    /// The size limit of a request message in bytes; `None` for `limits.message`.
+    pub(crate) message_limit: Option<usize>,
 }
 
 impl ServiceMethods {
     pub(crate) fn described(service: &'static ServiceDescriptor, origin: Origin) -> Self {
         let methods = service.methods.iter().map(|method| (method.name.into(), method.kind));
-        Self { service: service.name.into(), origin, methods: Some(methods.collect()) }
+        let methods = Some(methods.collect());
+        Self { service: service.name.into(), origin, methods, message_limit: None }
     }
 }
 
@@ -169,7 +178,7 @@ impl MethodTable {
     pub(crate) fn new(services: &[ServiceMethods]) -> Self {
         let mut methods = Vec::new();
         let mut by_prefix = Vec::new();
-        for (mount, ServiceMethods { service, origin, methods: known }) in
+        for (mount, ServiceMethods { service, origin, methods: known, message_limit }) in
             services.iter().enumerate()
         {
             let method = |position, name: Cow<'static, str>, path: String, kind| Method {
@@ -181,6 +190,7 @@ impl MethodTable {
                 position,
                 mount: Some(mount),
                 index: 0,
+                message_limit: *message_limit,
             };
             match known {
                 Some(known) => {
@@ -216,6 +226,7 @@ impl MethodTable {
                 position: 0,
                 mount: None,
                 index: 0,
+                message_limit: None,
             }),
         }
     }
@@ -249,8 +260,14 @@ mod tests {
                 service: "acme.Sample".into(),
                 origin: Origin::Service,
                 methods: Some(methods),
+                message_limit: None,
             },
-            ServiceMethods { service: "Other".into(), origin: Origin::Service, methods: None },
+            ServiceMethods {
+                service: "Other".into(),
+                origin: Origin::Service,
+                methods: None,
+                message_limit: None,
+            },
         ])
     }
 

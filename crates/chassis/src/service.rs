@@ -207,7 +207,8 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
     {
         let methods = descriptors.map(|descriptors| descriptors::methods_of(descriptors, G::NAME));
         let service = G::NAME.into();
-        self.methods.push(ServiceMethods { service, origin: Origin::Service, methods });
+        let origin = Origin::Service;
+        self.methods.push(ServiceMethods { service, origin, methods, message_limit: None });
         if let Some(descriptors) = descriptors {
             self.add_descriptors(descriptors);
         }

@@ -23,6 +23,7 @@ pub(crate) fn methods() -> MethodTable {
         service: "test.Service".into(),
         origin: Origin::Service,
         methods: Some(vec![("Unary".into(), Kind::Unary), ("Stream".into(), Kind::BidiStreaming)]),
+        message_limit: None,
     }])
 }
 

@@ -190,6 +190,7 @@ pub fn settings() -> Settings {
         max_window: 1024 * 1024,
         stalled: Duration::ZERO,
         refuse: |_| None,
+        observer: None,
     }
 }
 

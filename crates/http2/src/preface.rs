@@ -6,6 +6,8 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::{refused::Refused, settings::Settings};
+
 /// The client connection preface (RFC 9113, section 3.4).
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
@@ -23,7 +25,7 @@ const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
 /// # Errors
 ///
 /// Returns an error if the peer sends something else, or goes away.
-pub(crate) async fn read<I>(io: &mut I) -> io::Result<()>
+pub(crate) async fn read<I>(io: &mut I, settings: &Settings) -> io::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
@@ -36,6 +38,7 @@ where
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
         if bytes[..length] != PREFACE[..length] {
+            settings.report(Refused::Version);
             io.write_all(HTTP1_REFUSAL).await?;
             io.shutdown().await?;
             // Closing a socket with unread bytes resets the connection, and the response

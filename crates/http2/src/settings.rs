@@ -1,8 +1,10 @@
 //! The settings of a connection.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use http::{Request, Response};
+
+use crate::refused::{Observer, Refused};
 
 /// The limits of a connection.
 #[derive(Debug, Clone)]
@@ -31,6 +33,17 @@ pub struct Settings {
     /// Makes the response to a request for which the memory budget has no room. On the h2 crate,
     /// every request is served.
     pub refuse: Refuse,
+    /// Is told of requests that are refused. Of those that the h2 crate refuses it is not told.
+    pub observer: Option<Arc<dyn Observer>>,
+}
+
+impl Settings {
+    /// Tells the observer.
+    pub(crate) fn report(&self, why: Refused) {
+        if let Some(observer) = &self.observer {
+            observer.refused(why);
+        }
+    }
 }
 
 /// Returns the response to a request for which there is no memory, or `None` if it is to be served

@@ -14,6 +14,7 @@
 //! - [`duration`]: durations as people write them.
 //! - [`timeout`]: the header `grpc-timeout`.
 //! - [`trace`]: spans, and how a trace crosses a connection.
+//! - [`trace_context`]: the headers of a trace.
 //! - [`parent`]: what an outgoing call inherits from the incoming call that causes it.
 //! - [`command`]: a command of the binary, as a client crate offers it and a server
 //!   binary runs it.
@@ -35,4 +36,5 @@ pub mod runtime;
 pub mod signal;
 pub mod timeout;
 pub mod trace;
+pub mod trace_context;
 pub mod x509;

@@ -20,7 +20,7 @@ use crate::support::{
         END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, Peer, SETTINGS, frame, grpc_headers,
     },
     in_process::{client, connect, layers, request},
-    process::{Process, ServerProcess, command, event, run, stderr, stdout},
+    process::{Process, ServerProcess, command, event, report, run, stderr, stdout},
     python,
     wire::{Caller, message, text},
 };
@@ -31,11 +31,6 @@ const DRAIN: &str = "SAMPLE__SHUTDOWN__DRAIN";
 /// The promise is one second after the bound. A machine that is busy with other tests gets
 /// more time, because the tests only have to notice a process that never ends.
 const LATE: Duration = Duration::from_secs(20);
-
-fn report(lines: &[String]) -> serde_json::Value {
-    let report = lines.iter().map(|line| event(line)).find(|event| event["message"] == "drained");
-    report.unwrap_or_else(|| panic!("no report in {lines:#?}"))
-}
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_in_flight_finish_after_sigterm_and_sigint() {

@@ -180,6 +180,10 @@ async fn a_wrong_content_type_is_415_and_a_wrong_method_is_405() {
         ("POST", Some("application/grpc"), 200),
         ("POST", Some("application/grpc+proto"), 200),
         ("POST", Some("application/grpc;charset=utf-8"), 200),
+        ("POST", Some("Application/GRPC"), 200),
+        ("POST", Some("application/grpc ;x"), 200),
+        ("POST", Some("application/GRPC+Proto ; charset=utf-8"), 200),
+        ("POST", Some("Application/GRPC-Web"), 415),
     ] {
         let mut request = http::Request::builder().method(method).uri(format!("http://test{CALL}"));
         if let Some(content_type) = content_type {

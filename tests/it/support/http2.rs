@@ -69,9 +69,14 @@ pub(crate) fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8>
 
 /// Returns the headers of a call of `path`, in HPACK without the dynamic table.
 pub(crate) fn headers(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
+    post(&[&[(":path", path), (":authority", "test")], more].concat())
+}
+
+/// Returns the headers of a POST request with these fields.
+pub(crate) fn post(fields: &[(&str, &str)]) -> Vec<u8> {
     // :method POST, :scheme http, and literals for the rest.
     let mut block = vec![0x83, 0x86];
-    for (name, value) in [(":path", path), (":authority", "test")].iter().chain(more) {
+    for (name, value) in fields {
         block.push(0);
         for text in [name, value] {
             let length = text.len();

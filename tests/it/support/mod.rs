@@ -8,6 +8,7 @@ pub(crate) mod http2;
 pub(crate) mod in_process;
 pub(crate) mod manifests;
 pub(crate) mod metrics;
+pub(crate) mod panicking_service;
 pub(crate) mod process;
 pub(crate) mod prometheus;
 pub(crate) mod python;

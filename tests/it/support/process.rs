@@ -222,6 +222,12 @@ impl ServerProcess {
     }
 }
 
+/// Returns the report of the drain among the lines of a log.
+pub(crate) fn report(lines: &[String]) -> serde_json::Value {
+    let report = lines.iter().map(|line| event(line)).find(|event| event["message"] == "drained");
+    report.unwrap_or_else(|| panic!("no report in {lines:#?}"))
+}
+
 pub(crate) fn event(line: &str) -> serde_json::Value {
     serde_json::from_str(line).unwrap_or_else(|_| panic!("not JSON: {line}"))
 }

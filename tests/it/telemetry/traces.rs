@@ -71,6 +71,36 @@ async fn a_call_and_its_time_in_the_queue_are_spans_of_the_callers_trace() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn two_traceparents_begin_a_new_trace_and_several_tracestates_are_one_list() {
+    let (collector, url) = Collector::start().await;
+    let server = traced_to(&url, &[], &[]);
+    let parent = traceparent(true);
+    let state = [("tracestate", "a=1"), ("tracestate", "b=2,c=3"), ("tracestate", "d=4")];
+    let first = [&[("traceparent", parent.as_str())][..], &state].concat();
+    call(&server, &first).await;
+    let span = collector.span(is_of_the_service).await;
+    assert_eq!(hex(&span.span.trace_id), TRACE);
+    assert_eq!(span.span.trace_state, "a=1,b=2,c=3,d=4");
+    let other = parent.replace(PARENT, "00f067aa0ba902b7");
+    let mut invalid = parent.clone();
+    invalid.push_str("-more");
+    for parents in [&[parent.as_str(), &other][..], &[&parent, &parent], &[&invalid]] {
+        let before = collector.spans().into_iter().filter(is_of_the_service).count();
+        let mut headers: Vec<_> = parents.iter().map(|parent| ("traceparent", *parent)).collect();
+        headers.extend(state);
+        call(&server, &headers).await;
+        let is_new = |_: &Collected| {
+            collector.spans().iter().filter(|span| is_of_the_service(span)).count() > before
+        };
+        collector.span(is_new).await;
+        let spans = collector.spans();
+        let span = spans.iter().rfind(|span| is_of_the_service(span)).expect("it is there");
+        assert_ne!(hex(&span.span.trace_id), TRACE, "{parents:?}");
+        assert_eq!((span.span.parent_span_id.len(), &*span.span.trace_state), (0, ""));
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_failure_of_the_server_is_a_span_with_an_error() {
     let (collector, url) = Collector::start().await;
     let server = traced_to(&url, &[], &["--work", "1h"]);

@@ -9,7 +9,6 @@ mod peer;
 mod request_id;
 mod state;
 mod timing;
-mod traceparent;
 
 pub use context::Context;
 pub(crate) use headers::KnownHeaders;

@@ -16,11 +16,9 @@ use futures_util::task::AtomicWaker;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Status};
-use wire::trace::ServerSpan;
+use wire::{trace::ServerSpan, trace_context};
 
-use super::{
-    headers::KnownHeaders, peer::Peer, request_id::RequestId, timing::OnceDuration, traceparent,
-};
+use super::{headers::KnownHeaders, peer::Peer, request_id::RequestId, timing::OnceDuration};
 use crate::{
     cause::Cause, config::Responses, encoding::Encoding, lifecycle::Lifecycle, method::Method,
     text::cut,
@@ -30,7 +28,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
-    /// The size limit of a request message in bytes.
+    /// The size limit of a request message in bytes, unless its method has another.
     pub(crate) message_limit: usize,
     /// How long the one message of a streaming request may take to arrive.
     pub(crate) message_timeout: Duration,
@@ -146,6 +144,11 @@ impl Call {
         &self.method
     }
 
+    /// Returns the size limit of a request message in bytes.
+    pub(crate) fn message_limit(&self) -> usize {
+        self.method.message_limit().unwrap_or(self.shared.message_limit)
+    }
+
     /// Returns the path of the request, cut if the method is unknown.
     pub(crate) fn path(&self) -> &str {
         self.unknown_path.as_deref().unwrap_or_else(|| self.method.path())
@@ -159,9 +162,10 @@ impl Call {
         &self.request_id
     }
 
-    /// Returns the `traceparent` that the caller sent.
+    /// Returns the `traceparent` that the caller sent, if it is valid.
     pub(super) fn traceparent(&self) -> Option<&HeaderValue> {
-        self.traceparent.as_ref()
+        let is_valid = |header: &&HeaderValue| trace_context::trace_id(header.as_bytes()).is_some();
+        self.traceparent.as_ref().filter(is_valid)
     }
 
     pub(crate) fn span(&self) -> Option<&ServerSpan> {
@@ -312,7 +316,7 @@ impl Call {
             Some(span) => Some(span.trace_id()),
             None => {
                 let header = self.traceparent.as_ref()?;
-                traceparent::trace_id(header.as_bytes()).map(ToOwned::to_owned)
+                trace_context::trace_id(header.as_bytes()).map(ToOwned::to_owned)
             }
         }
     }

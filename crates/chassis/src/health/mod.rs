@@ -12,15 +12,26 @@ use tonic::{Request, Response, Status};
 
 use crate::{
     lifecycle::{Condition, State},
+    method::{Origin, ServiceMethods},
     proto::grpc::health::v1::{
         HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse,
-        health_check_response::ServingStatus, health_server::Health,
+        health_check_response::ServingStatus,
+        health_server::{self, Health},
     },
     text::cut,
 };
 
 /// The name whose status is liveness.
 pub(crate) const LIVENESS: &str = "liveness";
+
+/// The size limit of a request in bytes: it has one name.
+const MESSAGE_LIMIT: usize = 1024;
+
+/// Returns the methods of the service.
+pub(crate) fn methods() -> ServiceMethods {
+    let methods = ServiceMethods::described(&health_server::DESCRIPTOR, Origin::Chassis);
+    ServiceMethods { message_limit: Some(MESSAGE_LIMIT), ..methods }
+}
 
 /// Serves the health of the server, which follows the life cycle.
 #[derive(Debug, Clone)]

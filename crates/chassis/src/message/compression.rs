@@ -88,7 +88,7 @@ pub(crate) fn decompress(
     message: Bytes,
     call: &Call,
 ) -> Work<Result<Bytes, Cause>> {
-    let limit = call.shared().message_limit;
+    let limit = call.message_limit();
     let mut memory = MessageMemory::default();
     if compute::in_place(message.len()) {
         let most = limit.min(compute::MAX_IN_PLACE);

@@ -19,13 +19,13 @@ use crate::{body::Body, call::Call, cause::Cause, encoding::Encoding, http2::Mem
 /// # Errors
 ///
 /// Returns an error if there is not exactly one complete message, or if it has more than
-/// `message_limit` bytes: as its prefix says, before the rest is read.
+/// the limit of its method: as its prefix says, before the rest is read.
 pub(crate) async fn read_one(
     body: &mut Body,
     call: &Call,
     memory: &mut MessageMemory,
 ) -> Result<Bytes, Cause> {
-    let message = read_framed(body, call.shared().message_limit, call, memory).await?;
+    let message = read_framed(body, call.message_limit(), call, memory).await?;
     call.add_message_in();
     Ok(message)
 }
@@ -35,7 +35,7 @@ pub(crate) async fn read_one(
 /// # Errors
 ///
 /// Returns an error if the compressed flag does not fit the encoding, if the message cannot be
-/// decompressed, or if it then has more than `message_limit` bytes.
+/// decompressed, or if it then has more than that limit.
 pub(crate) fn decompressed(
     mut message: Bytes,
     encoding: Option<Encoding>,

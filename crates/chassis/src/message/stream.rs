@@ -115,7 +115,7 @@ impl CheckedMessages {
 
     /// Begins a message with this prefix.
     fn begin(&mut self, read: &Bytes, length: usize) -> Result<State, Cause> {
-        let limit = self.call.shared().message_limit;
+        let limit = self.call.message_limit();
         if length > limit {
             return Err(Cause::MessageTooLarge { size: length, limit });
         }

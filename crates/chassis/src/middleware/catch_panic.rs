@@ -2,6 +2,7 @@
 
 use std::{
     convert::Infallible,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     task::{Context, Poll},
@@ -18,27 +19,23 @@ use crate::{
     body::{Body, BoxFrames},
     cause::{Cause, trailers},
     inbound::BoxInbound,
-    telemetry::Telemetry,
 };
 
-/// Responds INTERNAL to a call whose handler panics, and counts it. The caller does not
-/// learn what happened: the panic hook has logged that.
+/// Responds INTERNAL to a call whose handler panics. The caller does not learn what happened:
+/// the panic hook has logged and counted that.
+///
+/// Nothing of what the handler has left panics later either: its future, its response and its
+/// stream are dropped here.
 ///
 /// tower-http's layer of this name boxes each response.
 #[derive(Debug, Clone)]
-pub(crate) struct CatchPanicLayer(Telemetry);
-
-impl CatchPanicLayer {
-    pub(crate) fn new(telemetry: Telemetry) -> Self {
-        Self(telemetry)
-    }
-}
+pub(crate) struct CatchPanicLayer;
 
 impl<S> Layer<S> for CatchPanicLayer {
     type Service = CatchPanic<S>;
 
     fn layer(&self, inner: S) -> CatchPanic<S> {
-        CatchPanic { inner, telemetry: self.0.clone() }
+        CatchPanic { inner }
     }
 }
 
@@ -46,7 +43,6 @@ impl<S> Layer<S> for CatchPanicLayer {
 #[derive(Debug, Clone)]
 pub(crate) struct CatchPanic<S> {
     inner: S,
-    telemetry: Telemetry,
 }
 
 impl<S> Service<BoxInbound> for CatchPanic<S>
@@ -65,7 +61,7 @@ where
         // Unwind safe, because what has panicked is dropped, and what it shares with other
         // calls is made of locks and atomics.
         let call = catch_unwind(AssertUnwindSafe(|| self.inner.call(request))).ok();
-        CaughtCall { call, telemetry: self.telemetry.clone() }
+        CaughtCall { call }
     }
 }
 
@@ -75,7 +71,13 @@ pin_project! {
         // `None` if it has panicked.
         #[pin]
         call: Option<F>,
-        telemetry: Telemetry,
+    }
+
+    impl<F> PinnedDrop for CaughtCall<F> {
+        fn drop(this: Pin<&mut Self>) {
+            let mut call = this.project().call;
+            let _panic = catch_unwind(AssertUnwindSafe(|| call.set(None)));
+        }
     }
 }
 
@@ -92,15 +94,13 @@ where
         let mut response = match polled {
             Some(Ok(Poll::Pending)) => return Poll::Pending,
             Some(Ok(Poll::Ready(Ok(response)))) => response,
-            Some(Err(_)) | None => {
-                this.telemetry.count_panic();
-                Cause::Panicked.response()
-            }
+            Some(Err(_)) | None => Cause::Panicked.response(),
         };
-        response.body_mut().wrap_stream(|frames| CaughtFrames {
-            frames: Some(frames),
-            telemetry: this.telemetry.clone(),
-        });
+        // Nothing reads what layers have left there.
+        if !response.extensions().is_empty() {
+            drop_caught(mem::take(response.extensions_mut()));
+        }
+        response.body_mut().wrap_stream(|frames| CaughtFrames { frames: Some(frames) });
         Poll::Ready(Ok(response))
     }
 }
@@ -109,7 +109,24 @@ where
 struct CaughtFrames {
     // `None` if it has panicked.
     frames: Option<BoxFrames>,
-    telemetry: Telemetry,
+}
+
+impl CaughtFrames {
+    fn end(&mut self) {
+        if let Some(frames) = self.frames.take() {
+            drop_caught(frames);
+        }
+    }
+}
+
+impl Drop for CaughtFrames {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+fn drop_caught<T>(value: T) {
+    let _panic = catch_unwind(AssertUnwindSafe(|| drop(value)));
 }
 
 impl HttpBody for CaughtFrames {
@@ -125,19 +142,20 @@ impl HttpBody for CaughtFrames {
             // An error of another library's body. gRPC has trailers for it; a reset stream would
             // have no status.
             Ok(Poll::Ready(Some(Err(status)))) => {
-                self.frames = None;
+                self.end();
                 Poll::Ready(Some(Ok(Frame::trailers(trailers(&status)))))
             }
             Ok(polled) => polled,
             Err(_) => {
-                self.frames = None;
-                self.telemetry.count_panic();
+                self.end();
                 Poll::Ready(Some(Ok(Frame::trailers(Cause::Panicked.trailers()))))
             }
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.frames.as_ref().is_none_or(|frames| frames.is_end_stream())
+        // After a panic it is polled, and responds with that.
+        let is_end = |frames: &BoxFrames| catch_unwind(AssertUnwindSafe(|| frames.is_end_stream()));
+        self.frames.as_ref().is_none_or(|frames| is_end(frames).unwrap_or(false))
     }
 }

@@ -20,7 +20,8 @@ use crate::{
 };
 
 /// Keeps a call in flight until its response has been sent. At the bound of the drain the
-/// call ends with UNAVAILABLE: in the headers, or in the trailers of a stream.
+/// call ends with UNAVAILABLE: in the headers, or in the trailers of a stream. Calls of health
+/// and reflection end so soon after the drain has begun.
 #[derive(Debug, Clone)]
 pub(crate) struct InFlightLayer(InFlight);
 
@@ -58,9 +59,8 @@ where
     }
 
     fn call(&mut self, request: BoxInbound) -> Self::Future {
-        // Health and reflection are cut as well, and are not in the report of the drain.
-        let counted = request.call.method().origin() == Origin::Service;
-        let guard = self.in_flight.begin(counted);
+        let is_own = request.call.method().origin() == Origin::Chassis;
+        let guard = self.in_flight.begin(is_own);
         TrackedCall { future: self.inner.call(request), cutting: None, guard: Some(guard) }
     }
 }

@@ -18,7 +18,7 @@ pub(crate) use deadline::DeadlineLayer;
 pub(crate) use in_flight::InFlightLayer;
 pub(crate) use record::RecordLayer;
 
-use crate::{config, in_flight::InFlight, telemetry::Telemetry};
+use crate::{config, in_flight::InFlight};
 
 /// The layers, of which tower's type has the outermost innermost.
 pub(crate) type Layers = ServiceBuilder<
@@ -32,7 +32,6 @@ pub(crate) type Layers = ServiceBuilder<
 pub(crate) fn layers(
     record: RecordLayer,
     in_flight: InFlight,
-    telemetry: Telemetry,
     deadline: config::Deadline,
 ) -> Layers {
     ServiceBuilder::new()
@@ -41,7 +40,7 @@ pub(crate) fn layers(
         // Around all that can take time, because the drain waits for all of it.
         .layer(InFlightLayer::new(in_flight))
         // Around the layers below: a panic in any of them ends one call, not a connection.
-        .layer(CatchPanicLayer::new(telemetry))
+        .layer(CatchPanicLayer)
         // Around the queue: the time in the queue counts.
         .layer(DeadlineLayer::new(deadline))
     // Then the router finds the service, and around that stand:

@@ -3,6 +3,7 @@
 
 use std::{
     convert::Infallible,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
@@ -16,6 +17,7 @@ use super::refuse::refuse;
 use crate::{
     body::Body,
     call::{self, KnownHeaders, Peer, Shared},
+    cause::Cause,
     inbound::{BoxInbound, Inbound},
     method::MethodTable,
     telemetry::{CallRecord, Telemetry},
@@ -76,10 +78,23 @@ where
         self.inner.poll_ready(cx)
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Self::Future {
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        // Unwind safe, because what has panicked is dropped, and the telemetry has counters.
+        let begun = catch_unwind(AssertUnwindSafe(|| self.begin(request)));
+        begun.unwrap_or_else(|_panic| RecordedCall::refused(Cause::Panicked.response()))
+    }
+}
+
+impl<S> Record<S>
+where
+    S: Service<BoxInbound, Response = Response<Body>, Error = Infallible>,
+{
+    fn begin(&mut self, mut request: Request<Body>) -> RecordedCall<S::Future> {
         let headers = KnownHeaders::of(request.headers());
-        if let Some(refusal) = refuse(request.method(), headers.is_grpc) {
-            return RecordedCall { future: None, record: None, refusal: Some(Box::new(refusal)) };
+        if let Some((why, refusal)) = refuse(request.method(), headers.is_grpc) {
+            let peer = self.peer.as_ref().map(|peer| peer.address());
+            self.layer.telemetry.refused(why, peer);
+            return RecordedCall::refused(refusal);
         }
         let RecordLayer { telemetry, methods, shared } = &self.layer;
         let path = request.uri().path();
@@ -105,6 +120,12 @@ pin_project! {
     }
 }
 
+impl<F> RecordedCall<F> {
+    fn refused(refusal: Response<Body>) -> Self {
+        Self { future: None, record: None, refusal: Some(Box::new(refusal)) }
+    }
+}
+
 impl<F> Future for RecordedCall<F>
 where
     F: Future<Output = Result<Response<Body>, Infallible>>,
@@ -117,10 +138,19 @@ where
             return Poll::Ready(Ok(*refusal));
         }
         let record = this.record.as_ref().expect("a future is not polled after it is ready");
-        // Outgoing calls of the handler are part of the trace.
-        let _in_span = record.call().span().map(|span| span.context().clone().attach());
         let future = this.future.as_mut().as_pin_mut().expect("it is there while the record is");
-        let Ok(mut response) = ready!(future.poll(cx));
+        // Unwind safe, because what has panicked is dropped.
+        let polled = catch_unwind(AssertUnwindSafe(|| {
+            // Outgoing calls of the handler are part of the trace.
+            let _in_span = record.call().span().map(|span| span.context().clone().attach());
+            future.poll(cx)
+        }));
+        let mut response = match polled {
+            Ok(polled) => match ready!(polled) {
+                Ok(response) => response,
+            },
+            Err(_panic) => Cause::Panicked.response(),
+        };
         // Dropped now: a call in the queue or at work adds its times when it is dropped.
         this.future.set(None);
         let record = this.record.take().expect("it was there above");
@@ -131,5 +161,30 @@ where
         }
         response.body_mut().record(record);
         Poll::Ready(Ok(response))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tonic::{Code, Status};
+    use tower::{ServiceExt, service_fn};
+
+    use super::*;
+    use crate::{telemetry::Metrics, testing};
+
+    #[tokio::test]
+    async fn a_panic_when_a_call_begins_is_internal() {
+        // It has no series of the method.
+        let metrics = Metrics::new(&MethodTable::new(&[]), "1");
+        let telemetry = Telemetry::new(None, Some(metrics), None);
+        let layer = RecordLayer::new(telemetry, Arc::new(testing::methods()), testing::shared(9));
+        let service = layer.layer(service_fn(async |_: BoxInbound| {
+            Ok::<Response<Body>, Infallible>(Response::default())
+        }));
+        let request = Request::post(testing::UNARY).header("content-type", "application/grpc");
+        let request = request.body(Body::empty()).expect("a request");
+        let Ok(response) = service.oneshot(request).await;
+        let status = Status::from_header_map(response.headers()).expect("a status");
+        assert_eq!(status.code(), Code::Internal);
     }
 }

@@ -5,21 +5,22 @@ use http::{
     header::{ALLOW, HeaderValue},
 };
 
-use crate::body::Body;
+use crate::{body::Body, cause::Cause, telemetry::Refused};
 
 /// Refuses a request that is not gRPC, in HTTP's terms ("Requests" in the gRPC HTTP/2
-/// protocol): 415 for another content type.
-pub(super) fn refuse(method: &Method, is_grpc: bool) -> Option<Response<Body>> {
+/// protocol): 415 for another content type. A client of gRPC gets a status as well.
+pub(super) fn refuse(method: &Method, is_grpc: bool) -> Option<(Refused, Response<Body>)> {
     if method != Method::POST {
-        let mut refusal = with_status(StatusCode::METHOD_NOT_ALLOWED);
+        let refusal = if is_grpc { Cause::NotPost.response() } else { Response::default() };
+        let mut refusal = with_status(refusal, StatusCode::METHOD_NOT_ALLOWED);
         refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("POST"));
-        return Some(refusal);
+        return Some((Refused::Method, refusal));
     }
-    (!is_grpc).then(|| with_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
+    let refusal = || with_status(Response::default(), StatusCode::UNSUPPORTED_MEDIA_TYPE);
+    (!is_grpc).then(|| (Refused::ContentType, refusal()))
 }
 
-fn with_status(status: StatusCode) -> Response<Body> {
-    let mut response = Response::new(Body::empty());
+fn with_status(mut response: Response<Body>, status: StatusCode) -> Response<Body> {
     *response.status_mut() = status;
     response
 }

@@ -67,8 +67,8 @@ impl Stack {
         let (telemetry, in_flight) = (Telemetry::default(), InFlight::default());
         let methods = Arc::new(testing::methods());
         let shared = testing::shared(settings.limits.message.get() as usize);
-        let record = RecordLayer::new(telemetry.clone(), methods, shared);
-        let layers = layers(record, in_flight.clone(), telemetry, settings.deadline);
+        let record = RecordLayer::new(telemetry, methods, shared);
+        let layers = layers(record, in_flight.clone(), settings.deadline);
         let next = Next::new(Admission::new(service, Some(limits.clone())));
         let service = tower::util::BoxCloneSyncService::new(
             layers.service(next.map_request(|inbound: BoxInbound| inbound.request)),
@@ -193,7 +193,7 @@ async fn a_panic_before_there_is_a_future_is_internal() {
     let panics = service_fn(|_: BoxInbound| -> Ready<Result<Response<Body>, Infallible>> {
         panic!("a secret")
     });
-    let service = CatchPanicLayer::new(Telemetry::default()).layer(panics);
+    let service = CatchPanicLayer.layer(panics);
     let inbound = Inbound { request: request(), call: Arc::new(testing::call()) };
     let Ok(response) = service.oneshot(Box::new(inbound)).await;
     assert_eq!(status(&response).code(), Code::Internal);

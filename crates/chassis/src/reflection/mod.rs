@@ -1,28 +1,32 @@
 //! Server reflection, v1 and v1alpha, for tools such as grpcurl.
+//!
+//! - `index`: the files of the descriptor sets, and what is in them.
+//! - `service`: the stream of requests and responses.
 
-mod end_at_drain;
+mod index;
+mod service;
 
-use std::{convert::Infallible, mem};
+use std::sync::Arc;
 
-use tonic::codegen::BoxFuture;
-use tonic_reflection::{pb, server::Builder};
+use tonic_reflection::pb;
 
 use crate::{
-    body::Body,
-    inbound::BoxInbound,
-    lifecycle::Lifecycle,
     method::{Kind, Origin, ServiceMethods},
     middleware::Admission,
-    mount::{self, Next},
+    mount::Next,
     proto::grpc::health::v1::health_server,
 };
 
-use end_at_drain::EndAtDrain;
+use index::Index;
+use service::Reflection;
 
 const NAMES: [&str; 2] =
     ["grpc.reflection.v1.ServerReflection", "grpc.reflection.v1alpha.ServerReflection"];
 /// The one method of both versions.
 const METHOD: &str = "ServerReflectionInfo";
+
+/// The size limit of a request in bytes: it has a name or two.
+const MESSAGE_LIMIT: usize = 16 * 1024;
 
 /// Returns the methods of both versions, in the order of [`services`].
 pub(crate) fn methods() -> [ServiceMethods; 2] {
@@ -30,6 +34,7 @@ pub(crate) fn methods() -> [ServiceMethods; 2] {
         service: service.into(),
         origin: Origin::Chassis,
         methods: Some(vec![(METHOD.into(), Kind::BidiStreaming)]),
+        message_limit: Some(MESSAGE_LIMIT),
     })
 }
 
@@ -39,42 +44,15 @@ pub(crate) fn methods() -> [ServiceMethods; 2] {
 /// # Panics
 ///
 /// Panics if a descriptor set is not valid; the code generator writes valid ones.
-pub(crate) fn services(
-    names: &[String],
-    descriptors: &[&'static [u8]],
-    lifecycle: &Lifecycle,
-) -> [Next; 2] {
-    let builder = || {
-        let builder = Builder::configure()
-            .register_encoded_file_descriptor_set(pb::v1::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(pb::v1alpha::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(health_server::DESCRIPTOR.file_descriptor_set);
-        let builder = descriptors
-            .iter()
-            .fold(builder, |builder, set| builder.register_encoded_file_descriptor_set(set));
-        let names = names.iter().map(String::as_str).chain(NAMES);
-        names.fold(builder, |builder, name| builder.with_service_name(name))
-    };
-    let valid = "the descriptor sets are compiled in";
-    let v1 = Admission::new(builder().build_v1().expect(valid), None);
-    let v1alpha = Admission::new(builder().build_v1alpha().expect(valid), None);
-    let until_drain = |service| Next::new(UntilDrain { service, lifecycle: lifecycle.clone() });
-    [until_drain(Next::new(v1)), until_drain(Next::new(v1alpha))]
-}
-
-/// Ends the requests of a stream when the server begins to drain, because reflection itself
-/// does not know of the drain. The client gets all responses to what it has sent, and then
-/// the end of the stream.
-struct UntilDrain {
-    service: Next,
-    lifecycle: Lifecycle,
-}
-
-impl mount::Call for UntilDrain {
-    fn call(&self, mut request: BoxInbound) -> BoxFuture<http::Response<Body>, Infallible> {
-        let lifecycle = self.lifecycle.clone();
-        let received = mem::take(request.request.body_mut());
-        *request.request.body_mut() = Body::stream(EndAtDrain::new(received, lifecycle));
-        self.service.respond(request)
-    }
+pub(crate) fn services(names: &[String], descriptors: &[&'static [u8]]) -> [Next; 2] {
+    let own = [
+        pb::v1::FILE_DESCRIPTOR_SET,
+        pb::v1alpha::FILE_DESCRIPTOR_SET,
+        health_server::DESCRIPTOR.file_descriptor_set,
+    ];
+    let names = names.iter().map(String::as_str).chain(NAMES).map(ToOwned::to_owned);
+    let index = Arc::new(Index::new(names.collect(), own.iter().chain(descriptors)));
+    // Both versions have the same messages, byte for byte.
+    let service = Next::new(Admission::new(Reflection::new(index), None));
+    [service.clone(), service]
 }

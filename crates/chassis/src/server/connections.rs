@@ -20,6 +20,7 @@ use super::{
     abuses::{Abuses, Misdeed},
     calls::Calls,
     memory,
+    observer::Observer,
     registry::{Admitted, Entry, Refusal, Registry},
 };
 use crate::{
@@ -28,6 +29,7 @@ use crate::{
     http2::{self, Budget, CallMode, Connection, Ended, Share},
     lifecycle::{Lifecycle, State},
     log_rate::LogRate,
+    telemetry::Telemetry,
     tls::{PeerNames, Tls},
 };
 
@@ -53,6 +55,7 @@ pub(super) struct Connections {
     http2: http2::Settings,
     handshake_timeout: Duration,
     max_age: Duration,
+    telemetry: Telemetry,
     lifecycle: Lifecycle,
     /// The state in which connections shut down.
     drain_at: State,
@@ -104,6 +107,7 @@ impl Connections {
         settings: &config::Settings,
         registry: Arc<Registry>,
         tls: Option<Tls>,
+        telemetry: Telemetry,
         lifecycle: Lifecycle,
         drain_at: State,
         budget: Arc<Budget>,
@@ -123,9 +127,11 @@ impl Connections {
                 calls: call_mode(),
                 stalled: limits.stalled,
                 refuse: memory::refuse,
+                observer: None,
             },
             handshake_timeout: limits.handshake.get(),
             max_age: limits.connection_age,
+            telemetry,
             lifecycle,
             drain_at,
             budget,
@@ -246,8 +252,10 @@ impl Connections {
         entry: &Entry,
         share: &Arc<Share>,
     ) -> End {
+        let observer = Observer { telemetry: self.telemetry.clone(), peer };
+        let http2 = http2::Settings { observer: Some(Arc::new(observer)), ..self.http2.clone() };
         let begun = tokio::select! {
-            begun = self.begin(stream, share) => begun,
+            begun = self.begin(stream, &http2, share) => begun,
             () = sleep(self.handshake_timeout) => Err(End::Misdeed(Misdeed::SlowHandshake)),
             () = self.draining_for(PREFACE_GRACE) => {
                 Err(End::Http2(Ended::Failed("no preface in the drain".to_owned())))
@@ -275,9 +283,7 @@ impl Connections {
         };
         let shut_down = [self.draining().boxed(), leave.boxed()];
         let activity = entry.activity();
-        End::Http2(
-            connection.serve(&mut calls, &self.http2, activity, shut_down, stop.boxed()).await,
-        )
+        End::Http2(connection.serve(&mut calls, &http2, activity, shut_down, stop.boxed()).await)
     }
 
     /// Begins TLS, if it is on, and HTTP/2. Returns the connection and the names in the client's
@@ -285,6 +291,7 @@ impl Connections {
     async fn begin(
         &self,
         stream: TcpStream,
+        http2: &http2::Settings,
         share: &Arc<Share>,
     ) -> Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<PeerNames>>), End>
     {
@@ -300,7 +307,7 @@ impl Connections {
                 (Either::Right(stream), names)
             }
         };
-        let connection = Connection::handshake(stream, &self.http2, share).await;
+        let connection = Connection::handshake(stream, http2, share).await;
         let connection =
             connection.map_err(|error| End::at_fault(&error, |_| Misdeed::NotHttp2))?;
         Ok((connection, names))

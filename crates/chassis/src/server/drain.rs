@@ -2,11 +2,15 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 use tokio_util::task::TaskTracker;
 
 use super::connections::{ConnectionCounts, Connections};
 use crate::in_flight::{Counts, InFlight};
+
+/// How long calls of health and reflection may hold up the drain. Their streams end by themselves
+/// when it begins, unless their clients do not read; a check ends when its message has arrived.
+const OWN_CALLS_GRACE: Duration = Duration::from_secs(1);
 
 /// How long responses may take to reach their clients after calls have been cut, and peers
 /// may take to close their connections if there was no time for a drain. It is part of the
@@ -19,7 +23,7 @@ const STOP_GRACE: Duration = Duration::from_millis(250);
 /// What happened in the drain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrainReport {
-    /// Calls in flight when the drain began.
+    /// Calls in flight when the drain began, those of health and reflection too.
     pub in_flight: usize,
     /// Calls that finished during the drain.
     pub finished: usize,
@@ -99,9 +103,21 @@ impl Drain {
     /// Waits until every connection has ended by itself, then every call, because a call
     /// notices the end of its connection later, and every background task.
     pub(super) async fn idle(&self) {
-        self.connections.tasks.wait().await;
-        self.in_flight.idle().await;
-        self.tasks.wait().await;
+        let idle = async {
+            self.connections.tasks.wait().await;
+            self.in_flight.idle().await;
+            self.tasks.wait().await;
+        };
+        let end_own_calls = async {
+            sleep(OWN_CALLS_GRACE).await;
+            self.in_flight.end_own();
+        };
+        tokio::pin!(idle);
+        tokio::select! {
+            () = &mut idle => return,
+            () = end_own_calls => {}
+        }
+        idle.await;
     }
 
     /// Ends what is left: calls with a status, then connections.

@@ -10,6 +10,7 @@ mod file_descriptors;
 mod listener;
 mod memory;
 mod observed;
+mod observer;
 mod peer_counts;
 mod registry;
 mod router;
@@ -38,11 +39,11 @@ use crate::{
     admin, admission,
     call::{Shared, Unread},
     config::{ConfigErrors, Settings, Shutdown},
-    health::HealthService,
+    health::{self, HealthService},
     http2::Budget,
     in_flight::InFlight,
     lifecycle::{Lifecycle, State},
-    method::{MethodTable, Origin, ServiceMethods},
+    method::{MethodTable, ServiceMethods},
     middleware::{self, Admission, Limits, RecordLayer},
     mount::Next,
     proto::grpc::health::v1::health_server,
@@ -127,8 +128,7 @@ impl Setup {
     /// Returns all methods: those of health and reflection first.
     pub(crate) fn methods(settings: &Settings, services: &[ServiceMethods]) -> MethodTable {
         let added = services;
-        let mut services =
-            vec![ServiceMethods::described(&health_server::DESCRIPTOR, Origin::Chassis)];
+        let mut services = vec![health::methods()];
         if settings.reflection.enabled {
             services.extend(reflection::methods());
         }
@@ -216,7 +216,7 @@ impl Server {
         if settings.reflection.enabled {
             let health_name = health_server::SERVICE_NAME.to_owned();
             let names = [names, vec![health_name]].concat();
-            chassis.extend(reflection::services(&names, &descriptors, &lifecycle));
+            chassis.extend(reflection::services(&names, &descriptors));
         }
         let served = Arc::new(OnceLock::new());
         let in_flight = InFlight::default();
@@ -224,16 +224,12 @@ impl Server {
         let per_peer = settings.limits.connections_per_peer.of(shares.service);
         let bind = |address, setting, router, in_flight, registry, tls, drain_at, budget| {
             let (listener, address) = listen(address, setting)?;
-            let layers = middleware::layers(
-                record.clone(),
-                in_flight,
-                telemetry.clone(),
-                settings.deadline.clone(),
-            );
+            let layers = middleware::layers(record.clone(), in_flight, settings.deadline.clone());
             let calls = Calls::new(layers.service(router));
-            let lifecycle = lifecycle.clone();
-            let connections =
-                Connections::new(calls, &settings, registry, tls, lifecycle, drain_at, budget);
+            let (telemetry, lifecycle) = (telemetry.clone(), lifecycle.clone());
+            let connections = Connections::new(
+                calls, &settings, registry, tls, telemetry, lifecycle, drain_at, budget,
+            );
             Ok::<_, BindError>(Bound { listener, address, connections })
         };
         let service = {

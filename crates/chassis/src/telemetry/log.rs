@@ -1,10 +1,8 @@
 //! The log on standard output: text for people, JSON for machines.
 
 use std::{
-    backtrace::Backtrace,
     env,
     io::{self, IsTerminal},
-    panic::{self, PanicHookInfo},
 };
 
 use tracing::level_filters::LevelFilter;
@@ -15,7 +13,7 @@ use tracing_subscriber::{
     util::SubscriberInitExt,
 };
 
-use super::{directives, json::JsonLines, text::TextFields, writer::LogWriter};
+use super::{directives, json::JsonLines, panics, text::TextFields, writer::LogWriter};
 use crate::config::{Log, LogFormat};
 
 /// The variable that overrides `log.level`. It has directives such as `info,h2=debug`.
@@ -98,18 +96,8 @@ pub(crate) fn start(filter: Targets, format: LogFormat) -> io::Result<LogWriter>
             filtered.with(lines.with_ansi(false)).init();
         }
     }
-    panic::set_hook(Box::new(log_panic));
+    panics::observe();
     Ok(writer)
-}
-
-/// Logs a panic with its backtrace.
-fn log_panic(panic: &PanicHookInfo<'_>) {
-    tracing::error!(
-        cause = panic.payload_as_str().unwrap_or("(no message)"),
-        location = panic.location().map(tracing::field::display),
-        backtrace = %Backtrace::force_capture(),
-        "panic"
-    );
 }
 
 /// Returns whether text is in colour: on a terminal, unless `NO_COLOR` is set

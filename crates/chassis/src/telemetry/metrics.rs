@@ -14,7 +14,7 @@ use prometheus_client::{
 };
 use tonic::Code;
 
-use super::{families::Families, process::Process};
+use super::{families::Families, panics, process::Process, refused::Refused};
 use crate::{
     call::Call,
     method::{Method, MethodTable},
@@ -61,7 +61,8 @@ struct Inner {
     // nothing, and the rate over a first failure is right.
     methods: Vec<MethodMetrics>,
     queue_wait: Histogram,
-    panics: Counter,
+    /// By the value of the reason.
+    refused: [Counter; Refused::ALL.len()],
     registry: Mutex<Registry>,
 }
 
@@ -79,6 +80,11 @@ struct MethodLabels {
     grpc_type: &'static str,
     grpc_service: String,
     grpc_method: String,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ReasonLabels {
+    reason: &'static str,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -127,12 +133,17 @@ impl Metrics {
         registry.register("grpc_server_msg_sent", sent_help, sent.clone());
 
         let queue_wait = histogram();
-        let panics = Counter::default();
+        let refused = Family::<ReasonLabels, Counter>::default();
         let build = Info::new([("version", version)]);
         let own = registry.sub_registry_with_prefix(PREFIX);
         let queue_wait_help = "Time of a call in the queue, in seconds";
         own.register("queue_wait_seconds", queue_wait_help, queue_wait.clone());
-        own.register("panics", "Panics of handlers and background tasks", panics.clone());
+        let refused_help = "Requests that were refused before they were calls, by reason";
+        own.register("requests_refused", refused_help, refused.clone());
+        own.register_collector(Box::new(Reader(|families: &mut Families<'_>| {
+            let help = "Panics of handlers, of background tasks and of everything else.";
+            families.counter("panics", help, panics::count() as f64)
+        })));
         own.register("build", "The version that is running", build);
         registry.register_collector(Box::new(Process));
 
@@ -148,7 +159,9 @@ impl Metrics {
             }
         });
         let methods = methods.collect();
-        Self(Arc::new(Inner { methods, queue_wait, panics, registry: Mutex::new(registry) }))
+        let refused = Refused::ALL
+            .map(|why| refused.get_or_create(&ReasonLabels { reason: why.name() }).clone());
+        Self(Arc::new(Inner { methods, queue_wait, refused, registry: Mutex::new(registry) }))
     }
 
     /// Adds metrics of the chassis that `read` writes at each scrape.
@@ -177,8 +190,8 @@ impl Metrics {
         }
     }
 
-    pub(super) fn count_panic(&self) {
-        self.0.panics.inc();
+    pub(super) fn count_refused(&self, why: Refused) {
+        self.0.refused[why as usize].inc();
     }
 
     /// Returns all metrics in the text format of OpenMetrics 1.0.

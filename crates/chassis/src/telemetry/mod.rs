@@ -8,11 +8,18 @@ mod json;
 pub(crate) mod log;
 mod metrics;
 mod output;
+mod panics;
 mod process;
+mod refused;
 mod text;
 mod writer;
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use http::HeaderMap;
@@ -27,6 +34,7 @@ use crate::{
 pub(crate) use access_log::AccessLog;
 pub(crate) use families::Families;
 pub(crate) use metrics::Metrics;
+pub(crate) use refused::Refused;
 pub(crate) use writer::LogWriter;
 
 /// Everything that each call is reported to. Clones are cheap and report to the same.
@@ -83,11 +91,13 @@ impl Telemetry {
         CallRecord { telemetry: self.clone(), call }
     }
 
-    /// Counts a panic of a handler or a background task.
-    pub(crate) fn count_panic(&self) {
+    /// Records that a request was refused before it was a call.
+    pub(crate) fn refused(&self, why: Refused, peer: Option<SocketAddr>) {
         if let Some(metrics) = &self.0.metrics {
-            metrics.count_panic();
+            metrics.count_refused(why);
         }
+        let peer = peer.map(tracing::field::display);
+        tracing::debug!(peer, reason = why.name(), "a request was refused");
     }
 
     fn begin_span(
@@ -151,10 +161,45 @@ impl CallRecord {
 
 impl Drop for CallRecord {
     fn drop(&mut self) {
-        self.telemetry.ended(&self.call);
+        // A panic of the telemetry must not end what drops this, such as a whole connection. The
+        // panic hook logs and counts it.
+        let ended = AssertUnwindSafe(|| self.telemetry.ended(&self.call));
+        let _panic = catch_unwind(ended);
         // A unary request has been read by then.
         if !self.call.method().is_unary() {
             self.call.end_response();
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::*;
+    use crate::{
+        method::{Kind, MethodTable, ServiceMethods},
+        testing,
+    };
+
+    #[test]
+    fn a_panic_when_a_call_is_recorded_ends_nothing_else() {
+        let methods = MethodTable::new(&[ServiceMethods {
+            service: "test.Service".into(),
+            origin: Origin::Service,
+            methods: Some(vec![("A".into(), Kind::Unary), ("B".into(), Kind::BidiStreaming)]),
+            message_limit: None,
+        }]);
+        let (path, headers) = ("/test.Service/B", HeaderMap::new());
+        let method = Arc::clone(methods.find(path));
+        let known = KnownHeaders::default();
+        let shared = testing::shared(9);
+        let mut record = Telemetry::default().begin(shared, method, path, &headers, known, None);
+        // It has no series of this method.
+        let metrics = Metrics::new(&MethodTable::new(&[]), "1");
+        record.telemetry = Telemetry::new(None, Some(metrics), None);
+        let call = Arc::clone(record.call());
+        drop(record);
+        assert!(call.poll_response_ended(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 }

@@ -4,6 +4,7 @@ use std::{
     borrow::Cow,
     convert::Infallible,
     mem,
+    panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard},
     task::{Context, Poll, Waker},
@@ -155,7 +156,8 @@ where
         if polled.is_ready() {
             this.sink.is_ended = true;
             // Before the response goes out: the call is over when its peer knows.
-            this.driver.set(Driver::Idle);
+            // If dropping it panics, the response has to go out all the same.
+            let _panic = catch_unwind(AssertUnwindSafe(|| this.driver.set(Driver::Idle)));
         }
         this.sink.flush();
         polled

@@ -21,6 +21,7 @@ use crate::{
     hpack::{Decoder, Encoder},
     inbox::{Inbox, StreamRef},
     memory::{HeldNow, Share},
+    refused::{Observer, Refused},
     request::HeadLimits,
     settings::{Refuse, Settings},
 };
@@ -77,6 +78,7 @@ pub(super) struct Core {
     pub(super) not_counted: usize,
     /// How much of it was taken from the budget already.
     pub(super) ahead: usize,
+    observer: Option<Arc<dyn Observer>>,
 
     // What this side sends.
     pub(super) output: Output,
@@ -147,12 +149,20 @@ impl Core {
             held_before: HeldNow::default(),
             not_counted: 0,
             ahead: 0,
+            observer: settings.observer.clone(),
             output,
             encoder: Encoder::new(),
             send_window: SendWindow::new(INITIAL_WINDOW),
             peer: PeerSettings::default(),
             queue: VecDeque::new(),
             blocked: VecDeque::new(),
+        }
+    }
+
+    /// Tells the observer that a request is refused.
+    pub(super) fn report(&self, why: Refused) {
+        if let Some(observer) = &self.observer {
+            observer.refused(why);
         }
     }
 

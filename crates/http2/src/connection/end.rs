@@ -12,6 +12,7 @@ use crate::{
     inbox::StreamRef,
     memory::HeldNow,
     reason::Reason,
+    refused::Refused,
     request::BodyError,
     violation::Violation,
 };
@@ -108,6 +109,12 @@ impl Core {
                 self.fail(Failure { ended: Ended::Violated(reason, debug), reason, debug });
             }
             Violation::Stream(reason) => {
+                match reason {
+                    Reason::REFUSED_STREAM => self.report(Refused::Streams),
+                    // A frame after the end of a stream refuses nothing.
+                    Reason::STREAM_CLOSED => {}
+                    _ => self.report(Refused::Protocol),
+                }
                 self.reset(stream, reason);
                 let spent = self.allowances.stream_errors.spend(1);
                 self.check(spent);

@@ -17,6 +17,7 @@ use crate::{
     ended::Ended,
     memory::MemoryKind,
     reason::Reason,
+    refused::Refused,
     request::{HeadBuilder, Refusal, RequestHead, TrailersBuilder},
     violation::Violation,
 };
@@ -115,7 +116,10 @@ impl Core {
         let is_head = head.as_ref().is_some_and(|head| head.request.method() == Method::HEAD);
         let refusal = match &head {
             Some(head) => self.refusal(head),
-            None => Some(Box::new(too_large())),
+            None => {
+                self.report(Refused::HeaderList);
+                Some(Box::new(too_large()))
+            }
         };
         let is_admitted = refusal.is_none();
         let memory = head.as_ref().map_or(0, |head| CALL_MEMORY + head.memory);

@@ -43,7 +43,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     ///
     /// Returns an error if the peer does not speak HTTP/2, or goes away.
     pub async fn handshake(mut io: I, settings: &Settings, share: &Arc<Share>) -> io::Result<Self> {
-        preface::read(&mut io).await?;
+        preface::read(&mut io, settings).await?;
         Ok(Self { io, core: Box::new(Core::new(settings, share)) })
     }
 

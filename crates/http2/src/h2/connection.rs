@@ -56,7 +56,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
         _share: &Arc<Share>,
     ) -> io::Result<Self> {
         let activity = Arc::new(PeerActivity::new());
-        preface::read(&mut io).await?;
+        preface::read(&mut io, settings).await?;
         let transport = Transport::new(io, Arc::clone(&activity));
         let mut builder = Builder::new();
         builder

@@ -25,10 +25,10 @@ use opentelemetry_sdk::{
 };
 use tonic::Code;
 
-use crate::{code::code_name, runtime::start_thread};
+use crate::{code::code_name, runtime::start_thread, trace_context::IncomingTrace};
 
 use conventions::Conventions;
-use headers::{Headers, HeadersMut};
+use headers::HeadersMut;
 use resource::resource;
 
 /// Where spans are sent, and which.
@@ -99,8 +99,8 @@ impl Tracing {
         headers: &HeaderMap,
         client: Option<IpAddr>,
     ) -> ServerSpan {
-        let parent =
-            TraceContextPropagator::new().extract_with_context(&Context::new(), &Headers(headers));
+        let parent = TraceContextPropagator::new()
+            .extract_with_context(&Context::new(), &IncomingTrace::of(headers));
         let mut attributes = self.conventions.of_begin(service, method);
         attributes.extend(client.map(|ip| KeyValue::new("client.address", ip.to_string())));
         ServerSpan(self.begin(service, method, SpanKind::Server, attributes, &parent))
