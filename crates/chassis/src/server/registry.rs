@@ -2,10 +2,11 @@
 //!
 //! A connection is idle if it has no call. At the limit, the one that has been idle the longest
 //! is told to leave: its client gets GOAWAY, and connects again when it has a call. A connection
-//! with a call is never chosen.
+//! with a call is never chosen. If more than half have not begun HTTP/2, which is what a flood of
+//! handshakes looks like, the oldest of these goes first.
 
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard,
@@ -35,6 +36,9 @@ const MAX_LEAVING: usize = 64;
 /// How many idle connections one search finds, so that a flood of connections does not cost a
 /// search each.
 const FOUND_AT_ONCE: usize = 64;
+
+/// Fewer connections that have not begun HTTP/2 are no flood.
+const MIN_FLOOD: usize = 3;
 
 /// The time after a search that found nothing until the next.
 const SEARCH_INTERVAL: Duration = Duration::from_millis(10);
@@ -128,6 +132,8 @@ struct Open {
     entries: HashMap<u64, Arc<Entry>>,
     last_id: u64,
     peers: PeerCounts,
+    /// Those that had not begun HTTP/2 when this was last looked through, the oldest first.
+    beginning: VecDeque<u64>,
     /// Those that were told to leave, the first one first.
     leaving: Vec<u64>,
     /// Those that were told to stop, and are still open.
@@ -211,6 +217,10 @@ impl Registry {
             stop: Notify::new(),
         });
         open.peers.add(peer);
+        open.beginning.push_back(entry.id);
+        if open.beginning.len() > 2 * open.entries.len() + 16 {
+            open.clean_beginning();
+        }
         open.entries.insert(entry.id, Arc::clone(&entry));
         Ok(Admitted { entry, registry: Arc::clone(self) })
     }
@@ -235,7 +245,8 @@ impl Registry {
         if open.leaving.len() >= self.max_leaving() && !open.stop_one_that_leaves() {
             return false;
         }
-        let Some(entry) = open.longest_idle() else { return false };
+        let entry = open.oldest_of_a_flood().or_else(|| open.longest_idle());
+        let Some(entry) = entry else { return false };
         open.leaving.push(entry.id);
         entry.evict();
         self.evicted.fetch_add(1, Relaxed);
@@ -274,6 +285,26 @@ impl Registry {
 impl Open {
     fn staying(&self) -> usize {
         self.entries.len() - self.leaving.len() - self.stopping.len()
+    }
+
+    fn clean_beginning(&mut self) {
+        let entries = &self.entries;
+        let is_beginning =
+            |entry: &Arc<Entry>| !entry.has_begun.load(Relaxed) && !entry.is_evicted();
+        self.beginning.retain(|id| entries.get(id).is_some_and(is_beginning));
+    }
+
+    /// Returns the oldest connection that has not begun HTTP/2, if more than half have not.
+    fn oldest_of_a_flood(&mut self) -> Option<Arc<Entry>> {
+        let is_flood = |open: &Self| {
+            open.beginning.len() >= MIN_FLOOD && 2 * open.beginning.len() > open.staying()
+        };
+        if !is_flood(self) {
+            return None;
+        }
+        self.clean_beginning();
+        let oldest = if is_flood(self) { self.beginning.pop_front() } else { None };
+        self.entries.get(&oldest?).cloned()
     }
 
     /// Returns the connection that has been idle the longest.
@@ -390,6 +421,21 @@ mod tests {
         let _fourth = open(&registry).await;
         assert!(is_leaving(&second) && !is_leaving(&first) && !is_leaving(&third));
         assert_eq!((registry.open_now(), registry.evicted()), (3, 1));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn in_a_flood_of_handshakes_the_oldest_of_them_gives_way() {
+        let registry = Registry::new(4, None);
+        let idle = open(&registry).await;
+        let flood: Vec<_> =
+            (0..3).map(|_| registry.admit(peer()).expect("it is admitted")).collect();
+        let _next = registry.admit(peer()).expect("one gives way");
+        assert!(is_leaving(&flood[0]) && !is_leaving(&flood[1]) && !is_leaving(&idle));
+        // Half of them are no flood.
+        flood[1].entry().begin();
+        flood[2].entry().begin();
+        let _last = registry.admit(peer()).expect("one gives way");
+        assert!(is_leaving(&idle));
     }
 
     #[tokio::test(start_paused = true)]
