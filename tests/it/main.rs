@@ -5,6 +5,7 @@ mod structure;
 mod support;
 
 mod server {
+    #[cfg(not(feature = "http2-h2"))]
     mod authority;
     mod health;
     mod limit;
@@ -15,6 +16,8 @@ mod server {
     mod panic_places;
     mod reflection;
     mod refused;
+    #[cfg(not(feature = "http2-h2"))]
+    mod refused_by_http2;
     mod shutdown;
     mod status_text;
     mod tls;
