@@ -5,6 +5,7 @@ mod structure;
 mod support;
 
 mod server {
+    #[cfg(not(feature = "http2-h2"))]
     mod authority;
     mod compression;
     mod descriptors;
@@ -20,6 +21,8 @@ mod server {
     mod panic_places;
     mod reflection;
     mod refused;
+    #[cfg(not(feature = "http2-h2"))]
+    mod refused_by_http2;
     mod shared_connection;
     mod shutdown;
     mod status_text;
