@@ -31,6 +31,7 @@ mod server {
     mod tls_reload;
     mod tonic_server;
     mod transport;
+    #[cfg(not(feature = "http2-h2"))]
     mod unread;
 }
 

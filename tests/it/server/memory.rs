@@ -119,6 +119,7 @@ async fn responses_that_are_not_read_fill_the_budget_and_no_more() {
 }
 
 /// Each indexed field takes a byte on the wire.
+#[cfg(not(feature = "http2-h2"))]
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_fill_the_budget_and_no_more() {
     let server = ServerProcess::with(&[METRICS, MEMORY], &[]);
@@ -147,6 +148,7 @@ async fn heads_fill_the_budget_and_no_more() {
     assert!(series(&server, "chassis_held_bytes{kind=\"heads\"}") <= (8 * MIB) as f64);
 }
 
+#[cfg(not(feature = "http2-h2"))]
 #[tokio::test]
 async fn a_request_with_too_many_fields_gets_431() {
     let server = InProcess::start(&[("limits.header_fields", "20")]).await;
