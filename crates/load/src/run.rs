@@ -32,7 +32,7 @@ pub async fn run(
         let (connected, started) = (connected.clone(), started.clone());
         let (ended, tally) = oneshot::channel();
         // Not a thread of the runtime, which would let a worker wait for a thread forever.
-        let work = move || ended.send(worker.run(connected, started));
+        let work = move || drop(ended.send(worker.run(connected, started)));
         thread::Builder::new().name("load".into()).spawn(work).map(|_| tally)
     });
     let workers = workers.collect::<Result<Vec<_>, _>>().map_err(Failure::System)?;

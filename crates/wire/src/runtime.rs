@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_panic_of_a_start_is_an_error_with_its_text() {
-        let error = start_thread(|| panic!("no thread {}", 7)).map(|()| ()).expect_err("a panic");
+        let error = start_thread(|| panic!("no thread {}", 7)).expect_err("a panic");
         assert_eq!(error.to_string(), "no thread 7");
         assert_eq!(start_thread(|| 7).expect("it starts"), 7);
     }

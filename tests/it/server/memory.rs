@@ -106,9 +106,9 @@ async fn responses_that_are_not_read_fill_the_budget_and_no_more() {
         upload.send_data(body.clone(), true).expect("sent");
         let response = response.await.expect("a head");
         if response.headers().contains_key("grpc-status") {
-            refused += 1
+            refused += 1;
         } else {
-            waiting += 1
+            waiting += 1;
         }
         kept.push(response);
     }

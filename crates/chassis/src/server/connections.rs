@@ -71,6 +71,17 @@ pub(super) struct Connections {
     peer_lines: LogRate,
 }
 
+/// What differs between the listeners.
+#[derive(Debug)]
+pub(super) struct Door {
+    pub(super) registry: Arc<Registry>,
+    /// `None` for plaintext.
+    pub(super) tls: Option<Tls>,
+    /// The state in which connections shut down.
+    pub(super) drain_at: State,
+    pub(super) budget: Arc<Budget>,
+}
+
 /// How many connections there were, by how they ended.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct ConnectionCounts {
@@ -105,13 +116,11 @@ impl Connections {
     pub(super) fn new(
         calls: Calls,
         settings: &config::Settings,
-        registry: Arc<Registry>,
-        tls: Option<Tls>,
         telemetry: Telemetry,
         lifecycle: Lifecycle,
-        drain_at: State,
-        budget: Arc<Budget>,
+        door: Door,
     ) -> Arc<Self> {
+        let Door { registry, tls, drain_at, budget } = door;
         let config::Settings { limits, keepalive, .. } = settings;
         Arc::new(Self {
             calls,

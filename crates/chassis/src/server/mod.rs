@@ -54,7 +54,7 @@ use crate::{
 
 use accept::accept;
 use calls::Calls;
-use connections::Connections;
+use connections::{Connections, Door};
 use drain::Drain;
 use file_descriptors::Shares;
 use listener::listen;
@@ -222,28 +222,24 @@ impl Server {
         let in_flight = InFlight::default();
         let shares = Shares::new(settings.limits.connections.get());
         let per_peer = settings.limits.connections_per_peer.of(shares.service);
-        let bind = |address, setting, router, in_flight, registry, tls, drain_at, budget| {
+        let bind = |address, setting, router, in_flight, door| {
             let (listener, address) = listen(address, setting)?;
             let layers = middleware::layers(record.clone(), in_flight, settings.deadline.clone());
             let calls = Calls::new(layers.service(router));
             let (telemetry, lifecycle) = (telemetry.clone(), lifecycle.clone());
-            let connections = Connections::new(
-                calls, &settings, registry, tls, telemetry, lifecycle, drain_at, budget,
-            );
+            let connections = Connections::new(calls, &settings, telemetry, lifecycle, door);
             Ok::<_, BindError>(Bound { listener, address, connections })
         };
         let service = {
             let _listener_and_connections_belong_to_it = calls.enter();
-            bind(
-                settings.server.address,
-                "server.address",
-                Router::new(chassis, Arc::clone(&served)),
-                in_flight.clone(),
-                Registry::new(shares.service, per_peer),
-                tls.clone(),
-                State::Draining,
-                Budget::new(settings.limits.memory.get()),
-            )?
+            let router = Router::new(chassis, Arc::clone(&served));
+            let door = Door {
+                registry: Registry::new(shares.service, per_peer),
+                tls: tls.clone(),
+                drain_at: State::Draining,
+                budget: Budget::new(settings.limits.memory.get()),
+            };
+            bind(settings.server.address, "server.address", router, in_flight.clone(), door)?
         };
         // Probes are served until the process ends, without TLS, which the probes of Kubernetes
         // do not speak. The drain does not wait for them. Nothing of theirs is in the runtime of
@@ -253,11 +249,14 @@ impl Server {
             .health_address
             .map(|address| {
                 let router = Router::new(vec![health_next], Arc::new(OnceLock::from(Vec::new())));
-                let (in_flight, drain_at) = (InFlight::default(), State::Stopped);
-                // All probes can come from one address.
-                let registry = Registry::new(shares.health, None);
-                let (setting, budget) = ("server.health_address", memory::health_budget());
-                bind(address, setting, router, in_flight, registry, None, drain_at, budget)
+                let door = Door {
+                    // All probes can come from one address.
+                    registry: Registry::new(shares.health, None),
+                    tls: None,
+                    drain_at: State::Stopped,
+                    budget: memory::health_budget(),
+                };
+                bind(address, "server.health_address", router, InFlight::default(), door)
             })
             .transpose()?;
         let admin = (settings.metrics.address.zip(telemetry.metrics()))

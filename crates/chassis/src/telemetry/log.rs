@@ -43,24 +43,16 @@ const OWN: [&str; 4] = ["chassis", "channel", "load", "wire"];
 ///
 /// Returns an error if `RUST_LOG` has a word that is neither a level nor a known crate.
 pub(crate) fn filter(settings: &Log, program: &str) -> Result<Targets, BadOverride> {
-    filter_with(level_override(), settings.level, program)
+    filter_with(&level_override().unwrap_or_default(), settings.level, program)
 }
 
-fn filter_with(
-    text: Option<String>,
-    level: LevelFilter,
-    program: &str,
-) -> Result<Targets, BadOverride> {
-    let bad = |problem: String, text: &Option<String>| BadOverride {
-        directives: text.clone().unwrap_or_default(),
-        problem,
-    };
-    let given = directives::parse(text.as_deref().unwrap_or_default(), program);
-    let given = given.map_err(|problem| bad(problem, &text))?;
+fn filter_with(text: &str, level: LevelFilter, program: &str) -> Result<Targets, BadOverride> {
+    let bad = |problem| BadOverride { directives: text.to_owned(), problem };
+    let given = directives::parse(text, program).map_err(bad)?;
     // A level for everything replaces `log.level`; directives for some crates are added to it.
     let configured = if given.have_default { Vec::new() } else { configured(level, program) };
     let all = [configured, given.all].concat().join(",");
-    all.parse().map_err(|error: ParseError| bad(error.to_string(), &text))
+    all.parse().map_err(|error: ParseError| bad(error.to_string()))
 }
 
 /// Returns the directives of `log.level`. It applies to this program: the frames that its
@@ -114,7 +106,6 @@ mod tests {
 
     /// Returns whether the program and h2 are logged at a level.
     fn is_logged(text: &str, level: Level) -> [bool; 2] {
-        let text = Some(text.to_owned());
         let filter = filter_with(text, LevelFilter::INFO, "sample_service").expect("valid");
         ["sample_service::service", "h2::codec"].map(|target| filter.would_enable(target, &level))
     }
