@@ -4,6 +4,7 @@ use std::{
     fs::{self, File},
     io::{BufRead, BufReader, Read, pipe},
     process::Stdio,
+    sync::mpsc::channel,
     thread,
     time::Duration,
 };
@@ -206,7 +207,10 @@ fn a_non_blocking_pipe_gets_whole_lines_and_the_losses_are_counted() {
     serve.env("SAMPLE__SHUTDOWN__FLUSH", "300ms").stdout(writer).stderr(Stdio::piped());
     let server = serve.spawn().expect("the binary runs");
     drop(serve);
+    let (read, held) = channel::<()>();
     let lines = thread::spawn(move || {
+        // Nothing is read during the calls, so that the pipe has no room.
+        let _ = held.recv();
         let mut reader = BufReader::with_capacity(1000, reader);
         let (mut lines, mut line) = (0, String::new());
         while reader.read_line(&mut line).expect("UTF-8") > 0 {
@@ -215,7 +219,7 @@ fn a_non_blocking_pipe_gets_whole_lines_and_the_losses_are_counted() {
             line.clear();
             lines += 1;
             if lines % 100 == 0 {
-                // Slower than the calls.
+                // Slower than the server writes.
                 thread::sleep(Duration::from_millis(10));
             }
         }
@@ -225,6 +229,7 @@ fn a_non_blocking_pipe_gets_whole_lines_and_the_losses_are_counted() {
     let load = ["load", "--calls", &calls, "--concurrency", "100", "--address", &address];
     let output = run(&[&load[..], &["--wait-for-ready"]].concat());
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    drop(read);
     send_signal(&server, Signal::TERM);
     let output = server.wait_with_output().expect("it ends");
     assert_eq!(output.status.code(), Some(0));

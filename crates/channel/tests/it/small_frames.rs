@@ -45,6 +45,7 @@ struct Server {
     /// The windows of the connection and of streams.
     connection: i64,
     stream: i64,
+    unsent: Vec<u8>,
 }
 
 impl Server {
@@ -52,7 +53,7 @@ impl Server {
         tcp.set_nodelay(true).expect("it is open");
         tcp.read_exact(&mut [0; 24]).await.expect("the preface");
         tcp.write_all(&frame(SETTINGS, 0, 0, &[])).await.expect("it is open");
-        Self { tcp, connection: 65_535, stream: 65_535 }
+        Self { tcp, connection: 65_535, stream: 65_535, unsent: Vec::new() }
     }
 
     /// Reads a frame and returns its kind.
@@ -80,15 +81,22 @@ impl Server {
         head[3]
     }
 
-    /// Sends DATA as soon as the windows allow it.
+    /// Adds a frame of DATA, as soon as the windows allow it.
     async fn send_data(&mut self, flags: u8, payload: &[u8]) {
         let length = i64::try_from(payload.len()).expect("it is small");
         while self.connection.min(self.stream) < length {
+            self.flush().await;
             self.read().await;
         }
         self.connection -= length;
         self.stream -= length;
-        self.tcp.write_all(&frame(DATA, flags, 1, payload)).await.expect("it is open");
+        self.unsent.extend(frame(DATA, flags, 1, payload));
+    }
+
+    /// Sends all frames at once, so that the client has all of them before it reads one.
+    async fn flush(&mut self) {
+        let unsent = std::mem::take(&mut self.unsent);
+        self.tcp.write_all(&unsent).await.expect("it is open");
     }
 
     /// Waits for a request, and responds to it with DATA frames of `size` bytes.
@@ -116,9 +124,9 @@ impl Server {
                 }
             }
         }
-        let trailers =
-            frame(HEADERS, END_HEADERS | END_STREAM, 1, &fields(&[("grpc-status", "0")], false));
-        self.tcp.write_all(&trailers).await.expect("it is open");
+        let trailers = fields(&[("grpc-status", "0")], false);
+        self.unsent.extend(frame(HEADERS, END_HEADERS | END_STREAM, 1, &trailers));
+        self.flush().await;
         self.tcp
     }
 }

@@ -5,17 +5,17 @@ mod handler;
 pub mod hpack;
 pub mod script;
 
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 
 use allocation_counter::measure;
-use http2::Settings;
+use http2::{MemoryKind, Settings};
 use http2_judge::{
     frame::PREFACE,
     seeds::block_on,
-    server::{Layer, Server, settings},
+    server::{Layer, Server, no_limit, settings},
 };
 use tokio::{
-    io::{AsyncWriteExt, split},
+    io::{AsyncWriteExt, duplex, split},
     sync::watch,
     task::yield_now,
     time::{sleep, timeout},

@@ -95,12 +95,10 @@ impl Core {
         if is_full || self.streams.len() >= self.max_streams {
             return Err(Violation::Stream(Reason::REFUSED_STREAM));
         }
-        let (head, content_left) = match head {
-            Ok(head) => {
-                let content_left = head.content_length;
-                (Some(head), content_left)
-            }
-            Err(Refusal::TooLarge) => (None, None),
+        // Not moved until it is passed on, because it is large.
+        let content_left = match &head {
+            Ok(head) => head.content_length,
+            Err(Refusal::TooLarge) => None,
             Err(Refusal::Malformed) => return Err(Violation::malformed()),
         };
         let receive = Receive {
@@ -113,33 +111,28 @@ impl Core {
             return Err(Violation::malformed());
         }
         let send = Send::new(SendWindow::new(self.peer.initial_window));
-        let is_head = head.as_ref().is_some_and(|head| head.request.method() == Method::HEAD);
-        let refusal = match &head {
-            Some(head) => self.refusal(head),
-            None => {
+        let is_head = head.as_ref().is_ok_and(|head| head.request.method() == Method::HEAD);
+        let (refusal, memory) = match &head {
+            Ok(head) => {
+                let memory = CALL_MEMORY + head.memory;
+                let has_room = self.take_room(MemoryKind::Heads, memory);
+                let refusal = if has_room { None } else { (self.refuse)(&head.request) };
+                (refusal.map(Box::new), memory)
+            }
+            Err(_) => {
                 self.report(Refused::HeaderList);
-                Some(Box::new(too_large()))
+                (Some(Box::new(too_large())), 0)
             }
         };
-        let is_admitted = refusal.is_none();
-        let memory = head.as_ref().map_or(0, |head| CALL_MEMORY + head.memory);
-        let memory = if is_admitted { memory } else { 0 };
+        let memory = if refusal.is_none() { memory } else { 0 };
         let stream =
             self.insert(Stream { id, is_response_sent: false, is_head, memory, receive, send });
         if let Some(refusal) = refusal {
             self.respond(stream.key, &refusal, true);
-        } else if let Some(head) = head {
+        } else if let Ok(head) = head {
             self.arrived.push((stream, head.request));
         }
         Ok(())
-    }
-
-    /// Takes room for a request. Returns the response to it if there is none.
-    fn refusal(&mut self, head: &RequestHead) -> Option<Box<Response<()>>> {
-        if self.take_room(MemoryKind::Heads, CALL_MEMORY + head.memory) {
-            return None;
-        }
-        (self.refuse)(&head.request).map(Box::new)
     }
 
     /// Returns the head that a block has.

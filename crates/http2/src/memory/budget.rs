@@ -27,6 +27,8 @@ const HEAVY: usize = 4;
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
+    /// What all may take, however much they hold.
+    ordinary: usize,
     used: AtomicIsize,
     by_kind: [AtomicIsize; MemoryKind::ALL.len()],
     refused: [AtomicU64; MemoryKind::ALL.len()],
@@ -47,6 +49,7 @@ impl Budget {
     pub fn new(limit: usize) -> Arc<Self> {
         Arc::new(Self {
             limit,
+            ordinary: limit - limit / 8,
             used: AtomicIsize::new(0),
             by_kind: Default::default(),
             refused: Default::default(),
@@ -113,7 +116,11 @@ impl Budget {
 
     #[inline]
     fn has_room_beside(&self, used: usize, held: usize, more: usize) -> bool {
-        let left = (held + more).saturating_mul(LEFT).min(self.limit / 8);
+        // Mostly there is so much room that it does not matter who asks.
+        if used + more <= self.ordinary {
+            return true;
+        }
+        let left = (held + more).saturating_mul(LEFT).min(self.limit - self.ordinary);
         used + more + left <= self.limit
     }
 
