@@ -94,9 +94,10 @@ impl InFlightGuard {
         token.clone().cancelled_owned()
     }
 
-    /// Records that the drain has ended this call. It is cut if that was at the bound.
+    /// Records that the drain has ended this call. It is cut, unless it is of the chassis's own
+    /// services: nothing is lost with those.
     pub(crate) fn set_cut(&mut self) {
-        self.was_cut = self.calls.cutting.is_cancelled();
+        self.was_cut = !self.is_own;
     }
 }
 

@@ -19,6 +19,9 @@ use crate::{
 /// few small calls come and go within a turn.
 const MAX_NOT_TAKEN: usize = 64 * 1024;
 
+/// How much a connection takes ahead of what it needs, in bytes, for the rest of a turn.
+const AHEAD: usize = 512 * 1024;
+
 impl Core {
     /// Takes room in the budget for something that can be refused. Returns whether there is room.
     ///
@@ -28,7 +31,7 @@ impl Core {
     #[inline]
     pub(super) fn take_room(&mut self, kind: MemoryKind, bytes: usize) -> bool {
         let growth = self.not_counted + bytes;
-        if growth <= MAX_NOT_TAKEN && self.share.has_room(growth) {
+        if growth <= self.ahead || (growth <= MAX_NOT_TAKEN && self.share.has_room(growth)) {
             self.not_counted = growth;
             return true;
         }
@@ -36,16 +39,20 @@ impl Core {
     }
 
     /// Takes what the connection holds more than at the start of the turn from the budget.
+    #[cold]
     fn take_room_now(&mut self, kind: MemoryKind, growth: usize) -> bool {
         let not_taken = growth.saturating_sub(self.ahead);
-        let has_taken = self.share.take(MemoryKind::Heads, not_taken);
-        if has_taken {
-            self.ahead += not_taken;
+        // More than needed, if there is room, so that a turn with many calls does so once.
+        let taken = [not_taken + AHEAD, not_taken]
+            .into_iter()
+            .find(|bytes| self.share.take(MemoryKind::Heads, *bytes));
+        if let Some(taken) = taken {
+            self.ahead += taken;
             self.not_counted = growth;
         } else {
             self.share.count_refusal(kind);
         }
-        has_taken
+        taken.is_some()
     }
 
     /// Counts what the connection holds at the end of a turn.

@@ -117,9 +117,11 @@ impl Budget {
     #[inline]
     fn has_room_beside(&self, used: usize, held: usize, more: usize) -> bool {
         // Mostly there is so much room that it does not matter who asks.
-        if used + more <= self.ordinary {
-            return true;
-        }
+        used + more <= self.ordinary || self.has_room_for(used, held, more)
+    }
+
+    #[cold]
+    fn has_room_for(&self, used: usize, held: usize, more: usize) -> bool {
         let left = (held + more).saturating_mul(LEFT).min(self.limit - self.ordinary);
         used + more + left <= self.limit
     }
