@@ -10,6 +10,7 @@ mod server {
     mod compression;
     mod descriptors;
     mod door;
+    #[cfg(not(feature = "http2-h2"))]
     mod ended_for;
     mod health;
     mod limit;
@@ -23,6 +24,8 @@ mod server {
     mod refused;
     #[cfg(not(feature = "http2-h2"))]
     mod refused_by_http2;
+    // The limits of the h2 crate are others.
+    #[cfg(not(feature = "http2-h2"))]
     mod shared_connection;
     mod shutdown;
     mod status_text;

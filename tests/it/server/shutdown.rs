@@ -136,7 +136,9 @@ async fn no_peer_keeps_the_process_alive_after_the_bound() {
     ]
     .concat();
 
-    // The window is one octet: the handler has finished, but its response has not arrived.
+    // The window is one octet: the handler has finished, but its response has not arrived. The h2
+    // crate takes all of it, so that the call is over.
+    let cut_with_little = if cfg!(feature = "http2-h2") { 0 } else { 1 };
     let one_octet = [0, 4, 0, 0, 0, 1];
     let reads_little = [
         PREFACE,
@@ -153,7 +155,7 @@ async fn no_peer_keeps_the_process_alive_after_the_bound() {
         ("a handshake, then silence", &silent, "200ms", 0, 1),
         ("half a call", &half_a_call, "200ms", 1, 1),
         ("never reads its response", &never_reads, "200ms", 1, 1),
-        ("reads an octet of its response", &reads_little, "200ms", 1, 1),
+        ("reads an octet of its response", &reads_little, "200ms", cut_with_little, 1),
     ] {
         let server = ServerProcess::with(&[(DRAIN, drain)], &[]);
         let mut peer = Peer::connect(&server.address).await;
