@@ -275,7 +275,7 @@ impl ResponseBody for Body {
         let cause = ready!(self.poll_cause(cx));
         let trailers = cause.trailers();
         // The handler's stream is dropped now, not when the client reads again.
-        let frames = mem::take(&mut self.frames);
+        self.frames = Frames::Empty;
         self.early_end = None;
         if let Some(record) = &self.record {
             record.call().read_status(&trailers);
@@ -283,7 +283,6 @@ impl ResponseBody for Body {
                 record.call().shared().unread.count(&cause);
             }
         }
-        drop(frames);
         Poll::Ready(trailers)
     }
 }

@@ -32,7 +32,7 @@ pub fn current_thread() -> io::Result<Runtime> {
     Ok(runtime)
 }
 
-/// Builds a runtime with so many threads, which asks the system for I/O and timers after every
+/// Builds a runtime with `threads` threads, which asks the system for I/O and timers after every
 /// `tasks_per_poll` tasks.
 ///
 /// If the system refuses one after the first, tokio panics, and then waits forever for the others.

@@ -23,7 +23,7 @@ fn cpu() -> String {
     cpus.split([',', '-']).next().expect("at least one").to_owned()
 }
 
-/// Starts the server on a single CPU, where a single thread serves all calls.
+/// Starts the server on a single CPU: then a single thread serves all calls.
 fn start_on_one_cpu(settings: &[(&str, &str)]) -> ServerProcess {
     let mut serve = Command::new("taskset");
     serve.args(["-c", &cpu(), env!("CARGO_BIN_EXE_sample-service"), "serve"]);

@@ -80,9 +80,9 @@ pub(crate) type Work<T> = Either<Ready<T>, Computation<T>>;
 /// # Errors
 ///
 /// Returns [`Cause::InflatedTooLarge`] if it has more than `limit` bytes, of which no more
-/// are decompressed, [`Cause::WindowTooLarge`] if that takes too much memory, or
-/// [`Cause::MalformedMessage`] if it is not valid.
-/// [`Cause::NoMemory`] if the memory budget has no room for it.
+/// are decompressed, [`Cause::WindowTooLarge`] if that takes too much memory,
+/// [`Cause::NoMemory`] if the memory budget has no room for it, or [`Cause::MalformedMessage`] if
+/// it is not valid.
 pub(crate) fn decompress(
     encoding: Encoding,
     message: Bytes,
@@ -169,7 +169,7 @@ fn read(
         let chunk = CHUNK.min(end - framed.len());
         let needed = framed.len() + chunk;
         if framed.capacity() < needed {
-            let capacity = (2 * framed.capacity()).clamp(needed, end.max(needed));
+            let capacity = (2 * framed.capacity()).clamp(needed, end);
             memory.grow_reserved(copies * capacity).map_err(|_| io::ErrorKind::OutOfMemory)?;
             framed.reserve_exact(capacity - framed.len());
         }

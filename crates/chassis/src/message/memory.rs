@@ -1,6 +1,6 @@
 //! Memory for messages: reserved before it is allocated.
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 
 use crate::{
     call::Call,
@@ -42,7 +42,7 @@ impl MessageMemory {
         grown.map_err(|_| Cause::NoMemory)
     }
 
-    /// Reserves memory for so many bytes more.
+    /// Reserves memory for this number of bytes more.
     ///
     /// # Errors
     ///
@@ -59,6 +59,32 @@ impl MessageMemory {
         }
         let reserved = self.0.as_ref().map_or(0, Reservation::bytes);
         self.reserve(reserved + bytes, kind, call)
+    }
+
+    /// Makes room for `needed` bytes in the buffer of a message that arrives and will have `whole`
+    /// bytes.
+    ///
+    /// A buffer that is too small is replaced by one of twice its bytes, or of the size of the whole
+    /// message, so that what is reserved is what is allocated.
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Cause::NoMemory`] if the memory budget has no room for it.
+    pub(super) fn make_room(
+        &mut self,
+        buffer: &mut BytesMut,
+        needed: usize,
+        whole: usize,
+        call: &Call,
+    ) -> Result<(), Cause> {
+        if buffer.capacity() < needed {
+            let capacity = (2 * buffer.len()).min(whole).max(needed);
+            self.grow_to(capacity, MemoryKind::Messages, call)?;
+            let mut larger = BytesMut::with_capacity(capacity);
+            larger.extend_from_slice(buffer);
+            *buffer = larger;
+        }
+        Ok(())
     }
 
     /// Reserves memory until there is enough for `bytes`, if some is reserved already: then there

@@ -107,9 +107,6 @@ pub(super) fn broken(status: &Status) -> Cause {
 }
 
 /// Returns both parts of a message, one after the other.
-///
-/// A buffer that is too small is replaced by one of twice the size, or of the size of the whole
-/// message, so that what is reserved is what is allocated.
 fn join(
     read: Bytes,
     more: &[u8],
@@ -120,14 +117,8 @@ fn join(
     let needed = read.len() + more.len();
     let mut buffer =
         read.try_into_mut().unwrap_or_else(|shared: Bytes| BytesMut::from(&shared[..]));
-    if buffer.capacity() < needed {
-        let whole = PREFIX + announced_length(&buffer).unwrap_or(limit).min(limit);
-        let capacity = (2 * buffer.len()).min(whole).max(needed);
-        memory.grow_to(capacity, MemoryKind::Messages, call)?;
-        let mut larger = BytesMut::with_capacity(capacity);
-        larger.extend_from_slice(&buffer);
-        buffer = larger;
-    }
+    let whole = PREFIX + announced_length(&buffer).unwrap_or(limit).min(limit);
+    memory.make_room(&mut buffer, needed, whole, call)?;
     buffer.extend_from_slice(more);
     Ok(buffer.freeze())
 }

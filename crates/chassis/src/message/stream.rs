@@ -90,13 +90,7 @@ impl CheckedMessages {
                 State::Compressed(length, mut message) => {
                     let missing = (length - message.len()).min(data.len());
                     let needed = message.len() + missing;
-                    if message.capacity() < needed {
-                        let capacity = (2 * message.len()).min(length).max(needed);
-                        self.memory.grow_to(capacity, MemoryKind::Messages, &self.call)?;
-                        let mut larger = BytesMut::with_capacity(capacity);
-                        larger.extend_from_slice(&message);
-                        message = larger;
-                    }
+                    self.memory.make_room(&mut message, needed, length, &self.call)?;
                     message.extend_from_slice(&data.split_to(missing));
                     if message.len() == length {
                         self.decompress(message.freeze())

@@ -359,7 +359,7 @@ impl Server {
         let Bound { listener, connections, .. } = self.service;
         accepting.spawn_on(accept(listener, Arc::clone(&connections)), &calls);
         if let Some(health) = self.health.take() {
-            // In this runtime, where no call can delay it, and until it ends.
+            // In this runtime, because no call can delay it there, and until it ends.
             tokio::spawn(accept(health.listener, health.connections));
         }
         if let Some(BoundAdmin { listener, pages, limit, .. }) = self.admin.take() {

@@ -253,7 +253,7 @@ impl Registry {
         true
     }
 
-    /// Waits while so many connections have been told to end, and are still open, that another
+    /// Waits while the connections that were told to end and are still open are so many that another
     /// one could be one too many for the system.
     pub(super) async fn room(&self) {
         let is_crowded = || {

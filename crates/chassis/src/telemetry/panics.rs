@@ -9,7 +9,7 @@ use std::{
 /// Of the whole process, as the hook is.
 static COUNT: AtomicU64 = AtomicU64::new(0);
 
-/// Logs and counts every panic from now on, wherever it is and whoever catches it.
+/// Logs and counts every panic from now on, caught or not.
 pub(super) fn observe() {
     panic::set_hook(Box::new(|panic| {
         COUNT.fetch_add(1, Relaxed);

@@ -117,6 +117,7 @@ impl Core {
                 let memory = CALL_MEMORY + head.memory;
                 let has_room = self.take_room(MemoryKind::Heads, memory);
                 let refusal = if has_room { None } else { (self.refuse)(&head.request) };
+                let memory = if refusal.is_none() { memory } else { 0 };
                 (refusal.map(Box::new), memory)
             }
             Err(_) => {
@@ -124,7 +125,6 @@ impl Core {
                 (Some(Box::new(too_large())), 0)
             }
         };
-        let memory = if refusal.is_none() { memory } else { 0 };
         let stream =
             self.insert(Stream { id, is_response_sent: false, is_head, memory, receive, send });
         if let Some(refusal) = refusal {

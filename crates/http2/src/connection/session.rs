@@ -137,15 +137,15 @@ where
             self.leave_if_peer_leaves();
             let waiting = self.core.output.len();
             let flushed = self.core.output.poll_flush(self.io, cx);
-            written += waiting - self.core.output.len();
+            let left = self.core.output.len();
+            written += waiting - left;
             if let Poll::Ready(Err(error)) = flushed {
                 return Poll::Ready(self.lost(&error));
             }
-            let left = self.core.output.len();
             if self.stall.poll(cx, left, left < waiting).is_ready() {
                 return Poll::Ready(Ended::Abused(Abuse::Unread));
             }
-            let is_freed = waiting >= MAX_DATA_OUTPUT && self.core.output.len() < MAX_DATA_OUTPUT;
+            let is_freed = waiting >= MAX_DATA_OUTPUT && left < MAX_DATA_OUTPUT;
             self.close_if_done();
             if matches!(self.core.life, Life::Closing) {
                 continue;

@@ -40,9 +40,7 @@ impl Share {
     pub fn open(budget: &Arc<Budget>, bytes: usize) -> Result<Arc<Self>, NoMemory> {
         let state = Arc::<ShareState>::default();
         let number = budget.add_share(&state, bytes)?;
-        let share = Self { budget: Arc::clone(budget), number, state };
-        share.add(MemoryKind::Connections, bytes as isize);
-        Ok(Arc::new(share))
+        Ok(Self::new(budget, number, state, bytes))
     }
 
     /// Opens the share of a connection that takes `bytes` itself, even if the budget has no room:
@@ -50,6 +48,10 @@ impl Share {
     pub fn open_beyond(budget: &Arc<Budget>, bytes: usize) -> Arc<Self> {
         let state = Arc::<ShareState>::default();
         let number = budget.add_share_beyond(&state);
+        Self::new(budget, number, state, bytes)
+    }
+
+    fn new(budget: &Arc<Budget>, number: u64, state: Arc<ShareState>, bytes: usize) -> Arc<Self> {
         let share = Self { budget: Arc::clone(budget), number, state };
         share.add(MemoryKind::Connections, bytes as isize);
         Arc::new(share)
