@@ -1,16 +1,24 @@
 //! Responses in many small DATA frames, as gRPC's interoperability tests
 //! `no_df_padding_sanity_test` and `data_frame_padding` send them.
 
+use http::Request;
+use http_body_util::{BodyExt, Full};
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
 };
+use tonic::body::Body;
+use tonic_prost::prost::Message;
+use tower::Service;
+use wire::framing::{PREFIX, framed};
 
-use crate::support::{Client, listen, target};
+use crate::support::{listen, target};
 
 const DATA: u8 = 0;
 const HEADERS: u8 = 1;
 const SETTINGS: u8 = 4;
+const PING: u8 = 6;
 const WINDOW_UPDATE: u8 = 8;
 
 const ACK: u8 = 1;
@@ -99,7 +107,8 @@ impl Server {
         self.tcp.write_all(&unsent).await.expect("it is open");
     }
 
-    /// Waits for a request, and responds to it with DATA frames of `size` bytes.
+    /// Waits for a request, and responds to it with DATA frames of `size` bytes. Returns when the
+    /// client has taken them, whether or not they were read.
     async fn respond(mut self, size: usize, padding: Option<u8>) -> TcpStream {
         while self.read().await != HEADERS {}
         let head = fields(&[("content-type", "application/grpc")], true);
@@ -126,32 +135,56 @@ impl Server {
         }
         let trailers = fields(&[("grpc-status", "0")], false);
         self.unsent.extend(frame(HEADERS, END_HEADERS | END_STREAM, 1, &trailers));
+        self.unsent.extend(frame(PING, 0, 0, &[0; 8]));
         self.flush().await;
+        // The acknowledgement says that the client has taken all frames.
+        while self.read().await != PING {}
         self.tcp
     }
 }
 
-async fn assert_response_arrives(size: usize, padding: Option<u8>) {
+/// Returns a request of the method `Unary`.
+fn request() -> Request<Body> {
+    let message = framed(&"small frames".to_owned());
+    Request::post("/test.Echo/Unary")
+        .header("content-type", "application/grpc")
+        .body(Body::new(Full::new(message)))
+        .expect("it is valid")
+}
+
+/// Calls a server that responds with DATA frames of `size` bytes. If `reads_late`, the response is
+/// read only when all of its frames have arrived.
+async fn assert_response_arrives(size: usize, padding: Option<u8>, reads_late: bool) {
     let (listener, address) = listen().await;
     let server = tokio::spawn(async move {
         let (tcp, _) = listener.accept().await.expect("a client");
         Server::accept(tcp).await.respond(size, padding).await
     });
-    let mut client = Client::new(channel::Channel::new(&target(&address)));
-    let response = client.unary(tonic::Request::new("small frames".to_owned())).await;
-    let response = response.unwrap_or_else(|status| panic!("{size} {padding:?}: {status}"));
-    assert_eq!(response.into_inner().len(), MESSAGE);
-    drop(server.await.expect("no panic"));
+    let mut channel = channel::Channel::new(&target(&address));
+    let response = channel.call(request()).await.expect("a response");
+    let (tcp, body) = if reads_late {
+        let tcp = server.await.expect("no panic");
+        (tcp, response.into_body().collect().await)
+    } else {
+        let (tcp, body) = tokio::join!(server, response.into_body().collect());
+        (tcp.expect("no panic"), body)
+    };
+    let body = body.unwrap_or_else(|status| panic!("{size} {padding:?}: {status}"));
+    assert_eq!(body.trailers().expect("trailers")["grpc-status"], "0");
+    let text = String::decode(&body.to_bytes()[PREFIX..]).expect("a message");
+    assert_eq!(text.len(), MESSAGE);
+    drop(tcp);
 }
 
 #[tokio::test]
-async fn a_response_in_small_data_frames_arrives() {
+async fn a_response_in_small_data_frames_arrives_however_late_it_is_read() {
     for size in [5, 50] {
-        assert_response_arrives(size, None).await;
+        assert_response_arrives(size, None, false).await;
+        assert_response_arrives(size, None, true).await;
     }
 }
 
 #[tokio::test]
 async fn a_response_in_small_data_frames_with_long_padding_arrives() {
-    assert_response_arrives(5, Some(255)).await;
+    assert_response_arrives(5, Some(255), false).await;
 }
