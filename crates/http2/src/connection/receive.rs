@@ -57,10 +57,10 @@ impl Core {
             }
             Arriving::Handed(_) | Arriving::Gone => return None,
         };
-        let is_small = data.len() <= MAX_SMALL_BODY;
+        let is_small = data.len() <= MAX_SMALL_BODY && trailers.is_none();
         let body = if receive.is_ended && is_small {
             self.receive_window.release(data.len());
-            RequestBody::whole(data.freeze(), trailers)
+            RequestBody::whole(data.freeze())
         } else {
             let inbox = Arc::clone(&self.inbox);
             let inbound = Arc::new(Inbound::new(inbox, stream, reader_batch(self.window), data));

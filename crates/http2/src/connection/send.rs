@@ -132,7 +132,11 @@ impl Core {
     /// Ends a response.
     pub(super) fn end_response(&mut self, key: usize, trailers: Option<Cow<'static, HeaderMap>>) {
         if let Some(stream) = self.streams.get_mut(key) {
-            stream.send.end = trailers.map_or(End::WithData, End::WithTrailers);
+            stream.send.end = match trailers {
+                None => End::WithData,
+                Some(Cow::Borrowed(trailers)) => End::WithSharedTrailers(trailers),
+                Some(Cow::Owned(trailers)) => End::WithTrailers(Box::new(trailers)),
+            };
             if stream.send.pending_length > 0 {
                 self.enqueue(key);
             } else {
@@ -249,19 +253,23 @@ impl Core {
             End::WithData => {
                 self.output.put(|out| put_head(out, 0, kind::DATA, flag::END_STREAM, id));
             }
-            End::WithTrailers(trailers) if !are_valid(&trailers) => {
+            End::WithSharedTrailers(trailers) => self.put_trailers(id, trailers),
+            End::WithTrailers(trailers) if are_valid(&trailers) => self.put_trailers(id, &trailers),
+            End::WithTrailers(_) => {
                 self.reset(id, Reason::INTERNAL_ERROR);
                 return Turn::Done;
-            }
-            End::WithTrailers(trailers) => {
-                let (most, encoder) = (self.peer.max_payload, &mut self.encoder);
-                self.output.put(|out| {
-                    put_block(out, id, true, most, |out| encoder.trailers(out, &trailers));
-                });
             }
         }
         self.finish(key);
         Turn::Done
+    }
+
+    fn put_trailers(&mut self, id: u32, trailers: &HeaderMap) {
+        debug_assert!(are_valid(trailers), "connection fields in trailers");
+        let (most, encoder) = (self.peer.max_payload, &mut self.encoder);
+        self.output.put(|out| {
+            put_block(out, id, true, most, |out| encoder.trailers(out, trailers));
+        });
     }
 }
 

@@ -1,6 +1,6 @@
 //! One stream.
 
-use std::{borrow::Cow, collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc};
 
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
@@ -111,12 +111,13 @@ pub(super) struct Send {
     pub(super) quota: usize,
 }
 
-/// How a response ends, after the data that waits.
+/// How a response ends, after the data that waits. Small, because a stream is moved.
 #[derive(Debug)]
 pub(super) enum End {
     NotYet,
     WithData,
-    WithTrailers(Cow<'static, HeaderMap>),
+    WithSharedTrailers(&'static HeaderMap),
+    WithTrailers(Box<HeaderMap>),
 }
 
 impl Send {

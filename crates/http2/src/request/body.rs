@@ -8,7 +8,6 @@ use std::{
 };
 
 use bytes::Bytes;
-use http::HeaderMap;
 use http_body::{Body, Frame, SizeHint};
 
 use super::{error::BodyError, inbound::Inbound};
@@ -22,17 +21,14 @@ pub struct RequestBody(Kind);
 
 #[derive(Debug)]
 enum Kind {
-    /// All of it arrived with the head.
-    Whole {
-        data: Bytes,
-        trailers: Option<Box<HeaderMap>>,
-    },
+    /// All of it arrived with the head, and it has no trailers.
+    Whole(Bytes),
     Arriving(Arc<Inbound>),
 }
 
 impl RequestBody {
-    pub(crate) fn whole(data: Bytes, trailers: Option<Box<HeaderMap>>) -> Self {
-        Self(Kind::Whole { data, trailers })
+    pub(crate) fn whole(data: Bytes) -> Self {
+        Self(Kind::Whole(data))
     }
 
     pub(crate) fn arriving(inbound: Arc<Inbound>) -> Self {
@@ -57,26 +53,22 @@ impl Body for RequestBody {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         match &mut self.0 {
-            Kind::Whole { data, .. } if !data.is_empty() => {
-                Poll::Ready(Some(Ok(Frame::data(mem::take(data)))))
-            }
-            Kind::Whole { trailers, .. } => {
-                Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(*trailers))))
-            }
+            Kind::Whole(data) if data.is_empty() => Poll::Ready(None),
+            Kind::Whole(data) => Poll::Ready(Some(Ok(Frame::data(mem::take(data))))),
             Kind::Arriving(inbound) => inbound.poll_frame(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
         match &self.0 {
-            Kind::Whole { data, trailers } => data.is_empty() && trailers.is_none(),
+            Kind::Whole(data) => data.is_empty(),
             Kind::Arriving(inbound) => inbound.is_end(),
         }
     }
 
     fn size_hint(&self) -> SizeHint {
         match &self.0 {
-            Kind::Whole { data, .. } => SizeHint::with_exact(data.len() as u64),
+            Kind::Whole(data) => SizeHint::with_exact(data.len() as u64),
             Kind::Arriving(_) => SizeHint::default(),
         }
     }

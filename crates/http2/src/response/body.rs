@@ -17,7 +17,8 @@ pub trait ResponseBody: Body<Data = Bytes> {
     fn is_complete(&self) -> bool;
 
     /// Takes the trailers of a complete body of which nothing else is left, if they are the same
-    /// for all bodies: then they need not be made for each.
+    /// for all bodies: then they need not be made for each. They must not have fields that are about
+    /// a connection (RFC 9113, section 8.2.2).
     fn take_shared_trailers(self: Pin<&mut Self>) -> Option<&'static HeaderMap> {
         None
     }
