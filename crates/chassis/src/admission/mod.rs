@@ -4,5 +4,5 @@ mod queue;
 mod service_time;
 mod streams;
 
-pub(crate) use queue::Queue;
+pub(crate) use queue::{Queue, WorkerPermit};
 pub(crate) use streams::{StreamPermit, Streams};

@@ -11,7 +11,7 @@ use tonic::codegen::BoxFuture;
 use tower::Service;
 
 use crate::{
-    admission::{Queue, Streams},
+    admission::{Queue, StreamPermit, Streams, WorkerPermit},
     body::Body,
     call::Call,
     cause::Cause,
@@ -64,81 +64,103 @@ where
         let Self { mut service, limits } = self.clone();
         let call = Arc::clone(&request.call);
         Box::pin(async move {
-            let admitted = async {
-                let kind = call.method().kind();
-                let encoding = negotiate(&mut request.request, &call)?;
-                // Held until the response is there.
-                let mut memory = MessageMemory::default();
-                let message = match kind {
-                    Kind::Unary => read_one(request.request.body_mut(), &call, &mut memory).await?,
-                    // It has no slot yet, and perhaps no deadline.
-                    Kind::ServerStreaming => {
-                        let at = call.start() + call.shared().message_timeout;
-                        let body = request.request.body_mut();
-                        let read = timeout_at(at, read_one(body, &call, &mut memory));
-                        // Boxed, so that other calls do not have its timer in their future.
-                        let read = Box::pin(read).await;
-                        read.map_err(|_late| Cause::DeadlineExceeded)??
-                    }
-                    Kind::ClientStreaming | Kind::BidiStreaming => Bytes::new(),
-                };
-                // At most 64 KiB are decompressed for a call that is then refused, or waits.
-                let (message, place) = if !kind.has_one_request() {
-                    (message, None)
-                } else {
-                    match decompressed(message, encoding, &call) {
-                        Either::Left(message) => (message.into_inner()?, None),
-                        Either::Right(message) => {
-                            // Boxed, because few calls come here.
-                            let decompressed = async {
-                                let place = match &limits {
-                                    Some(limits) => limits.decompressed.admit_first(&call).await?,
-                                    None => return Ok((message.await?, None)),
-                                };
-                                Ok((message.await?, Some(Box::new(place))))
-                            };
-                            Box::pin(decompressed).await?
-                        }
-                    }
-                };
-                let (mut worker, mut stream) = (None, None);
-                match &limits {
-                    Some(limits) if kind == Kind::Unary => {
-                        worker = Some(limits.queue.admit(&call).await?);
-                    }
-                    Some(limits) => stream = Some(limits.streams.admit()?),
-                    None => {}
-                }
-                if kind.has_one_request() {
-                    // The handler's copy of it takes as much again.
-                    memory.grow_by(message.len(), MemoryKind::Messages, &call)?;
-                    request.request.body_mut().set_message(message);
-                } else {
-                    // Checked and decompressed as they arrive.
-                    let received = mem::take(request.request.body_mut());
-                    let messages = CheckedMessages::new(received, encoding, Arc::clone(&call));
-                    *request.request.body_mut() = Body::stream(messages);
-                }
-                if let Err(response) = mount::ready(&mut service).await {
-                    return Ok(response);
-                }
-                let called = service.call(request.request).await;
-                let mut response = mount::response(called, &call);
-                if kind == Kind::Unary {
-                    if place.is_some() {
-                        drop(worker.take());
-                    }
-                    response.body_mut().complete().await?;
-                }
-                if let Some(permit) = stream {
-                    response.body_mut().hold(permit);
-                }
-                drop((worker, place));
-                Ok(response)
+            let admitted = admit(&mut request.request, &call, limits.as_deref()).await;
+            let mut admitted = match admitted {
+                Ok(admitted) => admitted,
+                Err(cause) => return Ok(cause.response()),
             };
-            Ok(admitted.await.unwrap_or_else(|cause: Cause| cause.response()))
+            if let Err(response) = mount::ready(&mut service).await {
+                return Ok(response);
+            }
+            let called = service.call(request.request).await;
+            let mut response = mount::response(called, &call);
+            if call.method().kind() == Kind::Unary {
+                if admitted.place.is_some() {
+                    drop(admitted.worker.take());
+                }
+                if let Err(cause) = response.body_mut().complete().await {
+                    return Ok(cause.response());
+                }
+            }
+            if let Some(permit) = admitted.stream.take() {
+                response.body_mut().hold(permit);
+            }
+            Ok(response)
         })
     }
+}
+
+/// What a call that was admitted holds while it is at work.
+struct Admitted<'a> {
+    worker: Option<WorkerPermit<'a>>,
+    stream: Option<StreamPermit>,
+    /// A place of the limit in front of the workers, if its message was decompressed on another
+    /// thread.
+    place: Option<Box<WorkerPermit<'a>>>,
+    _memory: MessageMemory,
+}
+
+/// Reads the one message of a request, if its method has one, and waits for a permit.
+///
+/// # Errors
+///
+/// Returns an error if the request is not valid, or if a limit has no room for it.
+async fn admit<'a>(
+    request: &mut Request<Body>,
+    call: &'a Arc<Call>,
+    limits: Option<&'a Limits>,
+) -> Result<Admitted<'a>, Cause> {
+    let kind = call.method().kind();
+    let encoding = negotiate(request, call)?;
+    let mut memory = MessageMemory::default();
+    let message = match kind {
+        Kind::Unary => read_one(request.body_mut(), call, &mut memory).await?,
+        // It has no slot yet, and perhaps no deadline.
+        Kind::ServerStreaming => {
+            let at = call.start() + call.shared().message_timeout;
+            let read = timeout_at(at, read_one(request.body_mut(), call, &mut memory));
+            // Boxed, so that other calls do not have its timer in their future.
+            let read = Box::pin(read).await;
+            read.map_err(|_late| Cause::DeadlineExceeded)??
+        }
+        Kind::ClientStreaming | Kind::BidiStreaming => Bytes::new(),
+    };
+    // At most 64 KiB are decompressed for a call that is then refused, or waits.
+    let (message, place) = if !kind.has_one_request() {
+        (message, None)
+    } else {
+        match decompressed(message, encoding, call) {
+            Either::Left(message) => (message.into_inner()?, None),
+            Either::Right(message) => {
+                // Boxed, because few calls come here.
+                let decompressed = async {
+                    let place = match limits {
+                        Some(limits) => limits.decompressed.admit_first(call).await?,
+                        None => return Ok((message.await?, None)),
+                    };
+                    Ok((message.await?, Some(Box::new(place))))
+                };
+                Box::pin(decompressed).await?
+            }
+        }
+    };
+    let (mut worker, mut stream) = (None, None);
+    match limits {
+        Some(limits) if kind == Kind::Unary => worker = Some(limits.queue.admit(call).await?),
+        Some(limits) => stream = Some(limits.streams.admit()?),
+        None => {}
+    }
+    if kind.has_one_request() {
+        // The handler's copy of it takes as much again, and so may its response.
+        memory.grow_by(2 * message.len(), MemoryKind::Messages, call)?;
+        request.body_mut().set_message(message);
+    } else {
+        // Checked and decompressed as they arrive.
+        let received = mem::take(request.body_mut());
+        let messages = CheckedMessages::new(received, encoding, Arc::clone(call));
+        *request.body_mut() = Body::stream(messages);
+    }
+    Ok(Admitted { worker, stream, place, _memory: memory })
 }
 
 /// Returns the encoding of the request's messages, and decides on that of the response's.

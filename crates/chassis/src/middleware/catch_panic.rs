@@ -5,7 +5,7 @@ use std::{
     mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
 use bytes::Bytes;
@@ -88,13 +88,12 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = self.project();
-        let polled =
-            this.call.as_pin_mut().map(|call| catch_unwind(AssertUnwindSafe(|| call.poll(cx))));
-        let mut response = match polled {
-            Some(Ok(Poll::Pending)) => return Poll::Pending,
-            Some(Ok(Poll::Ready(Ok(response)))) => response,
-            Some(Err(_)) | None => Cause::Panicked.response(),
+        // A panic here is caught with those of all other layers, when the call is recorded.
+        let mut response = match self.project().call.as_pin_mut() {
+            Some(call) => match ready!(call.poll(cx)) {
+                Ok(response) => response,
+            },
+            None => Cause::Panicked.response(),
         };
         // Nothing reads what layers have left there.
         if !response.extensions().is_empty() {
