@@ -42,25 +42,6 @@ impl MessageMemory {
         grown.map_err(|_| Cause::NoMemory)
     }
 
-    /// Reserves memory for this number of bytes more.
-    ///
-    /// # Errors
-    ///
-    /// Returns [`Cause::NoMemory`] if the memory budget has no room for them.
-    #[inline]
-    pub(crate) fn grow_by(
-        &mut self,
-        bytes: usize,
-        kind: MemoryKind,
-        call: &Call,
-    ) -> Result<(), Cause> {
-        if bytes <= SMALL {
-            return Ok(());
-        }
-        let reserved = self.0.as_ref().map_or(0, Reservation::bytes);
-        self.reserve(reserved + bytes, kind, call)
-    }
-
     /// Makes room for `needed` bytes in the buffer of a message that arrives and will have `whole`
     /// bytes.
     ///

@@ -151,8 +151,9 @@ async fn admit<'a>(
         None => {}
     }
     if kind.has_one_request() {
-        // The handler's copy of it takes as much again, and so may its response.
-        memory.grow_by(2 * message.len(), MemoryKind::Messages, call)?;
+        // The handler's copy of it, and what it makes of it. What has arrived is dropped once the
+        // handler has its copy; if it was decompressed, it is counted on its own until then.
+        memory.grow_to(2 * message.len(), MemoryKind::Messages, call)?;
         request.body_mut().set_message(message);
     } else {
         // Checked and decompressed as they arrive.
