@@ -7,12 +7,12 @@ use std::{
 };
 
 use channel::{
-    Address, Channel, Failure, PREVIOUS_ATTEMPTS, Target,
+    Address, Channel, Failure, OneMessage, PREVIOUS_ATTEMPTS, Target,
     arguments::{
-        ConnectionArgs, WrongArguments, flush_spans, parse_metadata, start_tracing,
+        ConnectionArgs, WrongArguments, flush_spans, parse_metadata, parse_size, start_tracing,
         until_interrupted,
     },
-    output::{print, print_error, status_json},
+    output::{print, print_error, status_json, status_text},
 };
 use clap::Args;
 use futures_util::{
@@ -26,7 +26,6 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, metadata::MetadataMap};
 use wire::{
-    code::code_name,
     command::{Command, Program, exit_code},
     duration::parse_timeout,
     escape::Escaped,
@@ -59,6 +58,9 @@ struct CallArgs {
     /// The timeout of the connection, and then of each call with its retries.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_timeout)]
     timeout: Duration,
+    /// The size limit of a reply, such as 8MiB [default: 4MiB, and 64KiB more].
+    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
+    max_message: Option<usize>,
     /// Metadata of each call; may be repeated. The value of a key that ends in -bin is base64.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_metadata)]
     metadata: Vec<(HeaderName, HeaderValue)>,
@@ -70,14 +72,15 @@ struct CallArgs {
 }
 
 fn run(arguments: CallArgs, program: Program<'_>) -> Result<ExitCode, Failure> {
-    let CallArgs { messages, address, timeout, metadata, json, connection } = arguments;
+    let CallArgs { messages, address, timeout, max_message, metadata, json, connection } =
+        arguments;
     let mut target = connection.target(address, timeout, program)?;
     let server = (program.local_server)().map_err(WrongArguments::Tracing)?;
     let metadata = MetadataMap::from_headers(metadata.into_iter().collect());
     let outcome = until_interrupted(async {
         // Spans are sent by tasks of the runtime, so that the export starts in it.
         target.tracing = start_tracing(server.tracing.as_ref(), program)?;
-        let succeeded = call_all(&target, &messages, &metadata, json).await;
+        let succeeded = call_all(&target, &messages, max_message, &metadata, json).await;
         if let Some(tracing) = target.tracing {
             flush_spans(tracing).await;
         }
@@ -96,12 +99,17 @@ fn run(arguments: CallArgs, program: Program<'_>) -> Result<ExitCode, Failure> {
 async fn call_all(
     target: &Target,
     messages: &[String],
+    max_message: Option<usize>,
     metadata: &MetadataMap,
     json: bool,
 ) -> Result<bool, Failure> {
-    let channel = Channel::new(target);
+    let mut channel = Channel::new(target);
+    if let Some(max_message) = max_message {
+        channel = channel.with_max_message(max_message);
+    }
     channel.connected().await?;
-    let client = SampleServiceClient::new(channel);
+    // The channel has checked the size of a message before tonic reads it.
+    let client = SampleServiceClient::new(channel).max_decoding_message_size(usize::MAX);
     let mut calls = stream::iter(messages)
         .flat_map(|message| match message.as_str() {
             STDIN => Either::Left(lines()),
@@ -152,6 +160,7 @@ async fn call(
 ) -> FinishedCall {
     let mut request = Request::new(SampleRequest { message: message.clone() });
     *request.metadata_mut() = metadata;
+    request.extensions_mut().insert(OneMessage);
     let start = Instant::now();
     let response = client.call(request).await;
     let duration = start.elapsed();
@@ -181,8 +190,7 @@ impl FinishedCall {
             Ok(reply) => print(format_args!("{request}\nresponse : {}", Escaped(reply))).await,
             Err(status) => {
                 print(request).await?;
-                let (code, message) = (code_name(status.code()), Escaped(status.message()));
-                print_error(format_args!("error: {code}: {message}")).await
+                print_error(format_args!("error: {}", status_text(status))).await
             }
         }
     }

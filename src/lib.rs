@@ -15,7 +15,7 @@ pub mod settings;
 
 use chassis::Service;
 
-use proto::{SampleRequest, sample_service_server::SampleServiceServer};
+use proto::{SampleRequest, SampleResponse, sample_service_server::SampleServiceServer};
 use service::Sample;
 use settings::Settings;
 
@@ -27,5 +27,7 @@ pub fn service() -> Service<Settings> {
         .grpc(|app| SampleServiceServer::new(Sample::new(app.settings().work)))
         .command(call::command())
         .command(channel::health_command())
-        .command(load::command("/SampleService/Call", |message| SampleRequest { message }))
+        .command(load::command::<_, SampleResponse>("/SampleService/Call", |message| {
+            SampleRequest { message }
+        }))
 }

@@ -40,6 +40,7 @@ mod server {
 
 mod client {
     mod balancing;
+    mod broken_responses;
     mod interop;
     mod retry;
     mod tls;
@@ -47,6 +48,7 @@ mod client {
 
 mod cli {
     mod call;
+    mod call_responses;
     mod configuration;
     mod health;
     mod load;

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use h2::RecvStream;
-use http::{HeaderName, Request, Response, StatusCode, Uri, request::Parts};
+use http::{HeaderName, Request, Response, Uri, request::Parts};
 use opentelemetry::Context;
 use tokio::time::timeout_at;
 use tonic::{Code, Status, body::Body};
-use wire::{parent::ParentCall, receive::ReceiveBody, trace::ClientSpan};
+use wire::{parent::ParentCall, trace::ClientSpan};
 
 use crate::{
     balancer::Subchannel,
@@ -16,10 +16,10 @@ use crate::{
     deadline::Deadline,
     headers::{self, PREVIOUS_ATTEMPTS},
     request_body::RequestBody,
-    response_body::{RequestState, ResponseBody},
+    response::{Limits, OneMessage, RequestState, ResponseBody, judge},
     retry::{Pushback, Retries, Verdict},
     sender::SendError,
-    status::{from_h2_error, from_http_status, innermost, is_not_processed},
+    status::{from_h2_error, innermost, is_not_processed},
     upload::Upload,
 };
 
@@ -134,6 +134,10 @@ impl Channel {
         if let Some(deadline) = deadline.filter(Deadline::has_passed) {
             return failed(deadline.exceeded());
         }
+        let limits = Limits {
+            message: self.max_message,
+            expects_one: head.extensions.get::<OneMessage>().is_some(),
+        };
         let mut uri = head.uri.clone().into_parts();
         uri.scheme = Some(self.shared.scheme.clone());
         uri.authority = Some(authority);
@@ -166,7 +170,7 @@ impl Channel {
             Err(error) => return not_sent(error),
         };
         match response.await {
-            Ok(response) => judge(response, request, deadline),
+            Ok(response) => judged(response, request, deadline, limits).await,
             Err(error) if is_not_processed(&error) => {
                 (Err(from_h2_error(&error)), Verdict::NotProcessed)
             }
@@ -176,27 +180,23 @@ impl Channel {
 }
 
 /// Returns the result and the verdict of an attempt whose response headers have arrived.
-fn judge(
+async fn judged(
     response: Response<RecvStream>,
-    mut request: RequestState,
+    request: RequestState,
     deadline: Option<Deadline>,
+    limits: Limits,
 ) -> (CallResult, Verdict) {
+    let pushback = Pushback::read(response.headers());
+    let response = match judge(response, request, deadline, limits).await {
+        Ok(response) => response,
+        Err(status) => return failed(status),
+    };
     let verdict = match response.headers().get(Status::GRPC_STATUS) {
-        None if response.status() != StatusCode::OK => {
-            return failed(from_http_status(response.status()));
-        }
         // Only trailers: a response has not begun.
-        Some(code) if code != "0" => {
-            let pushback = Pushback::read(response.headers());
-            Verdict::Failed(Code::from_bytes(code.as_bytes()), pushback)
-        }
+        Some(code) if code != "0" => Verdict::Failed(Code::from_bytes(code.as_bytes()), pushback),
         _ => Verdict::Committed,
     };
-    if response.body().is_end_stream() {
-        request.stop_upload();
-    }
-    let body = |body| ResponseBody::new(ReceiveBody(body), request, deadline);
-    (Ok(response.map(body)), verdict)
+    (Ok(response), verdict)
 }
 
 fn not_sent(error: SendError) -> (CallResult, Verdict) {

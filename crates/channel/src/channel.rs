@@ -21,7 +21,7 @@ use crate::{
     balancer::{Snapshot, Subchannel, balance},
     deadline::timeout_exceeded,
     failure::Failure,
-    response_body::ResponseBody,
+    response::{DEFAULT_MAX_MESSAGE, ResponseBody},
     retry::MAX_ATTEMPTS,
     settings::Settings,
     target::Target,
@@ -49,6 +49,7 @@ pub struct Channel {
     snapshot: watch::Receiver<Snapshot>,
     pub(crate) shared: Arc<Shared>,
     pub(crate) timeout: Option<Duration>,
+    pub(crate) max_message: usize,
     wait_for_ready: bool,
 }
 
@@ -89,6 +90,7 @@ impl Channel {
             snapshot,
             shared: Arc::new(shared),
             timeout: Some(target.timeout),
+            max_message: DEFAULT_MAX_MESSAGE,
             wait_for_ready: target.wait_for_ready,
         }
     }
@@ -124,6 +126,15 @@ impl Channel {
     #[must_use]
     pub fn without_deadline(&self) -> Self {
         Self { timeout: None, wait_for_ready: true, ..self.clone() }
+    }
+
+    /// Returns a channel with the same connections, whose responses may have messages of this many
+    /// bytes; a larger one ends its call with RESOURCE_EXHAUSTED. The default is
+    /// [`DEFAULT_MAX_MESSAGE`]. tonic's clients have a limit of their own
+    /// (`max_decoding_message_size`).
+    #[must_use]
+    pub fn with_max_message(&self, max_message: usize) -> Self {
+        Self { max_message, ..self.clone() }
     }
 
     /// Waits for the first connection, until the timeout.

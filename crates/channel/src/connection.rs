@@ -11,6 +11,7 @@ use wire::keepalive::{PeerActivity, timed_out};
 
 use crate::{
     address::host,
+    response::HEADER_LIST,
     sender::RequestSender,
     status::innermost,
     tls::Tls,
@@ -31,8 +32,6 @@ const CONNECTION_WINDOW: u32 = 5 << 20;
 /// each of them. Its own limit is half of the connection's window, which a server reaches that
 /// sends a response of 50 KiB byte by byte.
 const SMALL_FRAMES: usize = 64 << 20;
-/// The size limit of response headers in bytes.
-const MAX_HEADERS: u32 = 16 << 10;
 /// The stream limit before the server has sent its own: the lowest that RFC 9113
 /// recommends (section 6.5.2).
 const INITIAL_STREAM_LIMIT: usize = 100;
@@ -70,7 +69,7 @@ pub(crate) async fn start(stream: Stream) -> Result<RequestSender, String> {
         .enable_push(false)
         .initial_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
-        .max_header_list_size(MAX_HEADERS)
+        .max_header_list_size(HEADER_LIST)
         .initial_max_send_streams(INITIAL_STREAM_LIMIT)
         .data_frame_budget(SMALL_FRAMES)
         // Frames count that come for a call after it was cancelled, over the whole life of the

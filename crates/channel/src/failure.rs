@@ -4,12 +4,11 @@ use std::{io, process::ExitCode};
 
 use tonic::Status;
 use wire::{
-    code::code_name,
     command::{CommandError, exit_code},
     escape::Escaped,
 };
 
-use crate::{Address, wrong_arguments::WrongArguments};
+use crate::{Address, output::status_text, wrong_arguments::WrongArguments};
 
 /// The system refused what every command needs (`EX_OSERR` of `sysexits.h`).
 const OS: u8 = 71;
@@ -29,7 +28,7 @@ pub enum Failure {
     },
     /// A call ended with another status than OK.
     // The status is not a source, because the message already has all of it.
-    #[error("{}: {}", code_name(.0.code()), Escaped(.0.message()))]
+    #[error("{}", status_text(.0))]
     Call(Status),
     /// The server responded that it is not healthy.
     #[error("the status of \"{name}\" is {status}")]

@@ -1,12 +1,17 @@
 //! The headers that the channel adds to each attempt.
 
-use http::{HeaderMap, HeaderValue, header::USER_AGENT};
+use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
 
 use crate::deadline::{Deadline, GRPC_TIMEOUT};
 
 /// The header with the number of earlier attempts of the same call (gRFC A6). The channel
 /// adds it to requests, and to the response or the status of a call that was retried.
 pub const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
+
+const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
+
+/// The encodings of responses that the channel reads.
+const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip,zstd");
 
 /// Returns the value of `user-agent` for a program, such as `sample-service/1.2.3`.
 /// Characters that a header cannot contain are left out.
@@ -25,6 +30,7 @@ pub(crate) fn of_attempt(
 ) -> HeaderMap {
     let mut headers = call.clone();
     headers.insert(USER_AGENT, user_agent.clone());
+    headers.insert(ACCEPT_ENCODING, ENCODINGS);
     if let Some(deadline) = deadline {
         headers.insert(GRPC_TIMEOUT, deadline.header());
     }

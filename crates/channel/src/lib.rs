@@ -9,11 +9,11 @@
 //!
 //! - `channel`, `call`: what a call passes through. `deadline` says when it ends, `retry` and
 //!   `throttle` whether it is retried, `headers` what each attempt adds.
-//! - `request_body`, `upload`, `response_body`: requests that are complete and requests that
-//!   are streams.
+//! - `request_body`, `upload`: requests that are complete and requests that are streams.
+//! - `response`: what of a response is valid, and what it means if it is not.
 //! - `balancer`, `address`, `backoff`: resolution, subchannels and reconnection.
 //! - `connection`, `tls`, `transport`, `sender`, `stream_limit`: one connection.
-//! - [`arguments`], [`output`], `health`: the client commands.
+//! - [`arguments`], [`output`], [`Details`], `health`: the client commands.
 
 #![warn(missing_docs)]
 
@@ -25,12 +25,13 @@ mod call;
 mod channel;
 mod connection;
 mod deadline;
+mod details;
 mod failure;
 mod headers;
 mod health;
 pub mod output;
 mod request_body;
-mod response_body;
+mod response;
 mod retry;
 mod sender;
 mod settings;
@@ -48,10 +49,11 @@ mod wrong_arguments;
 pub use address::Address;
 pub use balancer::MIN_RECONNECT_BACKOFF;
 pub use channel::Channel;
+pub use details::Details;
 pub use failure::Failure;
 pub use headers::{PREVIOUS_ATTEMPTS, user_agent};
 pub use health::health_command;
-pub use response_body::ResponseBody;
+pub use response::{DEFAULT_MAX_MESSAGE, DETAILS_ERROR, OneMessage, ResponseBody};
 pub use retry::MAX_ATTEMPTS;
 pub use settings::Settings;
 pub use target::Target;

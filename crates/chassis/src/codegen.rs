@@ -9,12 +9,12 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use prost::Message;
 use tonic::{codegen::tokio_stream::Stream, metadata::MetadataMap};
 use tonic_prost::ProstDecoder;
+use wire::encoding::Encoding;
 use wire::framing::PREFIX;
 
 use crate::{
     call::Call,
     cause::Cause,
-    encoding::Encoding,
     message::{SendMessages, compression, send_one},
 };
 

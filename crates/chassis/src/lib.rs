@@ -30,7 +30,6 @@ pub mod codegen;
 mod compute;
 pub mod config;
 mod descriptors;
-mod encoding;
 mod health;
 mod http2;
 mod in_flight;

@@ -3,18 +3,20 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use channel::Channel;
+use channel::{Channel, OneMessage};
 use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
 use http_body_util::BodyExt;
 use tonic::{Code, Status};
+use wire::framing::PREFIX;
 
-use crate::Plan;
+use crate::{CheckMessage, Plan};
 
 /// What every call sends.
 #[derive(Debug, Clone)]
 pub(super) struct Template {
     head: Parts,
     message: Bytes,
+    check: CheckMessage,
     timeout: Duration,
 }
 
@@ -36,36 +38,45 @@ impl Template {
         headers.extend(plan.metadata.clone().into_headers());
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
-        let (head, ()) = request.body(()).expect("the headers are valid").into_parts();
-        Self { head, message: plan.message.clone(), timeout }
+        let (mut head, ()) = request.body(()).expect("the headers are valid").into_parts();
+        head.extensions.insert(OneMessage);
+        Self { head, message: plan.message.clone(), check: plan.check, timeout }
     }
 
     /// Makes a call now. `due` is the time at which it was due, if it is later than that.
     pub(super) async fn call(&self, channel: &Channel, due: Option<Instant>) -> CallRecord {
         let begun = Instant::now();
-        let status = self.send(channel).await.unwrap_or_else(|status| status);
+        let status = self.send(channel).await.err().unwrap_or_else(|| Status::ok(""));
         let ended = Instant::now();
         let is_disconnected = status.code() == Code::Unavailable && !channel.is_connected();
         CallRecord { due: due.unwrap_or(begun), begun, ended, status, is_disconnected }
     }
 
-    /// Returns the status of the response, or the status without one as the error.
-    async fn send(&self, channel: &Channel) -> Result<Status, Status> {
+    /// Makes a call. The channel has judged each frame of its response.
+    ///
+    /// # Errors
+    ///
+    /// Returns the status of a call that failed.
+    async fn send(&self, channel: &Channel) -> Result<(), Status> {
         let sent = channel.send_encoded(&self.head, self.message.clone(), self.timeout);
         let (head, mut body) = sent.await?.into_parts();
         while let Some(frame) = body.frame().await {
-            if let Ok(trailers) = frame?.into_trailers() {
-                return Ok(read_status(&trailers));
+            match frame?.into_data() {
+                Ok(message) => (self.check)(&message[PREFIX..])?,
+                Err(frame) => return read_status(&frame.into_trailers().unwrap_or_default()),
             }
         }
         // A response without messages has its trailers in the headers.
-        Ok(read_status(&head.headers))
+        read_status(&head.headers)
     }
 }
 
-fn read_status(trailers: &HeaderMap) -> Status {
-    Status::from_header_map(trailers)
-        .unwrap_or_else(|| Status::unknown("the response ended without a status"))
+fn read_status(trailers: &HeaderMap) -> Result<(), Status> {
+    match Status::from_header_map(trailers) {
+        Some(status) if status.code() == Code::Ok => Ok(()),
+        Some(status) => Err(status),
+        None => Err(Status::unknown("the response ended without a status")),
+    }
 }
 
 #[cfg(test)]
@@ -127,6 +138,7 @@ mod tests {
             path: "/Service/Method",
             message: framed(&String::new()),
             message_size: 0,
+            check: |_| Ok(()),
             metadata: MetadataMap::new(),
         };
         let expired = Template::new(&plan, Duration::ZERO).call(&channel, None).await;

@@ -6,16 +6,15 @@ use std::{
     time::Duration,
 };
 
-use bytesize::ByteSize;
 use channel::{
     Address, Failure, Target,
-    arguments::{TlsArgs, WrongArguments, parse_metadata},
+    arguments::{TlsArgs, WrongArguments, parse_metadata, parse_size},
     user_agent,
 };
 use clap::{Args, builder::RangedU64ValueParser};
 use http::{HeaderName, HeaderValue};
 use prost::Message;
-use tonic::metadata::MetadataMap;
+use tonic::{Status, metadata::MetadataMap};
 use wire::{
     command::{Command, CommandError, Program, exit_code},
     duration::parse_timeout,
@@ -31,14 +30,15 @@ const DEFAULT_CONCURRENCY: usize = 10;
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
 /// Returns the `load` command for the unary method at `path`, such as
-/// `/SampleService/Call`. `encode` makes the request message from the text of `--message`.
-pub fn command<M: Message>(
+/// `/SampleService/Call`. `encode` makes the request message from the text of `--message`;
+/// response messages are of type `R`.
+pub fn command<M: Message, R: Message + Default>(
     path: &'static str,
     encode: impl Fn(String) -> M + Send + Sync + 'static,
 ) -> Command {
     let about = "Measure a server: make many calls and show how long they took";
     Command::new("load", about, move |arguments: LoadArgs, program| {
-        arguments.run(path, &encode, program)
+        arguments.run::<M, R>(path, &encode, program)
     })
 }
 
@@ -102,7 +102,7 @@ struct UnusedConnections {
 }
 
 impl LoadArgs {
-    fn run<M: Message>(
+    fn run<M: Message, R: Message + Default>(
         self,
         path: &'static str,
         encode: impl Fn(String) -> M,
@@ -118,7 +118,7 @@ impl LoadArgs {
         let report = self
             .target(program)
             .map_err(Failure::from)
-            .and_then(|target| measure(&target, &self.plan(path, encode)))
+            .and_then(|target| measure(&target, &self.plan::<M, R>(path, encode)))
             .and_then(|report| print(&report, json).map(|()| report));
         match report {
             Ok(report) if report.is_success() || allow_errors => Ok(ExitCode::SUCCESS),
@@ -139,7 +139,11 @@ impl LoadArgs {
         })
     }
 
-    fn plan<M: Message>(self, path: &'static str, encode: impl Fn(String) -> M) -> Plan {
+    fn plan<M: Message, R: Message + Default>(
+        self,
+        path: &'static str,
+        encode: impl Fn(String) -> M,
+    ) -> Plan {
         let concurrency = self.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
         let message = self.size.map_or(self.message, |size| "x".repeat(size));
         Plan {
@@ -155,9 +159,14 @@ impl LoadArgs {
             path,
             message_size: message.len(),
             message: framed(&encode(message)),
+            check: check::<R>,
             metadata: MetadataMap::from_headers(self.metadata.into_iter().collect()),
         }
     }
+}
+
+fn check<R: Message + Default>(message: &[u8]) -> Result<(), Status> {
+    R::decode(message).map(drop).map_err(|error| Status::internal(error.to_string()))
 }
 
 fn measure(target: &Target, plan: &Plan) -> Result<Report, Failure> {
@@ -191,14 +200,4 @@ fn parse_rate(text: &str) -> Result<f64, String> {
         .ok()
         .filter(|rate| rates.contains(rate))
         .ok_or_else(|| format!("expected calls per second, a number from {MIN_RATE} to {MAX_RATE}"))
-}
-
-const MAX_SIZE: u64 = ByteSize::gib(1).as_u64();
-
-fn parse_size(text: &str) -> Result<usize, String> {
-    let bytes = text.parse::<ByteSize>().ok().map(|size| size.as_u64());
-    bytes
-        .filter(|&bytes| bytes <= MAX_SIZE)
-        .and_then(|bytes| usize::try_from(bytes).ok())
-        .ok_or_else(|| "expected a size up to 1GiB, such as 100 or 16KiB".to_owned())
 }

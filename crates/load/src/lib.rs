@@ -24,6 +24,6 @@ mod tally;
 mod worker;
 
 pub use command::command;
-pub use plan::{Amount, Pace, Plan};
+pub use plan::{Amount, CheckMessage, Pace, Plan};
 pub use report::Report;
 pub use run::run;

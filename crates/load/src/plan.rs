@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tonic::metadata::MetadataMap;
+use tonic::{Status, metadata::MetadataMap};
+
+/// Decodes a message, and returns INTERNAL if it cannot be decoded.
+pub type CheckMessage = fn(&[u8]) -> Result<(), Status>;
 
 /// Which calls to make, and when.
 #[derive(Debug, Clone)]
@@ -19,6 +22,8 @@ pub struct Plan {
     pub path: &'static str,
     /// The request message of each call, with its prefix (see [`wire::framing`]).
     pub message: Bytes,
+    /// Decodes the message of each response.
+    pub check: CheckMessage,
     /// The size of the message in the report, which is that of its text.
     pub message_size: usize,
     /// The metadata of each call.

@@ -13,7 +13,7 @@ use tonic::service::InterceptorLayer;
 use tower::filter::AsyncFilterLayer;
 
 use proto::{
-    acme::orders::v1::{GetOrderRequest, orders_server::OrdersServer},
+    acme::orders::v1::{GetOrderRequest, Order, orders_server::OrdersServer},
     sample_service_client::SampleServiceClient,
 };
 use service::Orders;
@@ -40,7 +40,9 @@ pub fn service() -> Service<Settings, Dependencies> {
         })
         .grpc(|app| OrdersServer::new(Orders(app.dependencies().store.clone())))
         .command(channel::health_command())
-        .command(load::command("/acme.orders.v1.Orders/GetOrder", |id| GetOrderRequest { id }))
+        .command(load::command::<_, Order>("/acme.orders.v1.Orders/GetOrder", |id| {
+            GetOrderRequest { id }
+        }))
 }
 
 /// Opens the store and the channel to the greeter, and begins the background task.

@@ -46,3 +46,17 @@ fn call_calls_the_tutorials_python_server() {
     assert_eq!(stderr(&output), "error: PERMISSION_DENIED: not for you\n");
     assert_eq!(output.status.code(), Some(3));
 }
+
+#[test]
+fn responses_that_a_python_server_compresses_are_read() {
+    let Some(mut script) = python::script("server.py") else { return };
+    let server = Process::spawn(script.arg("gzip"));
+    let port = server.wait_for(|line| line.strip_prefix("port ").map(ToOwned::to_owned));
+    let address = format!("127.0.0.1:{port}");
+    let output = run(&["health", "--timeout", "60s", "--address", &address]);
+    assert_eq!(stdout(&output), "SERVING\n", "{}", stderr(&output));
+    let long = "x".repeat(100_000);
+    let output = run(&["call", &long, "--timeout", "60s", "--address", &address]);
+    let expected = format!("request : {long}\nresponse : reply for {long}\n");
+    assert!(stdout(&output) == expected, "{}", stderr(&output));
+}

@@ -1,10 +1,15 @@
-"""The tutorial's server, on a free port that it prints; it prints each request's bytes."""
+"""The tutorial's server, on a free port that it prints; it prints each request's bytes.
 
+With the argument gzip it compresses its responses for clients that accept that.
+"""
+
+import sys
 from concurrent import futures
 
 import grpc
 import tutorial_pb2
 import tutorial_pb2_grpc
+from grpc_health.v1 import health, health_pb2_grpc
 
 
 class SampleService(tutorial_pb2_grpc.SampleServiceServicer):
@@ -19,7 +24,9 @@ class SampleService(tutorial_pb2_grpc.SampleServiceServicer):
         return tutorial_pb2.SampleResponse(reply="reply for " + request.message)
 
 
-server = grpc.server(futures.ThreadPoolExecutor(max_workers=5))
+compression = grpc.Compression.Gzip if sys.argv[1:] == ["gzip"] else None
+server = grpc.server(futures.ThreadPoolExecutor(max_workers=5), compression=compression)
+health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
 tutorial_pb2_grpc.add_SampleServiceServicer_to_server(SampleService(), server)
 port = server.add_insecure_port("127.0.0.1:0")
 server.start()

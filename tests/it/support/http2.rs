@@ -75,27 +75,30 @@ pub(crate) fn headers(path: &str, more: &[(&str, &str)]) -> Vec<u8> {
 /// Returns the headers of a POST request with these fields.
 pub(crate) fn post(fields: &[(&str, &str)]) -> Vec<u8> {
     // :method POST, :scheme http, and literals for the rest.
-    let mut block = vec![0x83, 0x86];
-    for (name, value) in fields {
-        block.push(0);
-        for text in [name, value] {
-            let length = text.len();
-            // An integer of HPACK: a prefix of 7 bits, then 7 bits per byte.
-            if length < 127 {
-                block.push(u8::try_from(length).expect("below 127"));
-            } else {
-                block.push(127);
-                let mut rest = length - 127;
-                while rest >= 128 {
-                    block.push(u8::try_from(rest % 128 + 128).expect("a byte"));
-                    rest /= 128;
-                }
-                block.push(u8::try_from(rest).expect("below 128"));
+    let literals = fields.iter().flat_map(|(name, value)| literal(name, value.as_bytes()));
+    [0x83, 0x86].into_iter().chain(literals).collect()
+}
+
+/// Returns a field of HPACK with its name and its value, without the dynamic table.
+pub(crate) fn literal(name: &str, value: &[u8]) -> Vec<u8> {
+    let mut field = vec![0];
+    for text in [name.as_bytes(), value] {
+        let length = text.len();
+        // An integer of HPACK: a prefix of 7 bits, then 7 bits per byte.
+        if length < 127 {
+            field.push(u8::try_from(length).expect("below 127"));
+        } else {
+            field.push(127);
+            let mut rest = length - 127;
+            while rest >= 128 {
+                field.push(u8::try_from(rest % 128 + 128).expect("a byte"));
+                rest /= 128;
             }
-            block.extend(text.as_bytes());
+            field.push(u8::try_from(rest).expect("below 128"));
         }
+        field.extend(text);
     }
-    block
+    field
 }
 
 pub(crate) fn grpc_headers(path: &str) -> Vec<u8> {

@@ -3,6 +3,7 @@
 pub(crate) mod certificates;
 pub(crate) mod collector;
 pub(crate) mod dashboard;
+pub(crate) mod frames;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod in_process;

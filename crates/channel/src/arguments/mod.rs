@@ -5,9 +5,11 @@
 mod connection;
 mod metadata;
 mod run;
+mod size;
 
 pub use connection::{ConnectionArgs, TlsArgs};
 pub use metadata::parse_metadata;
 pub use run::{Outcome, flush_spans, start_tracing, until_interrupted};
+pub use size::parse_size;
 
 pub use crate::wrong_arguments::WrongArguments;

@@ -1,11 +1,12 @@
 //! One health check.
 
 use serde_json::json;
+use tonic::Request;
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
 };
 
-use crate::{Channel, Failure, Target, output::print};
+use crate::{Channel, Failure, OneMessage, Target, output::print};
 
 /// Checks the health of the service `name`, or of the whole server if it is empty. Prints the
 /// status if it is SERVING, or any status as JSON.
@@ -17,7 +18,8 @@ use crate::{Channel, Failure, Target, output::print};
 pub(super) async fn run(target: &Target, name: &str, json: bool) -> Result<(), Failure> {
     let channel = Channel::new(target);
     channel.connected().await?;
-    let request = HealthCheckRequest { service: name.to_owned() };
+    let mut request = Request::new(HealthCheckRequest { service: name.to_owned() });
+    request.extensions_mut().insert(OneMessage);
     let status = HealthClient::new(channel).check(request).await?.into_inner().status();
 
     let is_serving = status == ServingStatus::Serving;

@@ -16,13 +16,10 @@ use futures_util::task::AtomicWaker;
 use http::{HeaderMap, HeaderValue};
 use tokio::time::Instant;
 use tonic::{Code, Status};
-use wire::{trace::ServerSpan, trace_context};
+use wire::{encoding::Encoding, trace::ServerSpan, trace_context};
 
 use super::{headers::KnownHeaders, peer::Peer, request_id::RequestId, timing::OnceDuration};
-use crate::{
-    cause::Cause, config::Responses, encoding::Encoding, lifecycle::Lifecycle, method::Method,
-    text::cut,
-};
+use crate::{cause::Cause, config::Responses, lifecycle::Lifecycle, method::Method, text::cut};
 
 /// What all calls of a server share.
 #[derive(Debug)]

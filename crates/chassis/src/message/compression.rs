@@ -6,6 +6,7 @@ use bytes::Bytes;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
 use futures_util::future::{Either, Ready, ready};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use wire::encoding::{Encoding, window_log};
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, prefix};
 use zstd::zstd_safe::{get_frame_content_size, zstd_sys::ZSTD_ErrorCode};
 
@@ -15,7 +16,6 @@ use crate::{
     cause::Cause,
     compute::{self, Computation, Wanted},
     config::Responses,
-    encoding::Encoding,
     http2::MemoryKind,
 };
 
@@ -24,13 +24,6 @@ const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encodin
 
 /// zstd's own default level.
 const ZSTD_LEVEL: i32 = 3;
-
-/// Every decoder of zstd should take a window of 8 MiB (RFC 8878, 3.1.1.1.2). A larger one is
-/// taken only if `limits.message` is larger too.
-const MIN_MAX_WINDOW_LOG: u32 = 23;
-
-/// The largest window that zstd knows.
-const MAX_WINDOW_LOG: u32 = 31;
 
 /// How much is done before a computation checks whether its result is still wanted.
 const CHUNK: usize = 64 * 1024;
@@ -181,12 +174,6 @@ fn read(
     framed[..PREFIX].copy_from_slice(&prefix);
     memory.shrink_to(framed.capacity());
     Ok(framed)
-}
-
-/// Returns the base 2 logarithm of the largest window: the memory that a frame of zstd may ask
-/// for, whatever it contains.
-fn window_log(limit: usize) -> u32 {
-    limit.next_power_of_two().ilog2().clamp(MIN_MAX_WINDOW_LOG, MAX_WINDOW_LOG)
 }
 
 fn is_window_too_large(error: &io::Error) -> bool {

@@ -5,13 +5,14 @@ use futures_util::future::{Either, ready};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
 use tonic::{Code, Status};
+use wire::encoding::Encoding;
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
 use super::{
     compression::{self, Work},
     memory::MessageMemory,
 };
-use crate::{body::Body, call::Call, cause::Cause, encoding::Encoding, http2::MemoryKind};
+use crate::{body::Body, call::Call, cause::Cause, http2::MemoryKind};
 
 /// Reads the one message of a request. Returns it with its prefix, as it arrived. What it takes is
 /// reserved in `memory`.

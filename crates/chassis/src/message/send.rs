@@ -13,6 +13,7 @@ use http_body::{Body as HttpBody, Frame};
 use pin_project_lite::pin_project;
 use prost::Message;
 use tonic::Status;
+use wire::encoding::Encoding;
 use wire::framing::{NOT_COMPRESSED, PREFIX, framed, prefix};
 
 use super::{compression, memory::MessageMemory};
@@ -21,7 +22,6 @@ use crate::{
     call::Call,
     cause::{Cause, trailers},
     compute::Computation,
-    encoding::Encoding,
     http2::MemoryKind,
 };
 

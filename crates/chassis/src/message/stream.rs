@@ -11,6 +11,7 @@ use std::{
 use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame};
 use tonic::Status;
+use wire::encoding::Encoding;
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
 use super::{
@@ -18,7 +19,7 @@ use super::{
     memory::MessageMemory,
     read::{broken, wrong_flag},
 };
-use crate::{body::Body, call::Call, cause::Cause, encoding::Encoding, http2::MemoryKind};
+use crate::{body::Body, call::Call, cause::Cause, http2::MemoryKind};
 
 /// The frames of a request, whose messages are checked against the limit as they arrive,
 /// and decompressed.

@@ -10,12 +10,13 @@ use tokio::time::timeout_at;
 use tonic::codegen::BoxFuture;
 use tower::Service;
 
+use wire::encoding::Encoding;
+
 use crate::{
     admission::{Queue, StreamPermit, Streams, WorkerPermit},
     body::Body,
     call::Call,
     cause::Cause,
-    encoding::Encoding,
     http2::MemoryKind,
     inbound::BoxInbound,
     message::{CheckedMessages, MessageMemory, compression, decompressed, read_one},

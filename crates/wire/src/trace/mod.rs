@@ -225,8 +225,8 @@ impl ClientSpan {
 
     /// Reads the code from headers or trailers, if they have one.
     pub fn read_status(&mut self, headers: &HeaderMap) {
-        if let Some(status) = tonic::Status::from_header_map(headers) {
-            self.code = status.code();
+        if let Some(code) = headers.get(tonic::Status::GRPC_STATUS) {
+            self.code = Code::from_bytes(code.as_bytes());
         }
     }
 

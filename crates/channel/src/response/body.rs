@@ -1,4 +1,4 @@
-//! The body of a response, which ends at the call's deadline.
+//! The body of a response: valid messages and a status that can be read, until the call's deadline.
 
 use std::{
     pin::Pin,
@@ -6,11 +6,13 @@ use std::{
 };
 
 use bytes::Bytes;
+use http::HeaderMap;
 use http_body::{Body, Frame};
 use tokio::time::{Sleep, sleep_until};
-use tonic::Status;
+use tonic::{Code, Status};
 use wire::{receive::ReceiveBody, trace::ClientSpan};
 
+use super::{limits::check_headers, messages::Messages, status_fields};
 use crate::{
     deadline::Deadline, status::from_h2_error, stream_limit::StreamPermit, upload::Upload,
 };
@@ -18,11 +20,14 @@ use crate::{
 /// The messages and the trailers of a response. The call is cancelled if it is dropped
 /// before its end.
 ///
+/// Each frame of data is one message with its prefix (see [`wire::framing`]), which is not
+/// compressed. The body ends with trailers that have a status, or with an error.
+///
 /// The default is an empty body. tonic makes one if an interceptor refuses a call.
 #[derive(Debug, Default)]
 pub struct ResponseBody {
-    /// `None` if there was no response from a server.
-    body: Option<ReceiveBody>,
+    /// `None` once the response has ended, or if there was none from a server.
+    received: Option<(ReceiveBody, Messages)>,
     request: RequestState,
     deadline: Option<Deadline>,
     /// Made on the first wait. Most responses arrive at once and need none.
@@ -60,12 +65,18 @@ impl RequestState {
 }
 
 impl ResponseBody {
-    pub(crate) fn new(
+    pub(super) fn new(
         body: ReceiveBody,
+        messages: Messages,
         request: RequestState,
         deadline: Option<Deadline>,
     ) -> Self {
-        Self { body: Some(body), request, deadline, timer: None, span: None }
+        Self { received: Some((body, messages)), request, deadline, timer: None, span: None }
+    }
+
+    /// Returns the body of a response whose headers are all of it.
+    pub(super) fn ended(self) -> Self {
+        Self { received: None, ..self }
     }
 
     /// Ends the span with this body, with the status of its trailers.
@@ -74,16 +85,47 @@ impl ResponseBody {
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let Some(body) = &mut self.body else { return Poll::Ready(None) };
-        if let Poll::Ready(frame) = Pin::new(body).poll_frame(cx) {
-            let status = |error| self.request.status(&error);
-            return Poll::Ready(frame.map(|frame| frame.map_err(status)));
+        let Some((body, messages)) = &mut self.received else { return Poll::Ready(None) };
+        loop {
+            if let Some(message) = messages.next().transpose() {
+                return Poll::Ready(Some(message.map(Frame::data)));
+            }
+            let Poll::Ready(frame) = Pin::new(&mut *body).poll_frame(cx) else { break };
+            let frame = match frame {
+                Some(Ok(frame)) => frame.into_data(),
+                Some(Err(error)) => return Poll::Ready(Some(Err(self.request.status(&error)))),
+                None => return Poll::Ready(Some(Err(without_status()))),
+            };
+            match frame {
+                Ok(data) => messages.push(data),
+                Err(frame) => {
+                    let trailers = frame.into_trailers().unwrap_or_default();
+                    let read = read_trailers(trailers, messages);
+                    return Poll::Ready(Some(read.map(Frame::trailers)));
+                }
+            }
         }
         let Some(deadline) = self.deadline else { return Poll::Pending };
         let timer = self.timer.get_or_insert_with(|| Box::pin(sleep_until(deadline.at)));
         ready!(timer.as_mut().poll(cx));
         Poll::Ready(Some(Err(deadline.exceeded())))
     }
+}
+
+/// Returns the trailers of a response, or its status if they do not fit its messages.
+fn read_trailers(mut trailers: HeaderMap, messages: &Messages) -> Result<HeaderMap, Status> {
+    check_headers(&trailers, "trailers")?;
+    status_fields::clean(&mut trailers);
+    match status_fields::code(&trailers) {
+        None => return Err(without_status()),
+        Some(Code::Ok) => messages.end()?,
+        Some(_) => {}
+    }
+    Ok(trailers)
+}
+
+fn without_status() -> Status {
+    Status::unknown("the response ended without a status")
 }
 
 impl Body for ResponseBody {
@@ -96,11 +138,13 @@ impl Body for ResponseBody {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let frame = ready!(self.poll(cx));
         // A call ends with its trailers or with an error.
-        let is_end = match &frame {
-            Some(Ok(frame)) => frame.is_trailers() || self.is_end_stream(),
-            Some(Err(_)) | None => true,
-        };
+        let is_end = frame.as_ref().is_none_or(|frame| match frame {
+            Ok(frame) => frame.is_trailers(),
+            Err(_) => true,
+        });
         if is_end {
+            // This cancels a call that the server has not ended.
+            self.received = None;
             self.request.stop_upload();
         }
         match (&mut self.span, &frame) {
@@ -116,7 +160,7 @@ impl Body for ResponseBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.as_ref().is_none_or(ReceiveBody::is_end_stream)
+        self.received.is_none()
     }
 }
 

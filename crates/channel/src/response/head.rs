@@ -1,0 +1,105 @@
+//! The head of a response: its HTTP status and its headers.
+
+use bytes::Buf;
+use h2::RecvStream;
+use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
+use http_body_util::BodyExt;
+use tonic::{Code, Status};
+use wire::receive::ReceiveBody;
+
+use super::{
+    body::{RequestState, ResponseBody},
+    limits::{Limits, check_headers},
+    messages::Messages,
+    status_fields,
+};
+use crate::deadline::Deadline;
+
+/// The most that is shown of a response which is not gRPC, in characters.
+const MAX_LINE: usize = 200;
+
+/// Returns the response to a call, or its status if the response has no messages and has failed.
+///
+/// # Errors
+///
+/// Returns the status of a response that is not gRPC ("HTTP to gRPC Status Code Mapping"), or whose
+/// headers are too large.
+pub(crate) async fn judge(
+    response: Response<RecvStream>,
+    mut request: RequestState,
+    deadline: Option<Deadline>,
+    limits: Limits,
+) -> Result<Response<ResponseBody>, Status> {
+    let (mut head, stream) = response.into_parts();
+    check_headers(&head.headers, "headers")?;
+    // The status is in the headers only if they are all of the response ("Trailers-Only").
+    let is_all = stream.is_end_stream();
+    if is_all {
+        status_fields::clean(&mut head.headers);
+    } else {
+        status_fields::remove(&mut head.headers);
+    }
+    let code = status_fields::code(&head.headers);
+    let is_grpc = head.status == StatusCode::OK && other_content_type(&head.headers).is_none();
+    if code.is_none() && !is_grpc {
+        return Err(not_grpc(head.status, &head.headers, ReceiveBody(stream)).await);
+    }
+    let messages = Messages::new(&mut head.headers, limits);
+    if code == Some(Code::Ok) {
+        messages.end()?;
+    }
+    if is_all {
+        request.stop_upload();
+    }
+    let body = ResponseBody::new(ReceiveBody(stream), messages, request, deadline);
+    let body = if code.is_some() { body.ended() } else { body };
+    Ok(Response::from_parts(head, body))
+}
+
+/// Returns the content type if it is not that of gRPC.
+fn other_content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(CONTENT_TYPE).filter(|value| {
+        let grpc = b"application/grpc";
+        let begin = value.as_bytes().get(..grpc.len());
+        begin.is_none_or(|begin| !begin.eq_ignore_ascii_case(grpc))
+    })
+}
+
+/// Returns the status of a response that is not gRPC, such as a proxy's.
+async fn not_grpc(status: StatusCode, headers: &HeaderMap, body: ReceiveBody) -> Status {
+    let code = match status {
+        StatusCode::BAD_REQUEST | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::Internal,
+        StatusCode::UNAUTHORIZED => Code::Unauthenticated,
+        StatusCode::FORBIDDEN => Code::PermissionDenied,
+        StatusCode::NOT_FOUND => Code::Unimplemented,
+        StatusCode::TOO_MANY_REQUESTS
+        | StatusCode::BAD_GATEWAY
+        | StatusCode::SERVICE_UNAVAILABLE
+        | StatusCode::GATEWAY_TIMEOUT => Code::Unavailable,
+        _ => Code::Unknown,
+    };
+    let mut text = format!("the response is not gRPC: HTTP status {status}");
+    if let Some(content_type) = other_content_type(headers) {
+        let content_type = String::from_utf8_lossy(content_type.as_bytes());
+        text = format!("{text}, content type {content_type}");
+    }
+    let line = first_line(body).await;
+    if !line.is_empty() {
+        text = format!("{text}: {line}");
+    }
+    Status::new(code, text)
+}
+
+/// Returns the first line of a body that is not empty, as far as it arrives.
+async fn first_line(mut body: ReceiveBody) -> String {
+    let mut read = Vec::new();
+    while read.len() < 4 * MAX_LINE
+        && !read.trim_ascii_start().contains(&b'\n')
+        && let Some(Ok(frame)) = body.frame().await
+        && let Ok(data) = frame.into_data()
+    {
+        read.extend_from_slice(data.chunk());
+    }
+    let text = String::from_utf8_lossy(read.trim_ascii_start());
+    text.lines().next().unwrap_or_default().trim_end().chars().take(MAX_LINE).collect()
+}

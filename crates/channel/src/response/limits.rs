@@ -1,0 +1,52 @@
+//! The limits of a response.
+
+use http::HeaderMap;
+use tonic::Status;
+
+/// The default size limit of a response message in bytes: that of gRPC, and room for what a
+/// server adds to a message of that size.
+pub const DEFAULT_MAX_MESSAGE: usize = (4 << 20) + (64 << 10);
+
+/// The size limit of the headers and of the trailers of a response in bytes, counted as HTTP/2
+/// does (RFC 9113, section 6.5.2).
+const MAX_HEADERS: usize = 16 << 10;
+
+/// The size limit of headers and trailers that HTTP/2 knows. It is larger, because h2 cuts trailers
+/// above it without a word.
+pub(crate) const HEADER_LIST: u32 = 1 << 20;
+
+/// An extension of a request whose response must have exactly one message, as of a unary or client
+/// streaming method.
+///
+/// With it, a response with none or several is UNIMPLEMENTED ("Status codes and their use in gRPC":
+/// response cardinality violation). tonic's clients ignore what follows the first message.
+#[derive(Debug, Clone, Copy)]
+pub struct OneMessage;
+
+/// The limits of a response.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// The size limit of a message in bytes, compressed and decompressed.
+    pub(crate) message: usize,
+    /// Whether the response must have exactly one message.
+    pub(crate) expects_one: bool,
+}
+
+/// Checks the size of headers or trailers.
+///
+/// # Errors
+///
+/// Returns RESOURCE_EXHAUSTED if they are larger than [`MAX_HEADERS`].
+pub(super) fn check_headers(headers: &HeaderMap, what: &str) -> Result<(), Status> {
+    // What HTTP/2 counts for a field beside its text.
+    const FIELD: usize = 32;
+    let size: usize =
+        headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum();
+    if size <= MAX_HEADERS {
+        return Ok(());
+    }
+    let limit = MAX_HEADERS;
+    Err(Status::resource_exhausted(format!(
+        "the {what} of the response have {size} bytes, and the limit is {limit}"
+    )))
+}

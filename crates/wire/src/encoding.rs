@@ -1,0 +1,45 @@
+//! The encodings of compressed messages (compression.md of gRPC).
+
+use http::HeaderValue;
+
+/// An encoding that both sides read and write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Encoding {
+    /// `gzip`
+    Gzip,
+    /// `zstd`
+    Zstd,
+}
+
+impl Encoding {
+    /// Returns the encoding with this name in `grpc-encoding`, or `None` if it is not
+    /// supported.
+    pub fn named(name: &[u8]) -> Option<Self> {
+        match name {
+            b"gzip" => Some(Self::Gzip),
+            b"zstd" => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    /// Returns its name as the value of a header.
+    pub fn header(self) -> HeaderValue {
+        HeaderValue::from_static(match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        })
+    }
+}
+
+/// Every decoder of zstd should take a window of 8 MiB (RFC 8878, 3.1.1.1.2). A larger one is
+/// taken only if messages may be larger too.
+const MIN_MAX_WINDOW_LOG: u32 = 23;
+
+/// The largest window that zstd knows.
+const MAX_WINDOW_LOG: u32 = 31;
+
+/// Returns the base 2 logarithm of the largest window of zstd, if messages have at most `limit`
+/// bytes: the memory that a frame may ask for, whatever it contains.
+pub fn window_log(limit: usize) -> u32 {
+    limit.next_power_of_two().ilog2().clamp(MIN_MAX_WINDOW_LOG, MAX_WINDOW_LOG)
+}
