@@ -115,6 +115,10 @@ async fn a_check_whose_message_arrives_in_the_drain_has_its_response() {
     let mut caller = Caller::connect(&server.health_address).await;
     let (response, mut stream) = caller.begin_at(CHECK, &[]).await;
     stream.send_data(Bytes::from_static(&[0, 0]), false).expect("sent");
+    for caller in [&mut busy, &mut caller] {
+        // Its response shows that the server has read what came before.
+        assert_eq!(caller.call_at(CHECK, &[], message(false, &[])).await.code(), Code::Ok);
+    }
     server.process.signal(Signal::TERM);
     server.wait_for_event("draining");
     // Longer than such a call may hold up the drain; nothing of this address does.
