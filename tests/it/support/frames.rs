@@ -1,6 +1,9 @@
 //! A server that responds with the frames of the test.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering::Relaxed},
+};
 
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -105,12 +108,19 @@ impl Frames {
 
 /// Serves the frames to every call. Returns the address.
 pub(crate) async fn serve(frames: Frames) -> String {
+    serve_counted(frames).await.0
+}
+
+/// Serves the frames to every call. Returns the address, and how many calls there were.
+pub(crate) async fn serve_counted(frames: Frames) -> (String, Arc<AtomicUsize>) {
+    let calls = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&calls);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("it is bound").to_string();
     let frames = Arc::new(frames);
     tokio::spawn(async move {
         while let Ok((tcp, _)) = listener.accept().await {
-            let frames = frames.clone();
+            let (frames, count) = (frames.clone(), count.clone());
             tokio::spawn(async move {
                 let mut peer = Peer(tcp);
                 let mut preface = [0; PREFACE.len()];
@@ -119,6 +129,7 @@ pub(crate) async fn serve(frames: Frames) -> String {
                 }
                 peer.send(&frame(SETTINGS, 0, 0, &[])).await;
                 while let Some(request) = peer.next(HEADERS).await {
+                    count.fetch_add(1, Relaxed);
                     // The client may have ended the connection.
                     let _ = peer.0.write_all(&frames.on(request.stream)).await;
                     if frames.is_cut {
@@ -128,5 +139,5 @@ pub(crate) async fn serve(frames: Frames) -> String {
             });
         }
     });
-    address
+    (address, calls)
 }

@@ -1,10 +1,14 @@
 //! Traces, as a collector receives them.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use opentelemetry_proto::tonic::trace::v1::{Status, span::SpanKind, status::StatusCode};
 use rustix::process::Signal;
 
 use crate::support::{
     collector::{Collected, Collector},
+    frames::{Frames, GRPC, NOT_FOUND, serve_counted},
+    metrics::wait_until,
     process::{NEVER, ServerProcess, command, event},
     scripted::{self, Scripted},
     test_service,
@@ -35,6 +39,18 @@ fn hex(bytes: &[u8]) -> String {
 
 fn is_of_the_service(span: &Collected) -> bool {
     span.span.name == "SampleService/Call"
+}
+
+/// tonic panics at the details of this status.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_collector_that_responds_with_a_malformed_status_does_not_end_the_export() {
+    let details = ("grpc-status-details-bin", &b"!!!"[..]);
+    let (address, exports) = serve_counted(Frames::only(&[GRPC, NOT_FOUND, details])).await;
+    let server = traced_to(&format!("http://{address}"), &[], &[]);
+    for expected in 1..=3 {
+        call(&server, &[]).await;
+        wait_until(|| exports.load(Relaxed) >= expected);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

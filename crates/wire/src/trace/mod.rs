@@ -2,6 +2,7 @@
 //! crosses a connection (W3C Trace Context).
 
 mod conventions;
+mod exporter;
 mod headers;
 mod resource;
 
@@ -28,6 +29,7 @@ use tonic::Code;
 use crate::{code::code_name, runtime::start_thread, trace_context::IncomingTrace};
 
 use conventions::Conventions;
+use exporter::Exporter;
 use headers::HeadersMut;
 use resource::resource;
 
@@ -80,7 +82,7 @@ impl Tracing {
             SpanExporter::builder().with_tonic().with_endpoint(&settings.endpoint).build()?;
         let sampler = Sampler::TraceIdRatioBased(settings.sample);
         let provider = SdkTracerProvider::builder();
-        let provider = start_thread(|| provider.with_batch_exporter(exporter));
+        let provider = start_thread(|| provider.with_batch_exporter(Exporter(exporter)));
         let provider = provider
             .map_err(TraceStartError::Thread)?
             .with_sampler(Sampler::ParentBased(Box::new(sampler)))
