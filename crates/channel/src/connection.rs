@@ -11,7 +11,7 @@ use wire::keepalive::{PeerActivity, timed_out};
 
 use crate::{
     address::host,
-    response::HEADER_LIST,
+    limits::HEADER_LIST,
     sender::RequestSender,
     status::innermost,
     tls::Tls,

@@ -10,7 +10,7 @@
 //! - `channel`, `call`: what a call passes through. `deadline` says when it ends, `retry` and
 //!   `throttle` whether it is retried, `headers` what each attempt adds.
 //! - `request_body`, `upload`: requests that are complete and requests that are streams.
-//! - `response`: what of a response is valid, and what it means if it is not.
+//! - `response`, `limits`: what of a response is valid, and what it means if it is not.
 //! - `balancer`, `address`, `backoff`: resolution, subchannels and reconnection.
 //! - `connection`, `tls`, `transport`, `sender`, `stream_limit`: one connection.
 //! - [`arguments`], [`output`], [`Details`], `health`: the client commands.
@@ -29,6 +29,7 @@ mod details;
 mod failure;
 mod headers;
 mod health;
+mod limits;
 pub mod output;
 mod request_body;
 mod response;
@@ -53,7 +54,8 @@ pub use details::Details;
 pub use failure::Failure;
 pub use headers::{PREVIOUS_ATTEMPTS, user_agent};
 pub use health::health_command;
-pub use response::{DEFAULT_MAX_MESSAGE, DETAILS_ERROR, OneMessage, ResponseBody};
+pub use limits::{DEFAULT_MAX_MESSAGE, OneMessage};
+pub use response::{DETAILS_ERROR, ResponseBody};
 pub use retry::MAX_ATTEMPTS;
 pub use settings::Settings;
 pub use target::Target;

@@ -5,7 +5,7 @@ use std::{error::Error, iter};
 use h2::Reason;
 use tonic::{Code, Status};
 
-use crate::response::HEADER_LIST;
+use crate::limits::HEADER_LIST;
 
 /// Returns the status of a call that HTTP/2 ended. If the server reset the stream, the
 /// code follows from the error code of RST_STREAM ("Errors" in the gRPC HTTP/2 protocol). If this

@@ -12,9 +12,10 @@ use tokio::time::{Sleep, sleep_until};
 use tonic::{Code, Status};
 use wire::{receive::ReceiveBody, trace::ClientSpan};
 
-use super::{limits::check_headers, messages::Messages, status_fields};
+use super::{messages::Messages, status_fields};
 use crate::{
-    deadline::Deadline, status::from_h2_error, stream_limit::StreamPermit, upload::Upload,
+    deadline::Deadline, limits::check_headers, status::from_h2_error, stream_limit::StreamPermit,
+    upload::Upload,
 };
 
 /// The messages and the trailers of a response. The call is cancelled if it is dropped

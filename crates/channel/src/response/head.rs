@@ -9,11 +9,13 @@ use wire::receive::ReceiveBody;
 
 use super::{
     body::{RequestState, ResponseBody},
-    limits::{Limits, check_headers},
     messages::Messages,
     status_fields,
 };
-use crate::deadline::Deadline;
+use crate::{
+    deadline::Deadline,
+    limits::{Limits, check_headers},
+};
 
 /// The most that is shown of a response which is not gRPC, in characters.
 const MAX_LINE: usize = 200;

@@ -11,7 +11,7 @@ use wire::{
     framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length, prefix},
 };
 
-use super::limits::Limits;
+use crate::limits::Limits;
 
 const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 

@@ -10,14 +10,11 @@
 
 mod body;
 mod head;
-mod limits;
 mod messages;
 mod status_fields;
 
 pub use body::ResponseBody;
-pub use limits::{DEFAULT_MAX_MESSAGE, OneMessage};
 pub use status_fields::DETAILS_ERROR;
 
 pub(crate) use body::RequestState;
 pub(crate) use head::judge;
-pub(crate) use limits::{HEADER_LIST, Limits};

@@ -37,7 +37,7 @@ pub(crate) struct Limits {
 /// # Errors
 ///
 /// Returns RESOURCE_EXHAUSTED if they are larger than [`MAX_HEADERS`].
-pub(super) fn check_headers(headers: &HeaderMap, what: &str) -> Result<(), Status> {
+pub(crate) fn check_headers(headers: &HeaderMap, what: &str) -> Result<(), Status> {
     // What HTTP/2 counts for a field beside its text.
     const FIELD: usize = 32;
     let size: usize =
