@@ -187,14 +187,16 @@ async fn judged(
     deadline: Option<Deadline>,
     limits: Limits,
 ) -> (CallResult, Verdict) {
-    let pushback = Pushback::read(response.headers());
     let response = match judge(response, request, deadline, limits).await {
         Ok(response) => response,
         Err(status) => return failed(status),
     };
     let verdict = match response.headers().get(Status::GRPC_STATUS) {
         // Only trailers: a response has not begun.
-        Some(code) if code != "0" => Verdict::Failed(Code::from_bytes(code.as_bytes()), pushback),
+        Some(code) if code != "0" => {
+            let pushback = Pushback::read(response.headers());
+            Verdict::Failed(Code::from_bytes(code.as_bytes()), pushback)
+        }
         _ => Verdict::Committed,
     };
     (Ok(response), verdict)

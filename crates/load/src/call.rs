@@ -72,11 +72,11 @@ impl Template {
 }
 
 fn read_status(trailers: &HeaderMap) -> Result<(), Status> {
-    match Status::from_header_map(trailers) {
-        Some(status) if status.code() == Code::Ok => Ok(()),
-        Some(status) => Err(status),
-        None => Err(Status::unknown("the response ended without a status")),
+    if trailers.get(Status::GRPC_STATUS).is_some_and(|code| code == "0") {
+        return Ok(());
     }
+    let status = Status::from_header_map(trailers);
+    Err(status.expect("the channel has checked that there is a status"))
 }
 
 #[cfg(test)]

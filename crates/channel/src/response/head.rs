@@ -36,12 +36,13 @@ pub(crate) async fn judge(
     check_headers(&head.headers, "headers")?;
     // The status is in the headers only if they are all of the response ("Trailers-Only").
     let is_all = stream.is_end_stream();
-    if is_all {
+    let code = if is_all {
         status_fields::clean(&mut head.headers);
+        status_fields::code(&head.headers)
     } else {
         status_fields::remove(&mut head.headers);
-    }
-    let code = status_fields::code(&head.headers);
+        None
+    };
     let is_grpc = head.status == StatusCode::OK && other_content_type(&head.headers).is_none();
     if code.is_none() && !is_grpc {
         return Err(not_grpc(head.status, &head.headers, ReceiveBody(stream)).await);

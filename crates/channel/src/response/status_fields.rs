@@ -23,10 +23,11 @@ pub(super) fn code(fields: &HeaderMap) -> Option<Code> {
     fields.get(CODE).map(|code| Code::from_bytes(code.as_bytes()))
 }
 
-/// Removes the fields of a status.
+/// Removes the fields of a status, if there is one.
 pub(super) fn remove(fields: &mut HeaderMap) {
-    for name in [CODE, MESSAGE, DETAILS] {
-        fields.remove(name);
+    if fields.remove(CODE).is_some() {
+        fields.remove(MESSAGE);
+        fields.remove(DETAILS);
     }
 }
 
@@ -36,9 +37,17 @@ pub(super) fn remove(fields: &mut HeaderMap) {
 /// - A message that is not percent-encoded UTF-8 gets replacement characters for the wrong bytes.
 /// - Details that are not base64 are removed, because tonic panics at them. [`DETAILS_ERROR`] says so.
 pub(super) fn clean(fields: &mut HeaderMap) {
-    fields.remove(DETAILS_ERROR);
-    let Some(code) = fields.get(CODE).cloned() else { return };
+    let Some(code) = fields.get(CODE) else {
+        fields.remove(DETAILS_ERROR);
+        return;
+    };
     let is_known = is_code(code.as_bytes());
+    if is_known && fields.len() == 1 {
+        // As of most responses. Each look-up costs more than this check.
+        return;
+    }
+    let code = code.clone();
+    fields.remove(DETAILS_ERROR);
     let message = fields.get(MESSAGE).map(|message| percent_decode(message.as_bytes()));
     let is_readable = message.clone().is_none_or(|message| message.decode_utf8().is_ok());
     if !(is_known && is_readable) {
