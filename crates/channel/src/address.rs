@@ -1,72 +1,61 @@
-//! The address of servers, and its resolution to IP addresses.
+//! The address of servers.
 
-use std::{collections::BTreeMap, fmt, io, net::SocketAddr, str::FromStr};
+use std::{fmt, net::SocketAddr, str::FromStr};
 
-use http::uri::Authority;
 use serde::Deserialize;
-use tokio::net::lookup_host;
 
-/// The host and port of a server, such as `localhost:9999` or `[::1]:9999`, or several of
-/// them separated by commas. A host name stands for all of its IP addresses.
+use crate::host::{Host, Location, Socket};
+
+/// The hosts and ports of servers, separated by commas, such as `localhost:9999` or
+/// `[::1]:9999`. A host name stands for all of its IP addresses.
+///
+/// `dns:///host:port`, `ipv4:` and `ipv6:` with a list of IP addresses and ports, and
+/// `http://host:port` are accepted too, and `unix:` with the path of a Unix socket, which has no
+/// comma in it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
-pub struct Address(Vec<Authority>);
+pub struct Address(Vec<Host>);
 
 impl Address {
-    /// Returns all IP addresses, each with the host that it belongs to.
-    ///
-    /// # Errors
-    ///
-    /// Returns the error of the last host if no IP address is found.
-    pub(crate) async fn resolve(&self) -> io::Result<BTreeMap<SocketAddr, Authority>> {
-        let mut found = BTreeMap::new();
-        let mut failure = None;
-        for authority in &self.0 {
-            match lookup_host((host(authority), port(authority))).await {
-                Ok(addresses) => {
-                    found.extend(addresses.map(|address| (address, authority.clone())));
-                }
-                Err(error) => failure = Some(error),
-            }
-        }
-        if found.is_empty() {
-            let none = || io::Error::new(io::ErrorKind::NotFound, "the name has no address");
-            return Err(failure.unwrap_or_else(none));
-        }
-        Ok(found)
+    /// Returns the hosts, each of them once.
+    pub(crate) fn hosts(&self) -> &[Host] {
+        &self.0
     }
-
-    /// Returns whether all hosts are IP addresses, which are resolved only once.
-    pub(crate) fn is_literal(&self) -> bool {
-        self.0.iter().all(|authority| host(authority).parse::<std::net::IpAddr>().is_ok())
-    }
-}
-
-/// Returns the host without the brackets that an IPv6 address has in a URI.
-pub(crate) fn host(authority: &Authority) -> &str {
-    let host = authority.host();
-    host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host)
-}
-
-fn port(authority: &Authority) -> u16 {
-    authority.port_u16().expect("an address is parsed only with a port")
 }
 
 impl FromStr for Address {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let authority = |text: &str| {
-            let text = text.strip_prefix("http://").unwrap_or(text).trim_end_matches('/');
-            text.parse::<Authority>()
-                .ok()
-                .filter(|authority| authority.port_u16().is_some() && !authority.host().is_empty())
+        let text = text.trim();
+        if text.is_empty() {
+            return Err("the address is empty".to_owned());
+        }
+        let (scheme, list) = match text.split_once(':') {
+            Some((scheme @ ("ipv4" | "ipv6"), list)) => {
+                (scheme, list.strip_prefix("///").unwrap_or(list))
+            }
+            _ => ("", text),
         };
-        text.split(',')
-            .map(authority)
-            .collect::<Option<_>>()
-            .map(Self)
-            .ok_or_else(|| "expected a host and a port, such as localhost:9999".to_owned())
+        let mut hosts = Vec::new();
+        for entry in list.split(',').map(str::trim) {
+            if entry.is_empty() {
+                return Err(format!("{text:?} has a comma without an address beside it"));
+            }
+            let host: Host = entry.parse()?;
+            let is_expected = match (scheme, &host.location) {
+                ("ipv4", Location::Socket(Socket::Ip(address))) => address.is_ipv4(),
+                ("ipv6", Location::Socket(Socket::Ip(address))) => address.is_ipv6(),
+                (scheme, _) => scheme.is_empty(),
+            };
+            if !is_expected {
+                return Err(format!("{entry:?} is not an address of {scheme}: and a port"));
+            }
+            if !hosts.contains(&host) {
+                hosts.push(host);
+            }
+        }
+        Ok(Self(hosts))
     }
 }
 
@@ -80,16 +69,15 @@ impl TryFrom<String> for Address {
 
 impl From<SocketAddr> for Address {
     fn from(address: SocketAddr) -> Self {
-        let text = address.to_string();
-        Self(vec![text.parse().expect("an IP address and port are an authority")])
+        Self(vec![address.into()])
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for (index, authority) in self.0.iter().enumerate() {
+        for (index, host) in self.0.iter().enumerate() {
             let comma = if index > 0 { "," } else { "" };
-            write!(f, "{comma}{authority}")?;
+            write!(f, "{comma}{host}")?;
         }
         Ok(())
     }
@@ -101,18 +89,33 @@ mod tests {
 
     #[test]
     fn a_list_of_addresses_is_parsed_and_displayed() {
-        let list = "127.0.0.1:1,[::1]:2,localhost:3";
-        assert_eq!(list.parse::<Address>().expect("valid").to_string(), list);
-        for wrong in ["", "localhost", "a:1,", ",a:1", "a:1,b", "[::1", "https://a:1"] {
-            assert!(wrong.parse::<Address>().is_err(), "{wrong}");
+        for (text, shown) in [
+            ("127.0.0.1:1,[::1]:2,localhost:3", "127.0.0.1:1,[::1]:2,localhost:3"),
+            (" a:1 , b:2 ", "a:1,b:2"),
+            ("a:1,A:1,b:1,a:2,a:1", "a:1,b:1,a:2"),
+            ("dns:///a:1,unix:/b", "a:1,unix:/b"),
+            ("ipv4:127.0.0.1:1, 127.0.0.2:2", "127.0.0.1:1,127.0.0.2:2"),
+            ("ipv6:[::1]:1,[::2]:2", "[::1]:1,[::2]:2"),
+        ] {
+            assert_eq!(
+                text.parse::<Address>().map(|address| address.to_string()).as_deref(),
+                Ok(shown)
+            );
         }
     }
 
-    #[tokio::test]
-    async fn each_ip_address_is_resolved_once() {
-        let list: Address = "127.0.0.1:1,[::1]:2,127.0.0.1:1".parse().expect("valid");
-        let found: Vec<_> = list.resolve().await.expect("literals").into_keys().collect();
-        assert_eq!(found.len(), 2);
-        assert!(list.is_literal());
+    #[test]
+    fn a_refusal_says_which_entry_is_wrong() {
+        for (text, problem) in [
+            (" ", "the address is empty"),
+            ("a:1,", r#""a:1," has a comma without an address beside it"#),
+            ("a:1,,b:1", r#""a:1,,b:1" has a comma without an address beside it"#),
+            ("a:1,b", r#""b" has no port, such as b:9999"#),
+            ("ipv4:[::1]:1", r#""[::1]:1" is not an address of ipv4: and a port"#),
+            ("ipv4:127.0.0.1:1,a:1", r#""a:1" is not an address of ipv4: and a port"#),
+            ("ipv6:127.0.0.1:1", r#""127.0.0.1:1" is not an address of ipv6: and a port"#),
+        ] {
+            assert_eq!(text.parse::<Address>(), Err(problem.to_owned()));
+        }
     }
 }

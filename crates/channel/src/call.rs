@@ -11,9 +11,9 @@ use tonic::{Code, Status, body::Body};
 use wire::{parent::ParentCall, trace::ClientSpan};
 
 use crate::{
-    balancer::Subchannel,
     channel::Channel,
     deadline::Deadline,
+    endpoints::Subchannel,
     headers::{self, PREVIOUS_ATTEMPTS},
     limits::{Limits, OneMessage},
     request_body::RequestBody,

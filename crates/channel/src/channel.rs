@@ -18,10 +18,12 @@ use wire::trace::Tracing;
 
 use crate::{
     address::Address,
-    balancer::{Snapshot, Subchannel, balance},
+    balancer::{Snapshot, balance},
     deadline::timeout_exceeded,
+    endpoints::Subchannel,
     failure::Failure,
     limits::DEFAULT_MAX_MESSAGE,
+    resolver::Resolver,
     response::ResponseBody,
     retry::MAX_ATTEMPTS,
     settings::Settings,
@@ -86,7 +88,7 @@ impl Channel {
             // Random, so that clients that make one call each do not all call the first server.
             next: AtomicUsize::new(usize::from(fastrand::u16(..))),
         };
-        tokio::spawn(balance(target.clone(), sender));
+        tokio::spawn(balance(target.clone(), Resolver::of_process(), sender));
         Self {
             snapshot,
             shared: Arc::new(shared),

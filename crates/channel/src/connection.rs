@@ -1,16 +1,20 @@
-//! One connection to one IP address: TCP, TLS and HTTP/2.
+//! One connection to one socket: TCP or a Unix socket, TLS and HTTP/2.
 
-use std::{future::poll_fn, net::SocketAddr, pin::Pin, sync::Arc, time::Duration};
+use std::{future::poll_fn, pin::Pin, sync::Arc, time::Duration};
 
 use h2::client::Builder;
 use http::uri::Authority;
 use socket2::SockRef;
-use tokio::{net::TcpStream, sync::oneshot, time::timeout};
+use tokio::{
+    net::{TcpStream, UnixStream},
+    sync::oneshot,
+    time::timeout,
+};
 use tokio_util::{either::Either, task::AbortOnDropHandle};
 use wire::keepalive::{PeerActivity, timed_out};
 
 use crate::{
-    address::host,
+    host::{Socket, host},
     limits::HEADER_LIST,
     sender::RequestSender,
     status::innermost,
@@ -42,17 +46,25 @@ const INITIAL_STREAM_LIMIT: usize = 100;
 ///
 /// Returns a text for people if there is no connection.
 pub(crate) async fn open(
-    address: SocketAddr,
+    socket: &Socket,
     authority: &Authority,
     tls: Option<&Tls>,
 ) -> Result<Stream, String> {
-    let tcp = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
-    // Failures are ignored, because both options only make calls faster, or fail sooner.
-    let _ = tcp.set_nodelay(true);
-    let _ = SockRef::from(&tcp).set_tcp_user_timeout(Some(KEEPALIVE_TIMEOUT));
+    let stream = match socket {
+        Socket::Ip(address) => {
+            let tcp = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
+            // Failures are ignored: both options only make calls faster, or fail sooner.
+            let _ = tcp.set_nodelay(true);
+            let _ = SockRef::from(&tcp).set_tcp_user_timeout(Some(KEEPALIVE_TIMEOUT));
+            Either::Left(tcp)
+        }
+        Socket::Unix(path) => {
+            Either::Right(UnixStream::connect(path).await.map_err(|error| error.to_string())?)
+        }
+    };
     Ok(match tls {
-        None => Either::Left(tcp),
-        Some(tls) => Either::Right(tls.connect(host(authority), tcp).await?),
+        None => Either::Left(stream),
+        Some(tls) => Either::Right(tls.connect(host(authority), stream).await?),
     })
 }
 
@@ -136,7 +148,7 @@ mod tests {
         // Nagle's algorithm would delay small writes by real time.
         server.set_nodelay(true).expect("it is open");
         server.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("SETTINGS");
-        let sender = start(Either::Left(tcp)).await.expect("HTTP/2");
+        let sender = start(Either::Left(Either::Left(tcp))).await.expect("HTTP/2");
         let call = Request::post("http://localhost/").body(()).expect("a request");
         let permit = sender.permit().await.expect("it is open");
         let response = sender.send(call, Bytes::new(), &permit).expect("it is open");

@@ -11,7 +11,8 @@
 //!   `throttle` whether it is retried, `headers` what each attempt adds.
 //! - `request_body`, `upload`: requests that are complete and requests that are streams.
 //! - `response`, `limits`: what of a response is valid, and what it means if it is not.
-//! - `balancer`, `address`, `backoff`: resolution, subchannels and reconnection.
+//! - `address`, `host`, `resolver`: what people type, and the IP addresses that it stands for.
+//! - `balancer`, `endpoints`, `event`, `reconnect`, `backoff`: subchannels and reconnection.
 //! - `connection`, `tls`, `transport`, `sender`, `stream_limit`: one connection.
 //! - [`arguments`], [`output`], [`Details`], `health`: the client commands.
 
@@ -26,12 +27,17 @@ mod channel;
 mod connection;
 mod deadline;
 mod details;
+mod endpoints;
+mod event;
 mod failure;
 mod headers;
 mod health;
+mod host;
 mod limits;
 pub mod output;
+mod reconnect;
 mod request_body;
+mod resolver;
 mod response;
 mod retry;
 mod sender;
@@ -48,13 +54,13 @@ mod upload;
 mod wrong_arguments;
 
 pub use address::Address;
-pub use balancer::MIN_RECONNECT_BACKOFF;
 pub use channel::Channel;
 pub use details::Details;
 pub use failure::Failure;
 pub use headers::{PREVIOUS_ATTEMPTS, user_agent};
 pub use health::health_command;
 pub use limits::{DEFAULT_MAX_MESSAGE, OneMessage};
+pub use reconnect::MIN_RECONNECT_BACKOFF;
 pub use response::{DETAILS_ERROR, ResponseBody};
 pub use retry::MAX_ATTEMPTS;
 pub use settings::Settings;

@@ -101,7 +101,7 @@ mod tests {
     #[test]
     fn wrong_settings_are_refused() {
         for (settings, problem) in [
-            (json!({ "address": "orders", "timeout": "5s" }), "expected a host and a port"),
+            (json!({ "address": "orders", "timeout": "5s" }), "has no port"),
             (json!({ "address": "orders:1", "timeout": "5" }), "expected a duration"),
             (json!({ "address": "orders:1", "timeout": "5s", "retry": "1" }), "unknown field"),
         ] {

@@ -6,7 +6,7 @@ use std::{
     sync::Arc,
 };
 
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
@@ -17,6 +17,7 @@ use tokio_rustls::{
         pki_types::{CertificateDer, PrivateKeyDer, ServerName},
     },
 };
+use tokio_util::either::Either;
 use wire::{crypto, pem, x509};
 
 use crate::{
@@ -25,6 +26,9 @@ use crate::{
 };
 
 const HTTP2: &[u8] = b"h2";
+
+/// A connection before TLS.
+pub(crate) type SocketStream = Either<TcpStream, UnixStream>;
 
 /// The files and the name that TLS is configured with.
 #[derive(Debug, Clone, Default)]
@@ -170,14 +174,14 @@ impl Tls {
     pub(crate) async fn connect(
         &self,
         host: &str,
-        tcp: TcpStream,
-    ) -> Result<TlsStream<TcpStream>, String> {
+        socket: SocketStream,
+    ) -> Result<TlsStream<SocketStream>, String> {
         let name = match &self.server_name {
             Some(name) => name.clone(),
             None => ServerName::try_from(host.to_owned())
                 .map_err(|_| format!("{host:?} is not a name that a certificate can have"))?,
         };
-        let stream = self.connector.connect(name, tcp).await.map_err(|error| explain(&error))?;
+        let stream = self.connector.connect(name, socket).await.map_err(|error| explain(&error))?;
         if stream.get_ref().1.alpn_protocol() != Some(HTTP2) {
             return Err(NO_HTTP2.to_owned());
         }

@@ -9,17 +9,16 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncWrite, ReadBuf},
-    net::TcpStream,
     sync::oneshot,
 };
 use tokio_rustls::client::TlsStream;
 use tokio_util::either::Either;
 use wire::keepalive::PeerActivity;
 
-use crate::tls_problem::explain;
+use crate::{tls::SocketStream, tls_problem::explain};
 
 /// A connection before HTTP/2.
-pub(crate) type Stream = Either<TcpStream, TlsStream<TcpStream>>;
+pub(crate) type Stream = Either<SocketStream, TlsStream<SocketStream>>;
 
 /// The byte stream below HTTP/2. It reports the outcome of the first read, and is read to
 /// its end.
@@ -144,7 +143,7 @@ fn check_greeting(bytes: &[u8]) -> Result<(), String> {
 mod tests {
     use tokio::{
         io::{AsyncReadExt, AsyncWriteExt},
-        net::TcpListener,
+        net::{TcpListener, TcpStream},
     };
 
     use super::*;
@@ -156,7 +155,8 @@ mod tests {
         let stream = TcpStream::connect(address).await.expect("it listens");
         let (first_read, greeting) = oneshot::channel();
         let activity = Arc::new(PeerActivity::new());
-        let mut transport = Transport::new(Either::Left(stream), first_read, activity);
+        let mut transport =
+            Transport::new(Either::Left(Either::Left(stream)), first_read, activity);
         let (mut server, _) = listener.accept().await.expect("a client");
 
         transport.write_all(b"never read").await.expect("it is open");
@@ -164,7 +164,9 @@ mod tests {
         server.write_all(b"a response").await.expect("it is open");
         // This resets the connection, because bytes are unread.
         drop(server);
-        let Either::Left(tcp) = &transport.stream else { panic!("the stream is plaintext") };
+        let Either::Left(Either::Left(tcp)) = &transport.stream else {
+            panic!("the stream is plaintext")
+        };
         tcp.ready(tokio::io::Interest::ERROR).await.expect("an event");
         for _ in 0..3 {
             transport.write_all(b"too late").await.expect("the failure is ignored");

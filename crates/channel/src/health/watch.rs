@@ -11,8 +11,8 @@ use wire::{code::code_name, escape::Escaped};
 use crate::{
     Channel, Failure, MIN_RECONNECT_BACKOFF, Target,
     backoff::Backoff,
-    balancer::MAX_RECONNECT_BACKOFF,
     output::{self, status_json},
+    reconnect::MAX_RECONNECT_BACKOFF,
 };
 
 /// Prints the health of the service `name` at first and at each change, with its time. Prints

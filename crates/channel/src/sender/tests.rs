@@ -28,7 +28,8 @@ async fn connect(limit: u32) -> (RequestSender, Connection<TcpStream, Bytes>) {
     let (near, far) = pair().await;
     let mut builder = h2::server::Builder::new();
     let server = builder.max_concurrent_streams(limit).handshake(far);
-    let (sender, server) = tokio::join!(connection::start(Either::Left(near)), server);
+    let (sender, server) =
+        tokio::join!(connection::start(Either::Left(Either::Left(near))), server);
     (sender.expect("HTTP/2"), server.expect("HTTP/2"))
 }
 
@@ -143,8 +144,10 @@ async fn set_limit(server: &mut TcpStream, limit: u8) {
 #[tokio::test]
 async fn calls_in_flight_follow_the_stream_limit_of_the_server() {
     let (near, mut server) = pair().await;
-    let (sender, ()) =
-        tokio::join!(connection::start(Either::Left(near)), set_limit(&mut server, 0));
+    let (sender, ()) = tokio::join!(
+        connection::start(Either::Left(Either::Left(near))),
+        set_limit(&mut server, 0)
+    );
     let sender = sender.expect("HTTP/2");
     let begin = || task::spawn(call(&sender, request(), Bytes::new()));
     let (mut first, mut second, mut third) = (begin(), begin(), begin());

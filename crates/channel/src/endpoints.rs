@@ -1,0 +1,245 @@
+//! The endpoints of one host: the sockets that it stands for, and the connections to them.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use http::uri::Authority;
+use tokio::sync::watch;
+use tokio_util::task::AbortOnDropHandle;
+
+use crate::{
+    connection,
+    event::{Change, Event, EventSender},
+    host::{Host, Location, Socket},
+    reconnect::keep_connected,
+    resolver::Resolver,
+    sender::RequestSender,
+    tls::Tls,
+};
+
+/// A connection that accepts calls.
+#[derive(Debug, Clone)]
+pub(crate) struct Subchannel {
+    pub(crate) authority: Authority,
+    pub(crate) sender: RequestSender,
+}
+
+/// One socket, and the state of the connection to it.
+struct Endpoint {
+    sender: Option<RequestSender>,
+    is_opened: bool,
+    /// Whether a connection that had worked was lost, and none has begun since.
+    is_lost: bool,
+    /// Why the last attempt to connect failed, unless a later one succeeded.
+    failure: Option<String>,
+    _task: AbortOnDropHandle<()>,
+}
+
+/// The endpoints of one host.
+pub(crate) struct Endpoints {
+    host: Host,
+    name: String,
+    tls: Option<Tls>,
+    events: EventSender,
+    all: BTreeMap<Socket, Endpoint>,
+    /// Why the last resolution failed.
+    failure: Option<String>,
+    /// Whether an endpoint is lost.
+    lost: watch::Sender<bool>,
+    _resolving: Option<AbortOnDropHandle<()>>,
+}
+
+impl Endpoints {
+    /// Starts to resolve and to connect.
+    pub(crate) fn start(
+        host: &Host,
+        tls: Option<Tls>,
+        resolver: &Arc<Resolver>,
+        events: EventSender,
+    ) -> Self {
+        let lost = watch::Sender::new(false);
+        let mut endpoints = Self {
+            host: host.clone(),
+            name: host.to_string(),
+            tls,
+            events: events.clone(),
+            all: BTreeMap::new(),
+            failure: None,
+            lost,
+            _resolving: None,
+        };
+        match &host.location {
+            Location::Socket(socket) => endpoints.connect_to(vec![socket.clone()]),
+            Location::Name(name, _) => {
+                let mut resolution = resolver.follow(name, endpoints.lost.subscribe());
+                let resolving = tokio::spawn(async move {
+                    loop {
+                        events.resolved(resolution.next().await).await;
+                    }
+                });
+                endpoints._resolving = Some(AbortOnDropHandle::new(resolving));
+            }
+        }
+        endpoints
+    }
+
+    pub(crate) fn apply(&mut self, event: Event) {
+        match (event, &self.host.location) {
+            (Event::Resolved(Err(problem)), _) => self.failure = Some(problem),
+            (Event::Resolved(Ok(addresses)), Location::Name(_, port)) => {
+                self.failure = None;
+                let with_port = |address: &std::net::SocketAddr| {
+                    let mut address = *address;
+                    address.set_port(*port);
+                    Socket::Ip(address)
+                };
+                self.connect_to(addresses.iter().map(with_port).collect());
+            }
+            // There is nothing to resolve.
+            (Event::Resolved(Ok(_)), Location::Socket(_)) => {}
+            (Event::Changed(socket, change), _) => {
+                // The socket may have been removed meanwhile.
+                if let Some(endpoint) = self.all.get_mut(&socket) {
+                    endpoint.apply(change);
+                }
+            }
+        }
+        let is_lost = self.all.values().any(|endpoint| endpoint.is_lost);
+        self.lost.send_if_modified(|lost| std::mem::replace(lost, is_lost) != is_lost);
+    }
+
+    /// Connects to these sockets, and no longer to others. Calls in flight to those finish.
+    fn connect_to(&mut self, sockets: Vec<Socket>) {
+        self.all.retain(|socket, _| sockets.contains(socket));
+        for socket in sockets {
+            let (authority, tls) = (&self.host.authority, &self.tls);
+            let events = &self.events;
+            self.all
+                .entry(socket)
+                .or_insert_with_key(|socket| Endpoint::start(socket, authority, tls, events));
+        }
+    }
+
+    /// Returns the host as people write it.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Returns the connections that accept calls, in the order of their sockets.
+    pub(crate) fn ready(&self) -> impl Iterator<Item = Subchannel> {
+        self.all.values().filter_map(|endpoint| {
+            let sender = endpoint.sender.clone()?;
+            Some(Subchannel { authority: self.host.authority.clone(), sender })
+        })
+    }
+
+    /// Returns why there is no connection, if every endpoint has failed.
+    pub(crate) fn failure(&self) -> Option<String> {
+        if self.all.is_empty() {
+            return self.failure.clone();
+        }
+        let failures = self.all.values().map(|endpoint| endpoint.failure.as_deref());
+        let mut failures: Vec<&str> = failures.collect::<Option<_>>()?;
+        // Most often all of them fail for the same reason.
+        failures.sort_unstable();
+        failures.dedup();
+        Some(failures.join("; "))
+    }
+
+    /// Returns whether a server has accepted a connection and sent nothing yet.
+    pub(crate) fn is_silent(&self) -> bool {
+        self.all.values().any(|endpoint| endpoint.is_opened)
+    }
+}
+
+impl Endpoint {
+    fn start(
+        socket: &Socket,
+        authority: &Authority,
+        tls: &Option<Tls>,
+        events: &EventSender,
+    ) -> Self {
+        let (socket, authority) = (socket.clone(), authority.clone());
+        let (tls, events) = (tls.clone(), events.clone());
+        let connecting = keep_connected(socket.clone(), events.clone(), move || {
+            let (socket, authority) = (socket.clone(), authority.clone());
+            let (tls, events) = (tls.clone(), events.clone());
+            async move {
+                let stream = connection::open(&socket, &authority, tls.as_ref()).await?;
+                events.changed(&socket, Change::Opened).await;
+                connection::start(stream).await
+            }
+        });
+        Self {
+            sender: None,
+            is_opened: false,
+            is_lost: false,
+            failure: None,
+            _task: AbortOnDropHandle::new(tokio::spawn(connecting)),
+        }
+    }
+
+    fn apply(&mut self, change: Change) {
+        self.is_opened = false;
+        self.sender = None;
+        match change {
+            Change::Opened => self.is_opened = true,
+            Change::Ready(sender) => {
+                self.sender = Some(sender);
+                self.failure = None;
+                self.is_lost = false;
+            }
+            Change::Lost => self.is_lost = true,
+            Change::Failed(problem) => self.failure = Some(problem),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::SocketAddr;
+
+    use tokio::sync::mpsc;
+
+    use super::*;
+
+    async fn sender() -> RequestSender {
+        let (near, _far) = tokio::io::duplex(1 << 10);
+        let (requests, _connection) = h2::client::handshake(near).await.expect("it is open");
+        RequestSender::new(requests, 1).0
+    }
+
+    #[tokio::test]
+    async fn a_failed_resolution_costs_no_connection() {
+        let found: SocketAddr = ([127, 0, 0, 1], 0).into();
+        let resolver = Resolver::new(|_| Box::pin(std::future::pending()));
+        let (events, _received) = mpsc::channel(16);
+        let host = "name:1".parse().expect("a host");
+        let mut host = Endpoints::start(&host, None, &resolver, EventSender::new(0, events));
+        host.apply(Event::Resolved(Ok([found].into())));
+        let socket = Socket::Ip(([127, 0, 0, 1], 1).into());
+        host.apply(Event::Changed(socket, Change::Ready(sender().await)));
+        assert_eq!(host.ready().count(), 1);
+        host.apply(Event::Resolved(Err("no such name".to_owned())));
+        assert_eq!(host.ready().count(), 1);
+        assert_eq!(host.failure(), None);
+    }
+
+    #[tokio::test]
+    async fn only_a_connection_that_had_worked_is_lost() {
+        let resolver = Resolver::new(|_| Box::pin(std::future::pending()));
+        let (events, _received) = mpsc::channel(16);
+        let socket = Socket::Ip(([127, 0, 0, 1], 1).into());
+        let host = "127.0.0.1:1".parse().expect("a host");
+        let mut host = Endpoints::start(&host, None, &resolver, EventSender::new(0, events));
+        let mut is_lost = |change| {
+            host.apply(Event::Changed(socket.clone(), change));
+            *host.lost.borrow()
+        };
+        let failed = || Change::Failed("refused".to_owned());
+        assert!(!is_lost(failed()));
+        assert!(!is_lost(Change::Ready(sender().await)));
+        assert!(is_lost(Change::Lost));
+        assert!(is_lost(failed()), "it is not connected again");
+        assert!(!is_lost(Change::Ready(sender().await)));
+    }
+}
