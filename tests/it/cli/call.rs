@@ -100,8 +100,8 @@ fn wrong_arguments_are_exit_code_1() {
     for (arguments, problem) in [
         (["call", "--timeout", "0s"], "expected a duration above 0"),
         (["call", "--timeout", "5"], "expected a duration above 0"),
-        (["call", "--address", "localhost"], "expected a host and a port"),
-        (["call", "--address", "[::1"], "expected a host and a port"),
+        (["call", "--address", "localhost"], "\"localhost\" has no port"),
+        (["call", "--address", "[::1"], "\"[::1\" has a bracket that is not closed"),
         (["health", "--nonsense", "x"], "unexpected argument '--nonsense'"),
     ] {
         let output = run(&arguments);

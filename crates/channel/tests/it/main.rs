@@ -7,3 +7,4 @@ mod kinds;
 mod parent;
 mod small_frames;
 mod support;
+mod unix_socket;
