@@ -6,20 +6,23 @@ use h2::client::Builder;
 use http::uri::Authority;
 use socket2::SockRef;
 use tokio::{
+    io::{AsyncRead, AsyncWrite},
     net::{TcpStream, UnixStream},
     sync::oneshot,
     time::timeout,
 };
+use tokio_rustls::client::TlsStream;
 use tokio_util::{either::Either, task::AbortOnDropHandle};
 use wire::keepalive::{PeerActivity, timed_out};
 
 use crate::{
+    greeting::Greeting,
     host::{Socket, host},
     limits::HEADER_LIST,
     sender::RequestSender,
     status::innermost,
-    tls::Tls,
-    transport::{Stream, Transport},
+    tls::{SocketStream, Tls},
+    transport::Transport,
 };
 
 /// How long a server with calls in flight may be silent before a keepalive PING. gRPC
@@ -49,7 +52,7 @@ pub(crate) async fn open(
     socket: &Socket,
     authority: &Authority,
     tls: Option<&Tls>,
-) -> Result<Stream, String> {
+) -> Result<Either<SocketStream, TlsStream<SocketStream>>, String> {
     let stream = match socket {
         Socket::Ip(address) => {
             let tcp = TcpStream::connect(address).await.map_err(|error| error.to_string())?;
@@ -74,8 +77,10 @@ pub(crate) async fn open(
 /// # Errors
 ///
 /// Returns a text for people if the server does not start HTTP/2.
-pub(crate) async fn start(stream: Stream) -> Result<RequestSender, String> {
-    let (first_read, greeting) = oneshot::channel();
+pub(crate) async fn start(
+    stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+) -> Result<RequestSender, String> {
+    let (outcome, greeting) = oneshot::channel();
     let activity = Arc::new(PeerActivity::new());
     let (requests, mut connection) = Builder::new()
         .enable_push(false)
@@ -87,7 +92,7 @@ pub(crate) async fn start(stream: Stream) -> Result<RequestSender, String> {
         // Frames count that come for a call after it was cancelled, over the whole life of the
         // connection, and the end of the connection would be the end of all other calls.
         .max_local_error_reset_streams(None)
-        .handshake(Transport::new(stream, first_read, activity.clone()))
+        .handshake(Transport::new(stream, Greeting::new(outcome), activity.clone()))
         .await
         .map_err(|error| innermost(&error))?;
     let pings = connection.ping_pong().expect("this is the first call");
@@ -110,6 +115,7 @@ pub(crate) async fn start(stream: Stream) -> Result<RequestSender, String> {
         }
     }));
     match greeting.await {
+        Ok(Ok(())) if sender.is_closed() => Err(sender.problem()),
         Ok(Ok(())) => {
             task.detach();
             Ok(sender)
@@ -148,7 +154,7 @@ mod tests {
         // Nagle's algorithm would delay small writes by real time.
         server.set_nodelay(true).expect("it is open");
         server.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).await.expect("SETTINGS");
-        let sender = start(Either::Left(Either::Left(tcp))).await.expect("HTTP/2");
+        let sender = start(tcp).await.expect("HTTP/2");
         let call = Request::post("http://localhost/").body(()).expect("a request");
         let permit = sender.permit().await.expect("it is open");
         let response = sender.send(call, Bytes::new(), &permit).expect("it is open");

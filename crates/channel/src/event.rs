@@ -17,7 +17,9 @@ pub(crate) enum Change {
     /// The server has accepted it, and has sent nothing yet.
     Opened,
     Ready(RequestSender),
+    /// A connection that had worked was lost.
     Lost,
+    /// There was no connection, or it was closed before it had worked. With a text for people.
     Failed(String),
 }
 

@@ -13,7 +13,7 @@
 //! - `response`, `limits`: what of a response is valid, and what it means if it is not.
 //! - `address`, `host`, `resolver`: what people type, and the IP addresses that it stands for.
 //! - `balancer`, `endpoints`, `event`, `reconnect`, `backoff`: subchannels and reconnection.
-//! - `connection`, `tls`, `transport`, `sender`, `stream_limit`: one connection.
+//! - `connection`, `tls`, `transport`, `greeting`, `sender`, `stream_limit`: one connection.
 //! - [`arguments`], [`output`], [`Details`], `health`: the client commands.
 
 #![warn(missing_docs)]
@@ -30,6 +30,7 @@ mod details;
 mod endpoints;
 mod event;
 mod failure;
+mod greeting;
 mod headers;
 mod health;
 mod host;

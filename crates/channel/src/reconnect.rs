@@ -2,7 +2,10 @@
 
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::{
+    task::yield_now,
+    time::{Instant, sleep_until, timeout},
+};
 
 use crate::{
     backoff::Backoff,
@@ -17,8 +20,14 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 pub const MIN_RECONNECT_BACKOFF: Duration = Duration::from_millis(50);
 /// The longest delay between two attempts to connect to an address.
 pub(crate) const MAX_RECONNECT_BACKOFF: Duration = Duration::from_secs(1);
+/// How long a connection without a response must last to count as one that worked. If all
+/// last so long, the backoff would delay none.
+const LASTED: Duration = MAX_RECONNECT_BACKOFF;
 
 /// Keeps a connection to `socket` that `connect` opens, and sends its changes. It does not end.
+///
+/// A connection has worked if there was a response on it or if it has lasted. If it is closed
+/// before, such as by GOAWAY straight after SETTINGS, it has failed: the backoff grows.
 pub(crate) async fn keep_connected<F>(socket: Socket, events: EventSender, connect: impl Fn() -> F)
 where
     F: Future<Output = Result<RequestSender, String>>,
@@ -29,10 +38,17 @@ where
         let start = Instant::now();
         match timeout(CONNECT_TIMEOUT, connect()).await {
             Ok(Ok(sender)) => {
-                backoff.reset();
+                let begin = Instant::now();
                 report(Change::Ready(sender.clone())).await;
                 sender.closed().await;
-                report(Change::Lost).await;
+                // A call whose response came with the end notes it first.
+                yield_now().await;
+                if sender.has_served() || begin.elapsed() >= LASTED {
+                    backoff.reset();
+                    report(Change::Lost).await;
+                } else {
+                    report(Change::Failed(sender.problem())).await;
+                }
             }
             Ok(Err(problem)) => report(Change::Failed(problem)).await,
             Err(_elapsed) => report(Change::Failed("no response".to_owned())).await,
@@ -40,3 +56,6 @@ where
         sleep_until(start + backoff.next()).await;
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,16 +1,20 @@
 //! Sends requests on one connection.
 
 use std::{
-    sync::{Arc, Weak},
-    task::{Context, Poll, Waker},
+    pin::Pin,
+    sync::{
+        Arc, Weak,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    task::{Context, Poll, Waker, ready},
 };
 
 use bytes::Bytes;
 use h2::{
-    SendStream,
-    client::{ResponseFuture, SendRequest},
+    Reason, RecvStream, SendStream,
+    client::{self, SendRequest},
 };
-use http::Request;
+use http::{Request, Response};
 
 use crate::stream_limit::{StreamLimit, StreamPermit};
 
@@ -18,9 +22,24 @@ use crate::stream_limit::{StreamLimit, StreamPermit};
 /// them are dropped and the calls on it have ended.
 #[derive(Debug, Clone)]
 pub(crate) struct RequestSender {
-    /// Each call clones it, so that no call waits until the stream of another is open.
-    requests: Arc<SendRequest<Bytes>>,
+    connection: Arc<Connection>,
     limit: Arc<StreamLimit>,
+}
+
+/// What all clones of a sender share.
+#[derive(Debug)]
+struct Connection {
+    /// Each call clones it, so that no call waits until the stream of another is open.
+    requests: SendRequest<Bytes>,
+    /// Whether a response has arrived.
+    has_served: AtomicBool,
+}
+
+/// The response of a call.
+#[derive(Debug)]
+pub(crate) struct ResponseFuture {
+    response: client::ResponseFuture,
+    connection: Arc<Connection>,
 }
 
 /// Why a request was not sent.
@@ -37,17 +56,18 @@ pub(crate) enum SendError {
 #[derive(Debug)]
 pub(crate) struct ConnectionMonitor {
     /// Weak, because a `SendRequest` keeps the connection open.
-    requests: Weak<SendRequest<Bytes>>,
+    connection: Weak<Connection>,
     limit: Arc<StreamLimit>,
 }
 
 impl RequestSender {
     /// Returns a sender with this stream limit, which applies until the server sends its own.
     pub(crate) fn new(requests: SendRequest<Bytes>, limit: usize) -> (Self, ConnectionMonitor) {
-        let (requests, limit) = (Arc::new(requests), Arc::new(StreamLimit::new(limit)));
+        let connection = Arc::new(Connection { requests, has_served: AtomicBool::new(false) });
+        let limit = Arc::new(StreamLimit::new(limit));
         let monitor =
-            ConnectionMonitor { requests: Arc::downgrade(&requests), limit: limit.clone() };
-        (Self { requests, limit }, monitor)
+            ConnectionMonitor { connection: Arc::downgrade(&connection), limit: limit.clone() };
+        (Self { connection, limit }, monitor)
     }
 
     /// Waits until the stream limit allows one more call.
@@ -69,8 +89,13 @@ impl RequestSender {
         request: Request<()>,
         _permit: &StreamPermit,
     ) -> Result<(ResponseFuture, SendStream<Bytes>), SendError> {
-        let sent = SendRequest::clone(&self.requests).send_request(request, false);
-        sent.map_err(|error| self.classify(error))
+        match self.connection.requests.clone().send_request(request, false) {
+            Ok((response, stream)) => {
+                let connection = Arc::clone(&self.connection);
+                Ok((ResponseFuture { response, connection }, stream))
+            }
+            Err(error) => Err(self.classify(error)),
+        }
     }
 
     /// Sends a request that is complete.
@@ -104,7 +129,7 @@ impl RequestSender {
     }
 
     fn classify(&self, error: h2::Error) -> SendError {
-        if has_ended(&self.requests) {
+        if self.connection.end().is_some() {
             // The connection's task may not have found out yet.
             self.limit.close();
             return SendError::Closed;
@@ -121,6 +146,51 @@ impl RequestSender {
     pub(crate) async fn closed(&self) {
         self.limit.closed().await;
     }
+
+    /// Returns whether a response has arrived on the connection.
+    pub(crate) fn has_served(&self) -> bool {
+        self.connection.has_served.load(Relaxed)
+    }
+
+    /// Returns why a closed connection accepts no requests, as a text for people.
+    pub(crate) fn problem(&self) -> String {
+        match self.connection.end() {
+            Some(error) if error.is_go_away() && error.is_remote() => goaway_problem(&error),
+            _ => "the server closed the connection before any response".to_owned(),
+        }
+    }
+}
+
+fn goaway_problem(error: &h2::Error) -> String {
+    let reason = error.reason().unwrap_or(Reason::NO_ERROR);
+    // The text has the server's debug data after the description of the reason.
+    let text = error.to_string();
+    let text = text.strip_prefix("connection error received: ").unwrap_or(&text);
+    format!("the server sent GOAWAY before any response: {reason:?}, {text}")
+}
+
+impl Connection {
+    /// Returns why the connection has ended.
+    fn end(&self) -> Option<h2::Error> {
+        // A clone that has sent nothing is ready, unless the connection has ended.
+        match self.requests.clone().poll_ready(&mut noop_context()) {
+            Poll::Ready(Err(error)) => Some(error),
+            _ => None,
+        }
+    }
+}
+
+impl Future for ResponseFuture {
+    type Output = Result<Response<RecvStream>, h2::Error>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let response = ready!(Pin::new(&mut self.response).poll(cx));
+        // Only the first response writes, because all calls share the memory.
+        if response.is_ok() && !self.connection.has_served.load(Relaxed) {
+            self.connection.has_served.store(true, Relaxed);
+        }
+        Poll::Ready(response)
+    }
 }
 
 impl ConnectionMonitor {
@@ -129,7 +199,7 @@ impl ConnectionMonitor {
     pub(crate) fn update(&self, limit: usize) {
         self.limit.set_limit(limit);
         // While calls are in flight, nothing else tells that the server has sent GOAWAY.
-        if self.requests.upgrade().is_some_and(|requests| has_ended(&requests)) {
+        if self.connection.upgrade().is_some_and(|connection| connection.end().is_some()) {
             self.limit.close();
         }
     }
@@ -144,11 +214,6 @@ impl Drop for ConnectionMonitor {
     fn drop(&mut self) {
         self.limit.close();
     }
-}
-
-fn has_ended(requests: &SendRequest<Bytes>) -> bool {
-    // A clone that has sent nothing is ready, unless the connection has ended.
-    matches!(requests.clone().poll_ready(&mut noop_context()), Poll::Ready(Err(_)))
 }
 
 fn noop_context() -> Context<'static> {

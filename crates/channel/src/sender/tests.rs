@@ -1,15 +1,12 @@
-use h2::{
-    Reason, RecvStream,
-    server::{Connection, SendResponse},
-};
-use http::Response;
+use h2::server::{Connection, SendResponse};
+
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     sync::mpsc,
 };
 use tokio_test::{assert_pending, assert_ready, task};
-use tokio_util::{either::Either, task::AbortOnDropHandle};
+use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
 use crate::{connection, status::is_not_processed};
@@ -28,8 +25,7 @@ async fn connect(limit: u32) -> (RequestSender, Connection<TcpStream, Bytes>) {
     let (near, far) = pair().await;
     let mut builder = h2::server::Builder::new();
     let server = builder.max_concurrent_streams(limit).handshake(far);
-    let (sender, server) =
-        tokio::join!(connection::start(Either::Left(Either::Left(near))), server);
+    let (sender, server) = tokio::join!(connection::start(near), server);
     (sender.expect("HTTP/2"), server.expect("HTTP/2"))
 }
 
@@ -144,10 +140,7 @@ async fn set_limit(server: &mut TcpStream, limit: u8) {
 #[tokio::test]
 async fn calls_in_flight_follow_the_stream_limit_of_the_server() {
     let (near, mut server) = pair().await;
-    let (sender, ()) = tokio::join!(
-        connection::start(Either::Left(Either::Left(near))),
-        set_limit(&mut server, 0)
-    );
+    let (sender, ()) = tokio::join!(connection::start(near), set_limit(&mut server, 0));
     let sender = sender.expect("HTTP/2");
     let begin = || task::spawn(call(&sender, request(), Bytes::new()));
     let (mut first, mut second, mut third) = (begin(), begin(), begin());
@@ -212,7 +205,7 @@ async fn an_invalid_request_does_not_end_the_connection() {
 #[tokio::test]
 async fn a_stream_that_is_reset_before_its_message_is_told_from_a_lost_connection() {
     let (sender, mut server) = connect(2).await;
-    let begin = || SendRequest::clone(&sender.requests).send_request(request(), false);
+    let begin = || sender.connection.requests.clone().send_request(request(), false);
     let (response, mut stream) = begin().expect("it is open");
     let (_request, mut respond) = server.accept().await.expect("a call").expect("whole");
     respond.send_reset(Reason::REFUSED_STREAM);

@@ -3,6 +3,7 @@
 mod call;
 mod cancel;
 mod flow_control;
+mod greeting;
 mod kinds;
 mod parent;
 mod small_frames;

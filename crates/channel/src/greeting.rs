@@ -1,0 +1,283 @@
+//! The first bytes of a server: HTTP/2's SETTINGS frame, or another protocol.
+
+use std::{
+    io,
+    pin::Pin,
+    task::{Context, Poll, ready},
+};
+
+use h2::Reason;
+use tokio::{
+    io::{AsyncRead, ReadBuf},
+    sync::oneshot,
+};
+
+use crate::tls_problem::explain;
+
+/// How many bytes are read at once. A server with another protocol sends fewer at first.
+const CAPACITY: usize = 512;
+/// How many bytes of another protocol an error shows.
+const SHOWN: usize = 60;
+/// How protocols begin whose servers speak first or refuse HTTP/2's preface.
+const PROTOCOLS: [(&[u8], &str); 8] = [
+    (b"HTTP/", "HTTP/1"),
+    (b"SSH-", "SSH"),
+    (b"-ERR", "Redis's protocol"),
+    (b"-DENI", "Redis's protocol"),
+    (b"-NOAU", "Redis's protocol"),
+    (b"220", "SMTP or FTP"),
+    (b"421", "SMTP or FTP"),
+    (b"554", "SMTP or FTP"),
+];
+/// The types of frames (RFC 9113, section 6), in the order of their numbers.
+const FRAMES: [&str; 10] = [
+    "DATA",
+    "HEADERS",
+    "PRIORITY",
+    "RST_STREAM",
+    "SETTINGS",
+    "PUSH_PROMISE",
+    "PING",
+    "GOAWAY",
+    "WINDOW_UPDATE",
+    "CONTINUATION",
+];
+const SETTINGS: u8 = 4;
+const GOAWAY: u8 = 7;
+const ACK: u8 = 1;
+
+/// Reads and checks the first bytes of a server before HTTP/2 gets them.
+#[derive(Debug)]
+pub(crate) struct Greeting {
+    bytes: Vec<u8>,
+    /// How many of the bytes HTTP/2 has.
+    delivered: usize,
+    outcome: Option<oneshot::Sender<Result<(), String>>>,
+}
+
+impl Greeting {
+    /// Returns a greeting that sends its outcome: a text for people if the server does not
+    /// begin HTTP/2.
+    pub(crate) fn new(outcome: oneshot::Sender<Result<(), String>>) -> Self {
+        Self { bytes: Vec::new(), delivered: 0, outcome: Some(outcome) }
+    }
+
+    /// Reads as [`AsyncRead::poll_read`] does. The bytes come only when they are checked.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the server does not begin HTTP/2.
+    pub(crate) fn poll_read(
+        &mut self,
+        stream: &mut (impl AsyncRead + Unpin),
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.outcome.is_some() {
+            let mut space = [0; CAPACITY];
+            let mut read = ReadBuf::new(&mut space);
+            let checked = match ready!(Pin::new(&mut *stream).poll_read(cx, &mut read)) {
+                Err(error) => Some(Err(explain(&error))),
+                Ok(()) if read.filled().is_empty() => Some(Err(ended(&self.bytes))),
+                Ok(()) => {
+                    self.bytes.extend_from_slice(read.filled());
+                    check(&self.bytes)
+                }
+            };
+            let Some(checked) = checked else { continue };
+            let failed = checked.is_err();
+            if let Some(outcome) = self.outcome.take() {
+                // Fails only if the receiver has stopped waiting.
+                let _ = outcome.send(checked);
+            }
+            if failed {
+                return Poll::Ready(Err(io::ErrorKind::InvalidData.into()));
+            }
+        }
+        let rest = &self.bytes[self.delivered..];
+        let delivered = rest.len().min(buffer.remaining());
+        buffer.put_slice(&rest[..delivered]);
+        self.delivered += delivered;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Returns whether HTTP/2 has all bytes that were read.
+    pub(crate) fn is_over(&self) -> bool {
+        self.outcome.is_none() && self.delivered == self.bytes.len()
+    }
+}
+
+/// Checks that the first frame is SETTINGS (RFC 9113, section 3.4). Returns `None` if more
+/// bytes are needed.
+fn check(bytes: &[u8]) -> Option<Result<(), String>> {
+    // All protocols can be told apart by so many.
+    let &[first, second, third, kind, flags, ref rest @ ..] = bytes else { return None };
+    let problem = match (first, kind) {
+        // The three bytes of the length: before SETTINGS, a frame has at most 16,384 bytes.
+        (0, SETTINGS) if flags & ACK == 0 => {
+            // The stream is 0. Its highest bit is reserved.
+            let &[reserved, a, b, c, ..] = rest else { return None };
+            match [reserved & 0x7f, a, b, c] {
+                [0, 0, 0, 0] => return Some(Ok(())),
+                _ => "the server begins HTTP/2 with SETTINGS of a stream".to_owned(),
+            }
+        }
+        (0, SETTINGS) => "the server begins HTTP/2 with an acknowledgement of SETTINGS".to_owned(),
+        (0, GOAWAY) => {
+            // The stream, the last stream, and the reason.
+            let &[_, _, _, _, _, _, _, _, a, b, c, d, ..] = rest else { return None };
+            let reason = Reason::from(u32::from_be_bytes([a, b, c, d]));
+            format!("the server begins HTTP/2 with GOAWAY instead of SETTINGS: {reason:?}")
+        }
+        (0, kind) if let Some(name) = FRAMES.get(usize::from(kind)) => {
+            format!("the server begins HTTP/2 with {name} instead of SETTINGS")
+        }
+        // A record of TLS (RFC 8446, section 5.1): most often an alert.
+        (0x14..=0x17, _) if second == 3 && third <= 4 => {
+            "the server speaks TLS: pass --tls".to_owned()
+        }
+        // A packet with the number 0, and version 10 of the handshake or an error.
+        (_, 0) if matches!(flags, 10 | 0xff) => {
+            "the server speaks MySQL's protocol, not HTTP/2".to_owned()
+        }
+        _ => named(bytes),
+    };
+    Some(Err(problem))
+}
+
+fn named(bytes: &[u8]) -> String {
+    let begin = shown(bytes);
+    match PROTOCOLS.iter().find(|(mark, _)| bytes.starts_with(mark)) {
+        // What servers send for bytes that are not TLS, such as Go's and nginx.
+        Some((_, name @ "HTTP/1"))
+            if bytes.get(8..).is_some_and(|rest| rest.starts_with(b" 400")) =>
+        {
+            format!("the server speaks {name}, not HTTP/2: {begin} (pass --tls if it expects TLS)")
+        }
+        Some((_, name)) => format!("the server speaks {name}, not HTTP/2: {begin}"),
+        None => format!("the server does not speak HTTP/2: {begin}"),
+    }
+}
+
+fn ended(bytes: &[u8]) -> String {
+    let end = "the server closed the connection";
+    if bytes.is_empty() { end.to_owned() } else { format!("{end} after {}", shown(bytes)) }
+}
+
+/// Returns the first line, or the beginning of it.
+fn shown(bytes: &[u8]) -> String {
+    let end = bytes.iter().position(|byte| matches!(byte, b'\r' | b'\n')).unwrap_or(bytes.len());
+    format!("\"{}\"", bytes[..end.min(SHOWN)].escape_ascii())
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::AsyncReadExt;
+
+    use super::*;
+
+    /// A stream with the greeting before it.
+    struct Greeted(Greeting, tokio_test::io::Mock);
+
+    impl AsyncRead for Greeted {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let Self(greeting, stream) = &mut *self;
+            if greeting.is_over() {
+                return Pin::new(stream).poll_read(cx, buffer);
+            }
+            greeting.poll_read(stream, cx, buffer)
+        }
+    }
+
+    /// Returns the outcome if the server sends these pieces, and the bytes that HTTP/2 gets.
+    async fn greet(pieces: &[&[u8]]) -> (Result<(), String>, Vec<u8>) {
+        let mut stream = tokio_test::io::Builder::new();
+        for piece in pieces {
+            stream.read(piece);
+        }
+        let (sender, outcome) = oneshot::channel();
+        let mut greeted = Greeted(Greeting::new(sender), stream.build());
+        let mut read = Vec::new();
+        let mut byte = [0];
+        // One by one: HTTP/2's buffer may be smaller than what was read.
+        while let Ok(1) = greeted.read(&mut byte).await {
+            read.extend(byte);
+        }
+        (outcome.await.expect("an outcome"), read)
+    }
+
+    #[tokio::test]
+    async fn settings_are_passed_on_with_all_that_follows_in_any_pieces() {
+        let bytes = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64\0\0\0\x04\x01\0\0\0\0";
+        for size in 1..=bytes.len() {
+            let pieces: Vec<&[u8]> = bytes.chunks(size).collect();
+            assert_eq!(greet(&pieces).await, (Ok(()), bytes.to_vec()), "{size}");
+        }
+    }
+
+    #[tokio::test]
+    async fn another_protocol_is_named_by_its_first_bytes_in_any_pieces() {
+        for (bytes, problem) in [
+            (
+                &b"SSH-2.0-OpenSSH_9.6\r\n"[..],
+                r#"the server speaks SSH, not HTTP/2: "SSH-2.0-OpenSSH_9.6""#,
+            ),
+            (
+                b"-ERR unknown command 'PRI'\r\n",
+                r#"the server speaks Redis's protocol, not HTTP/2: "-ERR unknown command \'PRI\'""#,
+            ),
+            (
+                b"-DENIED Redis is running in protected mode\r\n",
+                r#"the server speaks Redis's protocol, not HTTP/2: "-DENIED Redis is running in protected mode""#,
+            ),
+            (
+                b"220 mail.test ESMTP Postfix\r\n",
+                r#"the server speaks SMTP or FTP, not HTTP/2: "220 mail.test ESMTP Postfix""#,
+            ),
+            (b"J\0\0\0\x0a8.0.36\0", "the server speaks MySQL's protocol, not HTTP/2"),
+            (
+                b"E\0\0\0\xffj\x04Host is not allowed",
+                "the server speaks MySQL's protocol, not HTTP/2",
+            ),
+            (
+                b"HTTP/1.1 404 Not Found\r\n",
+                r#"the server speaks HTTP/1, not HTTP/2: "HTTP/1.1 404 Not Found""#,
+            ),
+            (
+                b"HTTP/1.0 400 Bad Request\r\n\r\nClient sent an HTTP request to an HTTPS server.",
+                r#"the server speaks HTTP/1, not HTTP/2: "HTTP/1.0 400 Bad Request" (pass --tls if it expects TLS)"#,
+            ),
+            (b"\x15\x03\x01\0\x02\x02\x46", "the server speaks TLS: pass --tls"),
+            (b"hello\x1b\r\n", r#"the server does not speak HTTP/2: "hello\x1b""#),
+            (
+                b"\0\0\x08\x06\0\0\0\0\0abcdefgh",
+                "the server begins HTTP/2 with PING instead of SETTINGS",
+            ),
+            (
+                b"\0\0\x08\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0b",
+                "the server begins HTTP/2 with GOAWAY instead of SETTINGS: ENHANCE_YOUR_CALM",
+            ),
+            (
+                b"\0\0\0\x04\x01\0\0\0\0",
+                "the server begins HTTP/2 with an acknowledgement of SETTINGS",
+            ),
+            (b"\0\0\0\x04\0\0\0\0\x01", "the server begins HTTP/2 with SETTINGS of a stream"),
+        ] {
+            assert_eq!(greet(&[bytes]).await, (Err(problem.to_owned()), Vec::new()));
+            // The first piece is too short to tell.
+            let (outcome, read) = greet(&[&bytes[..3], &bytes[3..]]).await;
+            assert_eq!((outcome, read), (Err(problem.to_owned()), Vec::new()));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_ends_says_after_which_bytes() {
+        let end = "the server closed the connection";
+        assert_eq!(greet(&[]).await.0, Err(end.to_owned()));
+        assert_eq!(greet(&[b"hm"]).await.0, Err(format!("{end} after \"hm\"")));
+    }
+}
