@@ -69,4 +69,6 @@ mod deploy {
     mod kubernetes;
     mod kubernetes_objects;
     mod monitoring;
+    mod scripts;
+    mod scripts_of_compose;
 }

@@ -36,6 +36,8 @@ def build_image(binary: pathlib.Path, tag: str) -> None:
         folder = pathlib.Path(context)
         (folder / "dist").mkdir()
         shutil.copy(binary, folder / "dist/sample-service")
+        # The user in the container is another one.
+        (folder / "dist/sample-service").chmod(0o755)
         (folder / "Dockerfile").write_text(dockerfile)
         docker("build", "--quiet", "--build-arg", "BINARY_FROM=prebuilt", "--tag", tag, context)
 

@@ -1,0 +1,77 @@
+//! `deploy/compose-up`, with programs in place of docker and cargo that record how they are run.
+
+use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+
+use tempfile::TempDir;
+
+use crate::support::process::stderr;
+
+/// It has no BuildKit, so that the binary is compiled by cargo.
+const DOCKER: &str = r#"#!/bin/sh
+echo "$PWD ${COMPOSE_FILE-}|${COMPOSE_PROFILES-} $*" >>"$RECORD"
+case "$*" in
+"buildx version") exit 1 ;;
+"version --format "*) echo 29.0.0 ;;
+esac
+"#;
+
+const CARGO: &str = r#"#!/bin/sh
+[ "$2" != --version ] || exit 0
+while [ $# -gt 0 ]; do
+    case "$1" in
+    --target) target="$2" ;;
+    --target-dir) folder="$2" ;;
+    esac
+    shift
+done
+mkdir -p "$folder/$target/release"
+echo >"$folder/$target/release/sample-service"
+chmod +x "$folder/$target/release/sample-service"
+"#;
+
+/// Runs a copy of `deploy/compose-up` in `folder` with this umask and these variables. Returns
+/// the commands that docker was run with, each with its folder and the variables of compose.
+fn compose_up(folder: &Path, umask: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let programs = folder.join("programs");
+    for folder in [&programs, &folder.join("deploy")] {
+        fs::create_dir(folder).expect("a folder");
+    }
+    for file in ["deploy/compose-up", "deploy/static-binary", "Dockerfile"] {
+        fs::copy(root.join(file), folder.join(file)).expect("copied");
+    }
+    for (name, text) in [("docker", DOCKER), ("cargo", CARGO)] {
+        fs::write(programs.join(name), text).expect("written");
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(programs.join(name), executable).expect("ours");
+    }
+    let path = env::var("PATH").expect("UTF-8");
+    let mut compose_up = Command::new("sh");
+    compose_up.args(["-c", "umask \"$0\"; exec deploy/compose-up", umask]).current_dir(folder);
+    compose_up.env("PATH", format!("{}:{path}", programs.display()));
+    compose_up.env("RECORD", folder.join("record")).envs(variables.iter().copied());
+    let output = compose_up.output().expect("it runs");
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let record = fs::read_to_string(folder.join("record")).expect("docker was run");
+    record.lines().map(ToOwned::to_owned).collect()
+}
+
+#[test]
+fn compose_up_ignores_the_compose_file_of_another_project() {
+    let work = TempDir::new().expect("a folder");
+    let folder = work.path().canonicalize().expect("it exists");
+    let variables = [("COMPOSE_FILE", "/other/docker-compose.yml"), ("COMPOSE_PROFILES", "other")];
+    let commands = compose_up(&folder, "022", &variables);
+    let expected = format!("{} | compose up ", folder.display());
+    assert!(commands.iter().any(|command| command.starts_with(&expected)), "{commands:#?}");
+}
+
+#[test]
+fn the_binary_for_the_image_can_be_run_by_other_users_whatever_the_umask_is() {
+    for umask in ["077", "027"] {
+        let work = TempDir::new().expect("a folder");
+        compose_up(work.path(), umask, &[]);
+        let binary = fs::metadata(work.path().join("dist/sample-service")).expect("it is there");
+        assert_eq!(binary.permissions().mode() & 0o777, 0o755, "umask {umask}");
+    }
+}
