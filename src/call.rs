@@ -61,7 +61,8 @@ struct CallArgs {
     /// The size limit of a reply, such as 8MiB [default: 4MiB, and 64KiB more].
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
     max_message: Option<usize>,
-    /// Metadata of each call; may be repeated. The value of a key that ends in -bin is base64.
+    /// Metadata of each call; may be repeated. The value of a key that ends in -bin is base64,
+    /// or several separated by commas.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_metadata)]
     metadata: Vec<(HeaderName, HeaderValue)>,
     /// Print one JSON object per call.

@@ -73,7 +73,8 @@ struct LoadArgs {
     /// The timeout of the connections, and then of each call.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_timeout)]
     timeout: Duration,
-    /// Metadata of each call; may be repeated. The value of a key that ends in -bin is base64.
+    /// Metadata of each call; may be repeated. The value of a key that ends in -bin is base64,
+    /// or several separated by commas.
     #[arg(long, value_name = "KEY=VALUE", value_parser = parse_metadata)]
     metadata: Vec<(HeaderName, HeaderValue)>,
     /// Exit with 0 even if calls failed.

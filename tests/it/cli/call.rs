@@ -215,18 +215,22 @@ fn a_response_is_printed_while_standard_input_is_open() {
 #[tokio::test(flavor = "multi_thread")]
 async fn metadata_is_sent_and_reserved_names_are_refused() {
     let server = Scripted::start(&[]).await;
-    let metadata = ["--metadata", "x-Tenant=blue = 1", "--metadata", "x-bin=AAEC"];
+    let metadata = ["--metadata", "x-Tenant=blue = 1", "--metadata", "x-bin=AAEC,AQ=="];
     let arguments = [&["call", "hello", "--address", &server.address][..], &metadata].concat();
     let output = run(&arguments);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let seen = server.seen();
     assert_eq!(seen[0].headers["x-tenant"], "blue = 1");
-    assert_eq!(seen[0].headers["x-bin"], "AAEC");
+    assert_eq!(seen[0].headers["x-bin"], "AAEC,AQ==");
 
     for (wrong, problem) in [
         ("grpc-timeout=1S", "grpc-timeout is reserved by gRPC"),
         ("Content-Type=x", "content-type is reserved by gRPC"),
-        ("Connection=close", "connection is reserved by gRPC"),
+        ("Connection=close", "connection is not allowed in HTTP/2"),
+        ("content-length=5", "content-length cannot be set"),
+        ("x!bang=1", "it has '!', and gRPC allows only letters"),
+        ("x= blue", "the value of x begins or ends with a blank"),
+        ("x-bin=AAEC,%", "the value of x-bin is not base64"),
         ("x", "expected a key, = and a value"),
         ("a b=c", "\"a b\" is not a key of metadata"),
         ("x-bin=%", "the value of x-bin is not base64"),
