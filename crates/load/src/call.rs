@@ -116,8 +116,11 @@ mod tests {
                 sender.send(received).expect("the test");
                 tokio::spawn(async move {
                     sleep(WORK).await;
-                    let response = Response::builder().header("grpc-status", "0").body(());
-                    respond.send_response(response.expect("a response"), true).expect("in flight");
+                    let response = Response::new(());
+                    let mut body = respond.send_response(response, false).expect("in flight");
+                    body.send_data(framed(&String::new()), false).expect("in flight");
+                    let status = (Status::GRPC_STATUS, HeaderValue::from_static("0"));
+                    body.send_trailers(HeaderMap::from_iter([status])).expect("in flight");
                 });
             }
         });
