@@ -26,14 +26,18 @@ static THREADS: LazyLock<Threads> =
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Returns a future that computes `work` on another thread, after those that were begun before.
-/// It should end early if its result is no longer wanted.
-pub(crate) fn run<T, F>(work: F) -> Computation<T>
+/// Returns a future that computes what `begin` returns on another thread, after those that were
+/// begun before. It should end early if its result is no longer wanted.
+///
+/// `begin` is called where the future is polled first. What is large and part of the result is
+/// allocated there: an allocator gives memory back to the system when the thread that has allocated
+/// it needs more, if another thread frees it, and these threads may sleep for long.
+pub(crate) fn run<T, F>(begin: impl FnOnce() -> F + Send + 'static) -> Computation<T>
 where
     T: Send + 'static,
     F: FnOnce(&Wanted<'_>) -> T + Send + 'static,
 {
-    THREADS.run(work)
+    THREADS.run(begin)
 }
 
 /// Tells a computation whether its result is still wanted.
@@ -52,7 +56,7 @@ impl Wanted<'_> {
 /// leaves the queue, or learns that its result is not wanted.
 pub(crate) struct Computation<T> {
     /// Until it begins.
-    job: Option<Job>,
+    begin: Option<Box<dyn FnOnce() -> Job + Send>>,
     result: Receiver<Result<T, Box<dyn Any + Send>>>,
     place: Option<u64>,
     threads: &'static Threads,
@@ -69,8 +73,8 @@ impl<T> Future for Computation<T> {
 
     /// Panics if the computation has panicked.
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<T> {
-        if let Some(job) = self.job.take() {
-            self.place = Some(self.threads.add(job));
+        if let Some(begin) = self.begin.take() {
+            self.place = Some(self.threads.add(begin()));
         }
         let computed = ready!(Pin::new(&mut self.result).poll(cx));
         let computed = computed.expect("the computation is there until its result is");
@@ -114,14 +118,17 @@ impl Threads {
         self.state.lock().expect("nothing panics while it is locked")
     }
 
-    fn run<T, F>(&'static self, work: F) -> Computation<T>
+    fn run<T, F>(&'static self, begin: impl FnOnce() -> F + Send + 'static) -> Computation<T>
     where
         T: Send + 'static,
         F: FnOnce(&Wanted<'_>) -> T + Send + 'static,
     {
         let (sender, result) = channel();
-        let job: Job = Box::new(move || compute(work, sender));
-        Computation { job: Some(job), result, place: None, threads: self }
+        let begin = Box::new(move || -> Job {
+            let work = begin();
+            Box::new(move || compute(work, sender))
+        });
+        Computation { begin: Some(begin), result, place: None, threads: self }
     }
 
     /// Adds work to the queue, and starts a thread for it if none is idle. Returns its place.
@@ -218,9 +225,11 @@ mod tests {
     fn occupy(threads: &'static Threads) -> (mpsc::Sender<()>, Computation<()>) {
         let (release, released) = mpsc::channel();
         let (begun, has_begun) = mpsc::channel();
-        let computation = begin(threads.run(move |_| {
-            begun.send(()).expect("it is waited for");
-            let _ = released.recv();
+        let computation = begin(threads.run(move || {
+            move |_: &Wanted<'_>| {
+                begun.send(()).expect("it is waited for");
+                let _ = released.recv();
+            }
         }));
         has_begun.recv().expect("it begins");
         (release, computation)
@@ -233,7 +242,10 @@ mod tests {
         let order = Arc::new(Mutex::new(Vec::new()));
         let computations = (0..10).map(|index| {
             let order = Arc::clone(&order);
-            begin(threads.run(move |_| order.lock().expect("no panic").push(index)))
+            begin(
+                threads
+                    .run(move || move |_: &Wanted<'_>| order.lock().expect("no panic").push(index)),
+            )
         });
         let computations: Vec<_> = computations.collect();
         drop(release);
@@ -249,10 +261,12 @@ mod tests {
         let both = Arc::new(Barrier::new(2));
         let computations = (0..10).map(|_| {
             let (running, most, both) = (running.clone(), most.clone(), both.clone());
-            threads.run(move |_| {
-                most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
-                both.wait();
-                running.fetch_sub(1, SeqCst);
+            threads.run(move || {
+                move |_: &Wanted<'_>| {
+                    most.fetch_max(running.fetch_add(1, SeqCst) + 1, SeqCst);
+                    both.wait();
+                    running.fetch_sub(1, SeqCst);
+                }
             })
         });
         join_all(computations.collect::<Vec<_>>()).await;
@@ -265,7 +279,7 @@ mod tests {
         let (release, first) = occupy(threads);
         let held = Arc::new(());
         let moved = Arc::clone(&held);
-        let queued = begin(threads.run(move |_| drop(moved)));
+        let queued = begin(threads.run(move || move |_: &Wanted<'_>| drop(moved)));
         assert_eq!(Arc::strong_count(&held), 2);
         drop(queued);
         assert_eq!(Arc::strong_count(&held), 1);
@@ -277,37 +291,39 @@ mod tests {
     #[tokio::test]
     async fn a_computation_that_runs_learns_that_it_is_not_wanted() {
         let threads = threads(1);
-        let computation = begin(threads.run(|wanted| {
-            while wanted.check() {
-                thread::yield_now();
+        let computation = begin(threads.run(|| {
+            |wanted: &Wanted<'_>| {
+                while wanted.check() {
+                    thread::yield_now();
+                }
             }
         }));
         drop(computation);
-        threads.run(|_| ()).await;
+        threads.run(|| |_: &Wanted<'_>| ()).await;
     }
 
     #[tokio::test]
     async fn a_panic_reaches_the_call_and_not_the_thread() {
         let threads = threads(1);
-        let computation = threads.run(|_| assert!(threads.limit == 0, "a test"));
+        let computation = threads.run(|| |_: &Wanted<'_>| assert!(threads.limit == 0, "a test"));
         assert!(AssertUnwindSafe(computation).catch_unwind().await.is_err());
-        assert_eq!(threads.run(|_| 7).await, 7);
+        assert_eq!(threads.run(|| |_: &Wanted<'_>| 7).await, 7);
     }
 
     #[tokio::test]
     async fn a_thread_has_a_lower_priority_than_those_that_do_io() {
         let nice = || rustix::process::getpriority_process(None).expect("it runs");
         let expected = (nice() + NICE).min(19);
-        assert_eq!(threads(1).run(move |_| nice()).await, expected);
+        assert_eq!(threads(1).run(move || move |_: &Wanted<'_>| nice()).await, expected);
     }
 
     #[tokio::test]
     async fn an_idle_thread_ends_and_another_one_starts_for_new_work() {
         let threads = threads(1);
-        threads.run(|_| ()).await;
+        threads.run(|| |_: &Wanted<'_>| ()).await;
         while threads.lock().started > 0 {
             tokio::task::yield_now().await;
         }
-        threads.run(|_| ()).await;
+        threads.run(|| |_: &Wanted<'_>| ()).await;
     }
 }

@@ -85,7 +85,8 @@ pub(crate) fn decompress(
     let mut memory = MessageMemory::default();
     if compute::in_place(message.len()) {
         let most = limit.min(compute::MAX_IN_PLACE);
-        let inflated = inflate(encoding, &message, most, limit, &Wanted::ALWAYS, &mut memory);
+        let buffer = buffer_for(most);
+        let inflated = inflate(encoding, &message, buffer, limit, &Wanted::ALWAYS, &mut memory);
         compute::spent(inflated.as_ref().map_or(most, Bytes::len));
         if most == limit || !matches!(inflated, Err(Cause::InflatedTooLarge { .. })) {
             return Either::Left(ready(inflated));
@@ -95,32 +96,50 @@ pub(crate) fn decompress(
     if let Err(cause) = memory.grow_to(compute::MAX_IN_PLACE, MemoryKind::Messages, call) {
         return Either::Left(ready(Err(cause)));
     }
-    Either::Right(compute::run(move |wanted| {
-        let inflated = inflate(encoding, &message, limit, limit, wanted, &mut memory)?;
-        Ok(memory.attach_to(inflated))
+    Either::Right(compute::run(move || {
+        let buffer = buffer_for(limit);
+        move |wanted: &Wanted<'_>| {
+            let inflated = inflate(encoding, &message, buffer, limit, wanted, &mut memory)?;
+            Ok(memory.attach_to(inflated))
+        }
     }))
+}
+
+/// Returns a buffer for a message of up to `most` bytes, and one more to see whether there are
+/// more. What is not filled takes no memory.
+fn buffer_for(most: usize) -> Vec<u8> {
+    let mut buffer = Vec::with_capacity(PREFIX + most + 1);
+    buffer.extend_from_slice(&[0; PREFIX]);
+    buffer
 }
 
 /// Compresses a message, and puts its prefix before it.
 pub(crate) fn compress(encoding: Encoding, message: Vec<u8>) -> Work<Vec<u8>> {
+    // Some messages become larger.
+    let buffer = |message: &[u8]| buffer_for(message.len() + message.len() / 8 + 1024);
     if compute::in_place(message.len()) {
-        return Either::Left(ready(deflate(encoding, &message, &Wanted::ALWAYS)));
+        let buffer = buffer(&message);
+        return Either::Left(ready(deflate(encoding, &message, buffer, &Wanted::ALWAYS)));
     }
-    Either::Right(compute::run(move |wanted| deflate(encoding, &message, wanted)))
+    Either::Right(compute::run(move || {
+        let buffer = buffer(&message);
+        move |wanted: &Wanted<'_>| deflate(encoding, &message, buffer, wanted)
+    }))
 }
 
-/// Decompresses up to `most` bytes of a message that may have `limit` bytes.
+/// Decompresses as much of a message as the buffer has room for. The message may have `limit` bytes.
 fn inflate(
     encoding: Encoding,
     message: &[u8],
-    most: usize,
+    buffer: Vec<u8>,
     limit: usize,
     wanted: &Wanted<'_>,
     memory: &mut MessageMemory,
 ) -> Result<Bytes, Cause> {
+    let most = buffer.capacity() - PREFIX - 1;
     let too_large = Cause::InflatedTooLarge { compressed: message.len(), limit: most };
     let inflated = match encoding {
-        Encoding::Gzip => read(GzDecoder::new(message), most, wanted, memory, 1),
+        Encoding::Gzip => read(GzDecoder::new(message), buffer, wanted, memory, 1),
         Encoding::Zstd => {
             if let Ok(Some(size)) = get_frame_content_size(message)
                 && size > most as u64
@@ -130,7 +149,7 @@ fn inflate(
             zstd::Decoder::with_buffer(message).and_then(|mut decoder| {
                 decoder.window_log_max(window_log(limit))?;
                 // Its window is another copy of what was decompressed last.
-                read(decoder, most, wanted, memory, 2)
+                read(decoder, buffer, wanted, memory, 2)
             })
         }
     };
@@ -146,25 +165,24 @@ fn inflate(
     if inflated.len() > PREFIX + most { Err(too_large) } else { Ok(inflated.into()) }
 }
 
-/// Reads up to `most` bytes, and one more if there are more, behind a prefix.
+/// Reads until the buffer is full or there is no more, and sets the prefix in front of it.
 ///
-/// Reserves `copies` times what it allocates, and fails with `OutOfMemory` if there is no room.
+/// Reserves `copies` times what it fills, and fails with `OutOfMemory` if there is no room.
 fn read(
     mut decoder: impl Read,
-    most: usize,
+    mut framed: Vec<u8>,
     wanted: &Wanted<'_>,
     memory: &mut MessageMemory,
     copies: usize,
 ) -> io::Result<Vec<u8>> {
-    let mut framed = vec![0; PREFIX];
-    let end = PREFIX + most + 1;
+    let end = framed.capacity();
+    let mut reserved = 0;
     while wanted.check() {
         let chunk = CHUNK.min(end - framed.len());
         let needed = framed.len() + chunk;
-        if framed.capacity() < needed {
-            let capacity = (2 * framed.capacity()).clamp(needed, end);
-            memory.grow_reserved(copies * capacity).map_err(|_| io::ErrorKind::OutOfMemory)?;
-            framed.reserve_exact(capacity - framed.len());
+        if reserved < needed {
+            reserved = (2 * reserved).clamp(needed, end);
+            memory.grow_reserved(copies * reserved).map_err(|_| io::ErrorKind::OutOfMemory)?;
         }
         if decoder.by_ref().take(chunk as u64).read_to_end(&mut framed)? < CHUNK {
             break;
@@ -172,7 +190,7 @@ fn read(
     }
     let prefix = prefix(NOT_COMPRESSED, framed.len() - PREFIX);
     framed[..PREFIX].copy_from_slice(&prefix);
-    memory.shrink_to(framed.capacity());
+    memory.shrink_to(framed.len());
     Ok(framed)
 }
 
@@ -181,9 +199,12 @@ fn is_window_too_large(error: &io::Error) -> bool {
     error.is_some_and(|error| error.is(ZSTD_ErrorCode::ZSTD_error_frameParameter_windowTooLarge))
 }
 
-fn deflate(encoding: Encoding, message: &[u8], wanted: &Wanted<'_>) -> Vec<u8> {
-    let mut framed = Vec::with_capacity(PREFIX + message.len() / 2 + 64);
-    framed.extend_from_slice(&[0; PREFIX]);
+fn deflate(
+    encoding: Encoding,
+    message: &[u8],
+    mut framed: Vec<u8>,
+    wanted: &Wanted<'_>,
+) -> Vec<u8> {
     let written = match encoding {
         Encoding::Gzip => {
             let mut encoder = GzEncoder::new(&mut framed, Compression::new(6));

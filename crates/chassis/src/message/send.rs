@@ -178,7 +178,7 @@ where
             Some(Ok(Frame::data(this.memory.attach_to(data))))
         } else if let Some(compressing) = this.compressing {
             let message = ready!(Pin::new(&mut compressing.message).poll(cx));
-            compressing.memory.shrink_to(message.capacity());
+            compressing.memory.shrink_to(message.len());
             let data = compressing.memory.attach_to(message.into());
             *this.compressing = None;
             Some(Ok(Frame::data(data)))

@@ -293,7 +293,7 @@ mod tests {
         let call = Arc::new(testing::call_with_limit(1 << 20));
         let mut messages = CheckedMessages::new(body, Some(Encoding::Gzip), Arc::clone(&call));
         // All threads are busy, so that the message waits.
-        let busy = || compute::run(|wanted| while wanted.check() {});
+        let busy = || compute::run(|| |wanted: &compute::Wanted<'_>| while wanted.check() {});
         let mut busy: Vec<_> = (0..cpus()).map(|_| busy()).collect();
         assert!(busy.iter_mut().all(|busy| busy.now_or_never().is_none()));
         let mut frame = tokio_test::task::spawn(messages.frame());
