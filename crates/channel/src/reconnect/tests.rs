@@ -43,10 +43,10 @@ where
             loop {
                 match received.recv().await.expect("the client") {
                     (_, Event::Changed(_, Change::Ready(sender))) => {
-                        let permit = sender.permit().await.expect("it is open");
+                        // Neither a permit nor a response, if the server has closed it.
+                        let Ok(permit) = sender.permit().await else { continue };
                         let request = Request::post("http://localhost/").body(()).expect("valid");
                         let response = sender.send(request, Bytes::new(), &permit);
-                        // There is none if the server has sent GOAWAY.
                         if let Ok(response) = response {
                             let _ = response.await;
                         }
