@@ -90,7 +90,11 @@ async fn goaway_straight_after_settings_is_a_failure_that_backs_off() {
 
 #[tokio::test(start_paused = true)]
 async fn a_connection_that_ends_before_any_response_is_a_failure_that_backs_off() {
-    let results = reconnect(7, |server| async move { drop(server) });
+    let results = reconnect(7, |server| async move {
+        // The connection is used meanwhile.
+        sleep(Duration::from_millis(10)).await;
+        drop(server);
+    });
     let problem = "the server closed the connection before any response";
     assert_backs_off(&results.await, problem);
 }
