@@ -9,8 +9,7 @@ use std::{
 use channel::{
     Address, Channel, Failure, OneMessage, PREVIOUS_ATTEMPTS, Target,
     arguments::{
-        ConnectionArgs, WrongArguments, flush_spans, parse_metadata, parse_size, start_tracing,
-        until_interrupted,
+        ConnectionArgs, flush_spans, parse_metadata, parse_size, start_tracing, until_interrupted,
     },
     output::{print, print_error, status_json, status_text},
 };
@@ -57,6 +56,7 @@ struct CallArgs {
     address: Address,
     /// The timeout of the connection, and then of each call with its retries.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_timeout)]
+    #[arg(allow_hyphen_values = true)]
     timeout: Duration,
     /// The size limit of a reply, such as 8MiB [default: 4MiB, and 64KiB more].
     #[arg(long, value_name = "BYTES", value_parser = parse_size)]
@@ -76,11 +76,10 @@ fn run(arguments: CallArgs, program: Program<'_>) -> Result<ExitCode, Failure> {
     let CallArgs { messages, address, timeout, max_message, metadata, json, connection } =
         arguments;
     let mut target = connection.target(address, timeout, program)?;
-    let server = (program.local_server)().map_err(WrongArguments::Tracing)?;
     let metadata = MetadataMap::from_headers(metadata.into_iter().collect());
     let outcome = until_interrupted(async {
         // Spans are sent by tasks of the runtime, so that the export starts in it.
-        target.tracing = start_tracing(server.tracing.as_ref(), program)?;
+        target.tracing = start_tracing(program)?;
         let succeeded = call_all(&target, &messages, max_message, &metadata, json).await;
         if let Some(tracing) = target.tracing {
             flush_spans(tracing).await;

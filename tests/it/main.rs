@@ -47,12 +47,15 @@ mod client {
 }
 
 mod cli {
+    mod arguments;
     mod call;
     mod call_responses;
     mod configuration;
     mod health;
+    mod json;
     mod load;
     mod output;
+    mod settings_of_others;
     mod tls_files;
     mod watch;
 }

@@ -4,6 +4,7 @@ use std::{io, process::ExitCode};
 
 use tonic::Status;
 use wire::{
+    code::code_name,
     command::{CommandError, exit_code},
     escape::Escaped,
 };
@@ -12,8 +13,6 @@ use crate::{Address, output::status_text, wrong_arguments::WrongArguments};
 
 /// The system refused what every command needs (`EX_OSERR` of `sysexits.h`).
 const OS: u8 = 71;
-/// The command failed for a reason of its own (`EX_SOFTWARE` of `sysexits.h`).
-const SOFTWARE: u8 = 70;
 
 /// Why a client command failed.
 #[derive(Debug, thiserror::Error)]
@@ -44,9 +43,6 @@ pub enum Failure {
     /// The runtime or the signal handlers could not be started.
     #[error(transparent)]
     System(io::Error),
-    /// The export of spans could not be started.
-    #[error(transparent)]
-    Tracing(Box<dyn std::error::Error + Send + Sync>),
     /// The arguments are wrong.
     #[error(transparent)]
     Arguments(#[from] WrongArguments),
@@ -61,7 +57,6 @@ impl Failure {
             Self::Unhealthy { .. } => exit_code::UNHEALTHY,
             Self::Io(_) => exit_code::IO,
             Self::System(_) => OS,
-            Self::Tracing(_) => SOFTWARE,
             Self::Arguments(_) => exit_code::ARGUMENTS,
         }
     }
@@ -89,7 +84,11 @@ impl From<Status> for Failure {
 
 impl From<Failure> for CommandError {
     fn from(failure: Failure) -> Self {
-        Self::new(failure.exit_code(), failure)
+        let status = match &failure {
+            Failure::Call(status) => Some(code_name(status.code())),
+            _ => None,
+        };
+        Self { status, ..Self::new(failure.exit_code(), failure) }
     }
 }
 
@@ -107,7 +106,6 @@ mod tests {
             (Failure::Unhealthy { name: String::new(), status: "NOT_SERVING" }, 4),
             (Failure::Io(error()), 74),
             (Failure::System(error()), 71),
-            (Failure::Tracing(Box::new(error())), 70),
             (Failure::Arguments(WrongArguments::ClientCertificate), 1),
         ] {
             assert_eq!(failure.exit_code(), code, "{failure}");

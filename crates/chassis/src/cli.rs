@@ -13,39 +13,32 @@ use anyhow::Context;
 use clap::{ArgMatches, Command as ClapCommand};
 use tokio::{runtime, task::spawn_blocking, time::Instant};
 use wire::{
-    command::{Command, CommandError, LocalServer, Program, exit_code},
-    output::{stderr, stdout},
+    command::{Command, CommandError, Program, ServerFlags, exit_code},
+    output::stdout,
     runtime::{current_thread, panic_text},
     signal::shutdown_signals,
     trace::{TraceStartError, Tracing},
 };
 
 use crate::{
-    config::{ConfigErrors, Effective, Layers, Schema, Settings, clap_flags, default_toml},
+    config::{
+        ConfigErrors, Effective, Flag, Layers, Schema, Settings, clap_flags, default_toml,
+        local_server, trace_settings,
+    },
+    failed::{fail, suggest, sysexits, usage, wants_json},
     server::{CallThreads, StartError, raise_descriptor_limit},
     service::Service,
     telemetry::{AccessLog, LogWriter, Metrics, Telemetry, log},
     tls,
 };
 
-/// Exit codes of `serve` and `config`, most of them of `sysexits.h`.
-mod sysexits {
-    /// The drain cut calls, connections or background tasks.
-    pub(super) const CUT: u8 = 1;
-    pub(super) const USAGE: u8 = 64;
-    pub(super) const UNAVAILABLE: u8 = 69;
-    pub(super) const SOFTWARE: u8 = 70;
-    pub(super) const OS: u8 = 71;
-    pub(super) const CONFIG: u8 = 78;
-}
-
 const EXIT_CODES: &str = "\
 Exit codes of serve and config: 0 success, 1 the graceful shutdown cut calls,
 connections or background tasks, 64 wrong usage, 69 a dependency is not there, 70 internal error,
 71 refused by the system (such as a port in use), 78 configuration errors.
 Exit codes of client commands: 0 success, 1 wrong arguments, 2 no connection, 3 a call
-failed, 4 not healthy, 74 input or output failed, 130 and 143 ended by SIGINT and
-SIGTERM.";
+failed, 4 not healthy, 70 internal error, 71 refused by the system, 74 input or output failed,
+130 and 143 ended by SIGINT and SIGTERM.";
 
 impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
     /// Runs the command that the program's arguments name, and returns its exit code.
@@ -56,10 +49,11 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
     /// Runs the command that `arguments` name, the first of which is the program itself, and
     /// returns its exit code.
     pub fn run_from(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
-        let run = catch_unwind(AssertUnwindSafe(|| run(self, arguments)));
+        let arguments: Vec<_> = arguments.into_iter().collect();
+        let run = catch_unwind(AssertUnwindSafe(|| run(self, &arguments)));
         run.unwrap_or_else(|panic| {
             let error = Panicked(panic_text(&*panic).to_owned());
-            fail(&error.into(), sysexits::SOFTWARE)
+            fail(&CommandError::new(sysexits::SOFTWARE, error), wants_json(&arguments))
         })
     }
 }
@@ -70,16 +64,23 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
 struct Panicked(String);
 
 /// Runs the command that `arguments` name, the first of which is the program itself.
-fn run<S, D>(mut service: Service<S, D>, arguments: impl IntoIterator<Item = OsString>) -> ExitCode
+fn run<S, D>(mut service: Service<S, D>, arguments: &[OsString]) -> ExitCode
 where
     S: Send + Sync + 'static,
     D: Send + Sync + 'static,
 {
-    let arguments: Vec<_> = arguments.into_iter().collect();
     let (schema, commands) = (service.schema(), service.take_commands());
-    let matches = match clap_command(&schema, &commands).try_get_matches_from(&arguments) {
+    let json = wants_json(arguments);
+    let matches = match clap_command(&schema, &commands).try_get_matches_from(arguments) {
         Ok(matches) => matches,
-        Err(error) => return usage(&error, &arguments, &commands),
+        Err(mut error) => {
+            let name = arguments.get(1).and_then(|name| name.to_str());
+            let client = commands.iter().find(|command| Some(command.clap.get_name()) == name);
+            // Client commands have exit codes of their own.
+            let Some(client) = client else { return usage(&error, sysexits::USAGE, json) };
+            suggest(&mut error, &client.clap);
+            return usage(&error, exit_code::ARGUMENTS, json);
+        }
     };
     let outcome = match matches.subcommand() {
         None => serve(service, &matches),
@@ -88,10 +89,11 @@ where
         Some((name, matches)) => {
             let command = commands.iter().find(|command| command.clap.get_name() == name);
             let command = command.expect("clap knows the same commands");
-            return run_command(&service, command, matches);
+            let outcome = run_command(&schema, command, matches);
+            return outcome.unwrap_or_else(|failure| fail(&failure, json));
         }
     };
-    outcome.unwrap_or_else(|error| fail(&error, exit_code_of(&error)))
+    outcome.unwrap_or_else(|error| fail(&CommandError::new(exit_code_of(&error), error), json))
 }
 
 fn clap_command(schema: &Schema, commands: &[Command]) -> ClapCommand {
@@ -100,7 +102,6 @@ fn clap_command(schema: &Schema, commands: &[Command]) -> ClapCommand {
         .about("Show or check the configuration of the server")
         .subcommand_required(true)
         .arg_required_else_help(true)
-        .disable_help_subcommand(true)
         .subcommand(
             ClapCommand::new("show")
                 .about("Print the effective settings, each with its source")
@@ -128,34 +129,10 @@ fn clap_command(schema: &Schema, commands: &[Command]) -> ClapCommand {
         .about(schema.package.description)
         .after_help(EXIT_CODES)
         .args_conflicts_with_subcommands(true)
-        .disable_help_subcommand(true)
         .args(flags())
         .subcommand(serve)
         .subcommands(commands.iter().map(|command| command.clap.clone()))
         .subcommand(config)
-}
-
-/// Help goes to standard output and is a success; everything else is wrong usage.
-fn usage(error: &clap::Error, arguments: &[OsString], commands: &[Command]) -> ExitCode {
-    // An error here is ignored: it means that the output is closed.
-    let _ = error.print();
-    if !error.use_stderr() {
-        return ExitCode::SUCCESS;
-    }
-    let name = arguments.get(1).and_then(|name| name.to_str());
-    let is_client = commands.iter().any(|command| Some(command.clap.get_name()) == name);
-    ExitCode::from(if is_client { exit_code::ARGUMENTS } else { sysexits::USAGE })
-}
-
-fn fail(error: &anyhow::Error, code: u8) -> ExitCode {
-    let io_error = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
-    if io_error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe) {
-        // The reader of the output has seen enough of it.
-        return ExitCode::SUCCESS;
-    }
-    // In one write, because standard error is not buffered.
-    let _ = stderr().write_all(format!("error: {error:#}\n").as_bytes());
-    ExitCode::from(code)
 }
 
 fn exit_code_of(error: &anyhow::Error) -> u8 {
@@ -179,29 +156,34 @@ impl StartError {
     }
 }
 
-fn run_command<S, D>(service: &Service<S, D>, command: &Command, matches: &ArgMatches) -> ExitCode
-where
-    S: Send + Sync + 'static,
-    D: Send + Sync + 'static,
-{
-    let package = service.schema().package;
-    let local_server = || {
-        let layers = Layers { environment: env::vars_os().collect(), ..Layers::default() };
-        let settings = service.load(&layers).map_err(|errors| errors.to_string())?.chassis;
-        Ok(LocalServer {
-            address: settings.server.address,
-            health_address: settings.server.health_address,
-            tls: settings.tls.is_some(),
-            client_certificate: settings.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some()),
-            tracing: settings.tracing.trace_settings(),
-        })
+fn run_command(
+    schema: &Schema,
+    command: &Command,
+    matches: &ArgMatches,
+) -> Result<ExitCode, CommandError> {
+    let environment = || env::vars_os().collect();
+    let server = |flags: &ServerFlags| {
+        let address = flags.address.iter();
+        let address = address.map(|text| Flag {
+            name: "--address",
+            key: "server.address",
+            text: text.clone(),
+        });
+        let files = flags.config.clone();
+        let layers = Layers { files, environment: environment(), flags: address.collect() };
+        local_server(schema, &layers).map_err(|errors| errors.to_string())
     };
-    let program =
-        Program { name: package.name, version: package.version, local_server: &local_server };
-    match command.run(matches, program) {
-        Ok(code) => code,
-        Err(CommandError { exit_code, error }) => fail(&error, exit_code),
-    }
+    let tracing = || {
+        let layers = Layers { environment: environment(), ..Layers::default() };
+        trace_settings(schema, &layers).map_err(|errors| errors.to_string())
+    };
+    let program = Program {
+        name: schema.package.name,
+        version: schema.package.version,
+        local_server: &server,
+        trace_settings: &tracing,
+    };
+    command.run(matches, program)
 }
 
 /// How long the notice of lost lines may take.

@@ -14,6 +14,7 @@
 //! - `telemetry`: the log, metrics, traces.
 //! - `health`, `reflection`, `admin`, `tls`: what stands beside the services.
 //! - [`config`]: the settings, and where each comes from.
+//! - `cli`, `failed`: the commands, and how they fail.
 
 #![warn(missing_docs)]
 
@@ -30,6 +31,7 @@ pub mod codegen;
 mod compute;
 pub mod config;
 mod descriptors;
+mod failed;
 mod health;
 mod http2;
 mod in_flight;

@@ -17,7 +17,7 @@ use prost::Message;
 use tonic::{Status, metadata::MetadataMap};
 use wire::{
     command::{Command, CommandError, Program, exit_code},
-    duration::parse_timeout,
+    duration::{is_negative, parse_timeout},
     framing::framed,
     output::stdout,
     runtime,
@@ -50,18 +50,22 @@ struct LoadArgs {
     address: Address,
     /// Open loop: begin N calls per second, even if earlier calls have not ended.
     #[arg(long, value_name = "N", value_parser = parse_rate, conflicts_with = "concurrency")]
+    #[arg(allow_hyphen_values = true)]
     rate: Option<f64>,
     /// Closed loop: keep N calls in flight; the next begins when one ends [default: 10].
     #[arg(long, value_name = "N", value_parser = number(1_000_000))]
+    #[arg(allow_negative_numbers = true)]
     concurrency: Option<usize>,
     /// Connections to each address; in a closed loop no more than calls in flight.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(10_000))]
+    #[arg(allow_negative_numbers = true)]
     connections: usize,
     /// Stop beginning calls after this time [default: 10s].
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    #[arg(allow_hyphen_values = true)]
     duration: Option<Duration>,
     /// Stop after this number of calls.
-    #[arg(long, value_name = "N", conflicts_with = "duration")]
+    #[arg(long, value_name = "N", conflicts_with = "duration", allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<u64>::new().range(1..))]
     calls: Option<u64>,
     /// The message of each call.
@@ -69,9 +73,11 @@ struct LoadArgs {
     message: String,
     /// Send a message of this size instead, such as 1KiB.
     #[arg(long, value_name = "BYTES", value_parser = parse_size, conflicts_with = "message")]
+    #[arg(allow_hyphen_values = true)]
     size: Option<usize>,
     /// The timeout of the connections, and then of each call.
     #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_timeout)]
+    #[arg(allow_hyphen_values = true)]
     timeout: Duration,
     /// Metadata of each call; may be repeated. The value of a key that ends in -bin is base64,
     /// or several separated by commas.
@@ -197,8 +203,8 @@ const MIN_RATE: f64 = 0.001;
 
 fn parse_rate(text: &str) -> Result<f64, String> {
     let rates = MIN_RATE..=MAX_RATE;
-    text.parse()
-        .ok()
-        .filter(|rate| rates.contains(rate))
-        .ok_or_else(|| format!("expected calls per second, a number from {MIN_RATE} to {MAX_RATE}"))
+    text.parse().ok().filter(|rate| rates.contains(rate)).ok_or_else(|| {
+        let sign = if is_negative(text) { "it is negative: " } else { "" };
+        format!("{sign}expected calls per second, a number from {MIN_RATE} to {MAX_RATE}")
+    })
 }

@@ -3,7 +3,7 @@
 //! A client crate offers a command as a value, and the server binary adds it to its own
 //! commands and runs it. Neither crate depends on the other.
 
-use std::{fmt, net::SocketAddr, process::ExitCode};
+use std::{fmt, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
@@ -34,12 +34,25 @@ pub struct Program<'a> {
     pub name: &'static str,
     /// The version of the program.
     pub version: &'static str,
-    /// Reads the settings of the environment. The error lists all configuration errors.
-    pub local_server: &'a dyn Fn() -> Result<LocalServer, String>,
+    /// Reads how the server is reached that the environment and these flags configure. The error
+    /// lists the configuration errors of the settings that are read.
+    pub local_server: &'a dyn Fn(&ServerFlags) -> Result<LocalServer, String>,
+    /// Reads where spans are sent; `None` if tracing is off. The error lists the configuration
+    /// errors of the settings that are read.
+    pub trace_settings: &'a dyn Fn() -> Result<Option<TraceSettings>, String>,
 }
 
-/// The server that the environment configures: in a container, the server beside the
-/// command.
+/// Flags of `serve` that say how the server is reached.
+#[derive(Debug, Clone, Default)]
+pub struct ServerFlags {
+    /// The values of `--config`.
+    pub config: Vec<PathBuf>,
+    /// The value of `--address`.
+    pub address: Option<String>,
+}
+
+/// The server on this machine that the settings configure: in a container, the server beside
+/// the command.
 #[derive(Debug, Clone)]
 pub struct LocalServer {
     /// The address of the service.
@@ -50,8 +63,6 @@ pub struct LocalServer {
     pub tls: bool,
     /// Whether `address` asks for a client certificate.
     pub client_certificate: bool,
-    /// Where spans are sent.
-    pub tracing: Option<TraceSettings>,
 }
 
 /// Why a command failed, and the exit code for it.
@@ -61,12 +72,15 @@ pub struct CommandError {
     pub exit_code: u8,
     /// The error, whose chain is printed.
     pub error: anyhow::Error,
+    /// The name of the status code that a call ended with, if that is the error. Its text then
+    /// begins with the name.
+    pub status: Option<&'static str>,
 }
 
 impl CommandError {
     /// Returns an error with this exit code.
     pub fn new(exit_code: u8, error: impl Into<anyhow::Error>) -> Self {
-        Self { exit_code, error: error.into() }
+        Self { exit_code, error: error.into(), status: None }
     }
 }
 

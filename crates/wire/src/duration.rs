@@ -63,14 +63,22 @@ fn product(number: &str, unit: u128) -> Option<u128> {
 ///
 /// # Errors
 ///
-/// Returns what was expected if the text is not a duration, is zero, or is longer than a
-/// year.
+/// Returns what was expected if the text is not a duration, is zero or negative, or is longer
+/// than a year.
 pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     parse_duration(text).filter(|timeout| !timeout.is_zero()).ok_or_else(|| {
-        "expected a duration above 0 with its unit (ms, s, m, h or d), up to a year, such as \
-         250ms or 5s"
-            .to_owned()
+        let sign = if is_negative(text) { "it is negative: " } else { "" };
+        format!(
+            "{sign}expected a duration above 0 with its unit (ms, s, m, h or d), up to a year, \
+             such as 250ms or 5s"
+        )
     })
+}
+
+/// Returns whether a text is meant as a number below 0.
+pub fn is_negative(text: &str) -> bool {
+    let number = text.strip_prefix('-').unwrap_or_default();
+    number.starts_with(|c: char| c.is_ascii_digit() || c == '.')
 }
 
 #[cfg(test)]
@@ -134,5 +142,7 @@ mod tests {
             let error = parse_timeout(text).expect_err(text);
             assert!(error.contains("(ms, s, m, h or d)"), "{error}");
         }
+        let error = parse_timeout("-1s").expect_err("it is negative");
+        assert!(error.starts_with("it is negative: expected a duration above 0"), "{error}");
     }
 }

@@ -7,7 +7,7 @@ use std::{
 };
 
 use clap::{Args, builder::RangedU64ValueParser};
-use wire::command::{LocalServer, Program};
+use wire::command::{LocalServer, Program, ServerFlags};
 
 use crate::{
     Address, MAX_ATTEMPTS, Target, Tls, TlsError, TlsFiles, user_agent,
@@ -21,7 +21,7 @@ pub struct ConnectionArgs {
     #[arg(long)]
     wait_for_ready: bool,
     /// The maximum number of attempts per call; 1 for no retries.
-    #[arg(long, value_name = "N", default_value_t = MAX_ATTEMPTS)]
+    #[arg(long, value_name = "N", default_value_t = MAX_ATTEMPTS, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_ATTEMPTS)))]
     attempts: u32,
     #[command(flatten)]
@@ -64,20 +64,22 @@ impl ConnectionArgs {
         Ok(self.target_with(address, tls, timeout, program))
     }
 
-    /// Returns the server that the environment configures as the target of a health check: in
-    /// a container, the server beside the command. TLS follows from its settings.
+    /// Returns the server that the environment and these flags of `serve` configure as the
+    /// target of a health check: in a container, the server beside the command. TLS follows from
+    /// its settings.
     ///
     /// # Errors
     ///
-    /// Returns an error if the settings of the environment are wrong, if the server requires
-    /// a client certificate, or if TLS cannot be configured.
+    /// Returns an error if the settings that say how the server is reached are wrong, if it
+    /// requires a client certificate, or if TLS cannot be configured.
     pub fn local_target(
         self,
+        flags: &ServerFlags,
         timeout: Duration,
         program: Program<'_>,
     ) -> Result<Target, WrongArguments> {
-        let server = (program.local_server)().map_err(WrongArguments::LocalServer)?;
-        let LocalServer { address, health_address, tls, client_certificate, .. } = server;
+        let server = (program.local_server)(flags).map_err(WrongArguments::LocalServer)?;
+        let LocalServer { address, health_address, tls, client_certificate } = server;
         // The health address is served until the end of a graceful shutdown.
         let mut target = health_address.unwrap_or(address);
         if target.ip().is_unspecified() {
@@ -149,9 +151,14 @@ mod tests {
         flags: &[&str],
         server: &Result<LocalServer, String>,
     ) -> Result<Target, WrongArguments> {
-        let local_server = || server.clone();
-        let program = Program { name: "test", version: "1.2.3", local_server: &local_server };
-        arguments(flags).local_target(Duration::from_secs(1), program)
+        let local_server = |_: &ServerFlags| server.clone();
+        let program = Program {
+            name: "test",
+            version: "1.2.3",
+            local_server: &local_server,
+            trace_settings: &|| Ok(None),
+        };
+        arguments(flags).local_target(&ServerFlags::default(), Duration::from_secs(1), program)
     }
 
     fn server(address: &str) -> LocalServer {
@@ -160,7 +167,6 @@ mod tests {
             health_address: None,
             tls: false,
             client_certificate: false,
-            tracing: None,
         }
     }
 
@@ -199,7 +205,10 @@ mod tests {
     fn wrong_settings_of_the_local_server_are_shown() {
         let error = local_target(&[], &Err("the settings are wrong".to_owned()));
         let error = error.expect_err("the settings are wrong");
-        assert_eq!(error.to_string(), "--address is not given, and the settings are wrong");
+        assert_eq!(
+            error.to_string(),
+            "the server to check follows from its settings, and the settings are wrong"
+        );
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How a client command runs.
 
-use std::{io::Write, process::ExitCode, time::Duration};
+use std::{fmt::Display, io::Write, process::ExitCode, time::Duration};
 
 use tokio::task::spawn_blocking;
 use wire::{
@@ -9,7 +9,7 @@ use wire::{
     output::stderr,
     runtime,
     signal::shutdown_signals,
-    trace::{TraceSettings, TraceStartError, Tracing},
+    trace::{TraceStartError, Tracing},
 };
 
 use crate::Failure;
@@ -62,27 +62,39 @@ pub fn until_interrupted(
     outcome
 }
 
-/// Starts the export of spans, if there are settings for it.
+/// Starts the export of spans, if the settings of the environment ask for it. Settings that cannot
+/// be used are only a warning, because the calls do not need them.
 ///
 /// # Errors
 ///
-/// Returns an error if the exporter cannot be built, or if the system has no thread left.
-pub fn start_tracing(
-    settings: Option<&TraceSettings>,
-    program: Program<'_>,
-) -> Result<Option<Tracing>, Failure> {
-    let start = |settings| Tracing::start(settings, program.name, program.version);
-    settings.map(start).transpose().map_err(|error| match error {
-        TraceStartError::Thread(error) => Failure::System(error),
-        TraceStartError::Exporter(error) => Failure::Tracing(error.into()),
-    })
+/// Returns an error if the system has no thread left.
+pub fn start_tracing(program: Program<'_>) -> Result<Option<Tracing>, Failure> {
+    let problem = match (program.trace_settings)() {
+        Ok(None) => return Ok(None),
+        Ok(Some(settings)) => match Tracing::start(&settings, program.name, program.version) {
+            Ok(tracing) => return Ok(Some(tracing)),
+            Err(TraceStartError::Thread(error)) => return Err(Failure::System(error)),
+            Err(TraceStartError::Exporter(error)) => error.to_string(),
+        },
+        Err(problem) => problem,
+    };
+    warn(format_args!("no spans are sent, because {problem}"));
+    Ok(None)
 }
 
-/// Sends the spans that are left. A failure is only a warning, because the calls were made.
+/// Sends the spans that are left. Those that are lost are only a warning, because the calls were
+/// made.
 pub async fn flush_spans(tracing: Tracing) {
-    let flushed = spawn_blocking(move || tracing.shut_down(FLUSH_TIMEOUT)).await;
-    if let Ok(Err(error)) = flushed {
-        let line = format!("warning: spans could not be sent: {}\n", Escaped(error));
-        let _ = stderr().write_all(line.as_bytes());
+    let flush = move || {
+        let flushed = tracing.shut_down(FLUSH_TIMEOUT);
+        tracing.lost(flushed.err())
+    };
+    if let Ok(Some(lost)) = spawn_blocking(flush).await {
+        warn(Escaped(lost));
     }
+}
+
+fn warn(text: impl Display) {
+    // An error here is ignored: there is no other place to say it.
+    let _ = stderr().write_all(format!("warning: {text}\n").as_bytes());
 }

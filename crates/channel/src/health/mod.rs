@@ -3,11 +3,11 @@
 mod check;
 mod watch;
 
-use std::{process::ExitCode, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use wire::{
-    command::{Command, CommandError, Program},
+    command::{Command, CommandError, Program, ServerFlags},
     duration::parse_timeout,
 };
 
@@ -28,11 +28,16 @@ struct HealthArgs {
     /// The name of the service; empty for the whole server.
     #[arg(default_value = "")]
     name: String,
-    /// The address of the server [default: the server that the environment configures].
+    /// The address of the server [default: that of the server on this machine, as the environment
+    /// and --config configure it]. [::] and 0.0.0.0 are the server on this machine, as for serve.
     #[arg(long, value_name = "HOST:PORT")]
     address: Option<Address>,
-    /// The timeout of the connection, and then of the check.
+    /// A configuration file of the server on this machine; may be repeated, as for serve.
+    #[arg(long, value_name = "FILE")]
+    config: Vec<PathBuf>,
+    /// The timeout of the connection, and then of the check; of a watch until the first status.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_timeout)]
+    #[arg(allow_hyphen_values = true)]
     timeout: Duration,
     /// Print each change with its time, until interrupted.
     #[arg(long)]
@@ -56,10 +61,15 @@ fn run(arguments: HealthArgs, program: Program<'_>) -> Result<ExitCode, CommandE
 }
 
 fn check(arguments: HealthArgs, program: Program<'_>) -> Result<Outcome, Failure> {
-    let HealthArgs { name, address, timeout, watch, json, connection } = arguments;
+    let HealthArgs { name, address, config, timeout, watch, json, connection } = arguments;
     let target = match address {
-        Some(address) => connection.target(address, timeout, program)?,
-        None => connection.local_target(timeout, program)?,
+        Some(address) if config.is_empty() && !is_unspecified(&address) => {
+            connection.target(address, timeout, program)?
+        }
+        address => {
+            let flags = ServerFlags { config, address: address.map(|address| address.to_string()) };
+            connection.local_target(&flags, timeout, program)?
+        }
     };
     until_interrupted(async {
         if watch {
@@ -69,4 +79,9 @@ fn check(arguments: HealthArgs, program: Program<'_>) -> Result<Outcome, Failure
         }
         Ok(ExitCode::SUCCESS)
     })
+}
+
+/// Returns whether the address is one that only a server has: every address of its machine.
+fn is_unspecified(address: &Address) -> bool {
+    address.to_string().parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
 }

@@ -29,8 +29,8 @@ pub fn clap_flags(schema: &Schema) -> Vec<Arg> {
         Arg::new(id(&flag))
             .long(id(&flag))
             .value_name(flag.value_name)
-            // `-1` is the value of the flag, not another flag.
-            .allow_negative_numbers(true)
+            // `-1s` is the value of the flag, not another flag.
+            .allow_hyphen_values(true)
             .help(format!("{} [{}]", flag.help, flag.key))
     });
     [config].into_iter().chain(flags).collect()

@@ -19,6 +19,7 @@ mod load;
 mod memory;
 mod opentelemetry;
 mod own;
+mod part;
 mod reader;
 mod schema;
 mod secret;
@@ -41,6 +42,7 @@ pub use error::{ConfigError, ConfigErrors};
 pub use layer::{Flag, Layers};
 pub use load::{Loaded, load};
 pub use memory::Memory;
+pub(crate) use part::{local_server, trace_settings};
 pub use schema::Schema;
 pub use secret::Secret;
 pub use sections::{

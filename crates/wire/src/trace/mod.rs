@@ -4,11 +4,13 @@
 mod conventions;
 mod exporter;
 mod headers;
+mod lost;
 mod resource;
 
 use std::{
     io,
     net::IpAddr,
+    sync::Arc,
     time::{Duration, SystemTime},
 };
 
@@ -20,7 +22,7 @@ use opentelemetry::{
 };
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
-    error::OTelSdkResult,
+    error::{OTelSdkError, OTelSdkResult},
     propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracer, SdkTracerProvider},
 };
@@ -31,7 +33,10 @@ use crate::{code::code_name, runtime::start_thread, trace_context::IncomingTrace
 use conventions::Conventions;
 use exporter::Exporter;
 use headers::HeadersMut;
+use lost::{Counted, SpanCounts};
 use resource::resource;
+
+pub use lost::LostSpans;
 
 /// Where spans are sent, and which.
 #[derive(Debug, Clone, PartialEq)]
@@ -59,6 +64,7 @@ pub struct Tracing {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
     conventions: Conventions,
+    counts: Arc<SpanCounts>,
 }
 
 impl Tracing {
@@ -82,14 +88,16 @@ impl Tracing {
             SpanExporter::builder().with_tonic().with_endpoint(&settings.endpoint).build()?;
         let sampler = Sampler::TraceIdRatioBased(settings.sample);
         let provider = SdkTracerProvider::builder();
-        let provider = start_thread(|| provider.with_batch_exporter(Exporter(exporter)));
+        let counts = Arc::new(SpanCounts::default());
+        let exporter = Counted::new(Exporter(exporter), Arc::clone(&counts));
+        let provider = start_thread(|| provider.with_batch_exporter(exporter));
         let provider = provider
             .map_err(TraceStartError::Thread)?
             .with_sampler(Sampler::ParentBased(Box::new(sampler)))
             .with_resource(resource(name, version))
             .build();
         let tracer = provider.tracer(name);
-        Ok(Self { provider, tracer, conventions: Conventions::from_environment() })
+        Ok(Self { provider, tracer, conventions: Conventions::from_environment(), counts })
     }
 
     /// Begins the span of an incoming call: in the trace that its headers carry, or in a new
@@ -134,6 +142,7 @@ impl Tracing {
         CallSpan {
             tracer: self.tracer.clone(),
             conventions: self.conventions,
+            counts: Arc::clone(&self.counts),
             context: parent.with_span(span),
             start,
         }
@@ -147,12 +156,19 @@ impl Tracing {
     pub fn shut_down(&self, bound: Duration) -> OTelSdkResult {
         self.provider.shutdown_with_timeout(bound)
     }
+
+    /// Returns how many spans were lost, after [`shut_down`](Self::shut_down) has returned
+    /// `error`; `None` if all were sent.
+    pub fn lost(&self, error: Option<OTelSdkError>) -> Option<LostSpans> {
+        self.counts.lost(error.map(|error| error.to_string()))
+    }
 }
 
 #[derive(Debug)]
 struct CallSpan {
     tracer: SdkTracer,
     conventions: Conventions,
+    counts: Arc<SpanCounts>,
     context: Context,
     start: SystemTime,
 }
@@ -165,6 +181,9 @@ impl CallSpan {
             span.set_status(Status::error(code_name(code)));
         }
         span.end();
+        if span.span_context().is_sampled() {
+            self.counts.ended();
+        }
     }
 }
 
@@ -187,11 +206,12 @@ impl ServerSpan {
     /// Adds a child span for the time in the queue: from `began` after the start of the
     /// call, for `waited`.
     pub fn add_queue_span(&self, began: Duration, waited: Duration) {
-        let CallSpan { tracer, context, start, .. } = &self.0;
+        let CallSpan { tracer, counts, context, start, .. } = &self.0;
         if context.span().is_recording() {
             let began = *start + began;
             let queue = tracer.span_builder("queue").with_start_time(began);
             queue.start_with_context(tracer, context).end_with_timestamp(began + waited);
+            counts.ended();
         }
     }
 
