@@ -51,6 +51,7 @@ mod cli {
     mod call;
     mod call_responses;
     mod configuration;
+    mod documents;
     mod health;
     mod json;
     mod load;

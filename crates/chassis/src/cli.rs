@@ -25,6 +25,7 @@ use crate::{
         ConfigErrors, Effective, Flag, Layers, Schema, Settings, clap_flags, default_toml,
         local_server, trace_settings,
     },
+    documents::{completions_command, man_command, man_page, write_completions},
     failed::{fail, suggest, sysexits, usage, wants_json},
     server::{CallThreads, StartError, raise_descriptor_limit},
     service::Service,
@@ -71,7 +72,8 @@ where
 {
     let (schema, commands) = (service.schema(), service.take_commands());
     let json = wants_json(arguments);
-    let matches = match clap_command(&schema, &commands).try_get_matches_from(arguments) {
+    let program = clap_command(&schema, &commands);
+    let matches = match program.clone().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(mut error) => {
             let name = arguments.get(1).and_then(|name| name.to_str());
@@ -86,6 +88,17 @@ where
         None => serve(service, &matches),
         Some(("serve", matches)) => serve(service, matches),
         Some(("config", matches)) => run_config(&service, matches).map(|()| ExitCode::SUCCESS),
+        Some(("completions", matches)) => {
+            let written = write_completions(program, matches, &mut stdout());
+            written.map(|()| ExitCode::SUCCESS).map_err(Into::into)
+        }
+        Some(("man", matches)) => match man_page(program, matches) {
+            Ok(page) => {
+                let written = stdout().write_all(&page);
+                written.map(|()| ExitCode::SUCCESS).map_err(Into::into)
+            }
+            Err(error) => return usage(&error, sysexits::USAGE, json),
+        },
         Some((name, matches)) => {
             let command = commands.iter().find(|command| command.clap.get_name() == name);
             let command = command.expect("clap knows the same commands");
@@ -133,6 +146,8 @@ fn clap_command(schema: &Schema, commands: &[Command]) -> ClapCommand {
         .subcommand(serve)
         .subcommands(commands.iter().map(|command| command.clap.clone()))
         .subcommand(config)
+        .subcommand(completions_command())
+        .subcommand(man_command())
 }
 
 fn exit_code_of(error: &anyhow::Error) -> u8 {

@@ -14,7 +14,7 @@
 //! - `telemetry`: the log, metrics, traces.
 //! - `health`, `reflection`, `admin`, `tls`: what stands beside the services.
 //! - [`config`]: the settings, and where each comes from.
-//! - `cli`, `failed`: the commands, and how they fail.
+//! - `cli`, `documents`, `failed`: the commands, what documents them, and how they fail.
 
 #![warn(missing_docs)]
 
@@ -31,6 +31,7 @@ pub mod codegen;
 mod compute;
 pub mod config;
 mod descriptors;
+mod documents;
 mod failed;
 mod health;
 mod http2;
