@@ -136,6 +136,7 @@ mod tests {
         channel.connected().await.expect("a server");
         let plan = Plan {
             pace: Pace::Closed { concurrency: 1 },
+            warmup: Duration::ZERO,
             amount: Amount::Calls(3),
             connections: 1,
             path: "/Service/Method",

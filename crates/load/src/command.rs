@@ -60,6 +60,10 @@ struct LoadArgs {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = number(10_000))]
     #[arg(allow_negative_numbers = true)]
     connections: usize,
+    /// Make calls for this time first, and leave them out of the report.
+    #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
+    #[arg(allow_hyphen_values = true)]
+    warmup: Option<Duration>,
     /// Stop beginning calls after this time [default: 10s].
     #[arg(long, value_name = "DURATION", value_parser = parse_timeout)]
     #[arg(allow_hyphen_values = true)]
@@ -158,6 +162,7 @@ impl LoadArgs {
                 Some(rate) => Pace::Open { rate },
                 None => Pace::Closed { concurrency },
             },
+            warmup: self.warmup.unwrap_or_default(),
             amount: match self.calls {
                 Some(calls) => Amount::Calls(calls),
                 None => Amount::Duration(self.duration.unwrap_or(DEFAULT_DURATION)),

@@ -59,6 +59,7 @@ impl Report {
             "rate": rate,
             "concurrency": concurrency,
             "connections": self.plan.connections,
+            "warmup_s": self.plan.warmup.as_secs_f64(),
             "duration_s": self.plan.duration().map(|duration| duration.as_secs_f64()),
             "calls": self.plan.calls(),
             "message_bytes": self.plan.message_size,

@@ -13,7 +13,9 @@ pub type CheckMessage = fn(&[u8]) -> Result<(), Status>;
 pub struct Plan {
     /// When a call begins.
     pub pace: Pace,
-    /// When the last call begins.
+    /// How long calls are made before the first that is measured.
+    pub warmup: Duration,
+    /// When the last call begins, from the first that is measured.
     pub amount: Amount,
     /// The number of connections to each address. In a closed loop, connections beyond the
     /// concurrency are not used.
@@ -55,7 +57,21 @@ pub enum Amount {
 }
 
 impl Plan {
-    /// Returns the number of calls, if it is known in advance.
+    /// Returns how long after the first call the first one is due that is measured.
+    pub(super) fn measured_after(&self) -> Duration {
+        match self.pace {
+            Pace::Closed { .. } => self.warmup,
+            // In the same way as the schedule, so that no rounding moves a call over this time.
+            Pace::Open { rate } => Duration::from_secs_f64(self.warmup_calls(rate) as f64 / rate),
+        }
+    }
+
+    /// Returns the number of calls before the first that is measured, in an open loop.
+    pub(super) fn warmup_calls(&self, rate: f64) -> u64 {
+        (self.warmup.as_secs_f64() * rate).ceil() as u64
+    }
+
+    /// Returns the number of calls that are measured, if it is known in advance.
     pub(super) fn calls(&self) -> Option<u64> {
         match (self.amount, self.pace) {
             (Amount::Calls(calls), _) => Some(calls),
@@ -66,7 +82,7 @@ impl Plan {
         }
     }
 
-    /// Returns the time in which calls begin, if it is known in advance.
+    /// Returns the time in which the measured calls begin, if it is known in advance.
     pub(super) fn duration(&self) -> Option<Duration> {
         match (self.amount, self.pace) {
             (Amount::Duration(duration), _) => Some(duration),

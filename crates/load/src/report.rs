@@ -130,6 +130,10 @@ impl Report {
         if let Some(rate) = self.achieved_rate {
             writeln!(out, "{rate:.1} calls/s were begun")?;
         }
+        if !plan.warmup.is_zero() {
+            let seconds = plan.warmup.as_secs_f64();
+            writeln!(out, "the calls of the first {seconds:.2} s, the warm-up, are left out")?;
+        }
         if tally.unfinished > 0 {
             writeln!(out, "{} more were in flight and were cancelled", tally.unfinished)?;
         }

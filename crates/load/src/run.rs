@@ -53,7 +53,7 @@ pub async fn run(
         }
         let tally = join(workers).await;
         drop(progress);
-        tally.map(|tally| Report::new(target, plan, begun, tally))
+        tally.map(|tally| Report::new(target, plan, begun + plan.measured_after(), tally))
     };
     let mut measured = std::pin::pin!(measured);
     tokio::select! {

@@ -93,21 +93,26 @@ impl Worker {
     async fn call(&self, channels: &[Channel], start: Instant) -> Result<Tally, Failure> {
         let busy = BusyTime::start();
         let mut tally = Tally::default();
+        let measured_from = start + self.plan.measured_after();
         let calls = Loop {
             template: Template::new(&self.plan, self.target.timeout),
             channels,
             shared: &self.shared,
+            measured_from,
         };
         match self.plan.pace {
             Pace::Closed { concurrency } => {
-                let end = self.plan.duration().map(|duration| start + duration);
+                let end = self.plan.duration().map(|duration| measured_from + duration);
                 calls.closed(self.share(concurrency), end, self.plan.calls(), &mut tally).await;
             }
             Pace::Open { rate } => {
                 let count = self.plan.calls().expect("an open loop has a schedule");
+                let count = count.saturating_add(self.plan.warmup_calls(rate));
                 // If the rate cannot be kept, the run still ends soon after its duration.
                 let give_up = match self.plan.amount {
-                    Amount::Duration(duration) => Some(start + duration + self.target.timeout),
+                    Amount::Duration(duration) => {
+                        Some(measured_from + duration + self.target.timeout)
+                    }
                     Amount::Calls(_) => None,
                 };
                 let schedule = Schedule::new(start, rate, count, self.index, self.count, give_up)?;
@@ -124,6 +129,8 @@ struct Loop<'a> {
     template: Template,
     channels: &'a [Channel],
     shared: &'a Shared,
+    /// Calls that are due earlier are the warm-up.
+    measured_from: Instant,
 }
 
 impl Loop<'_> {
@@ -134,17 +141,23 @@ impl Loop<'_> {
         calls: Option<u64>,
         tally: &mut Tally,
     ) {
-        let is_wanted = || {
-            end.is_none_or(|end| Instant::now() < end)
-                && calls.is_none_or(|calls| self.shared.begun.fetch_add(1, Relaxed) < calls)
+        // The warm-up is not part of the number of calls.
+        let is_wanted = |due: Instant| {
+            end.is_none_or(|end| due < end)
+                && (due < self.measured_from
+                    || calls.is_none_or(|calls| self.shared.begun.fetch_add(1, Relaxed) < calls))
         };
         let (tally, in_flight) = (RefCell::new(tally), Cell::new(0));
         // Each of them stays on one channel, so that calls whose responses arrive together are
         // followed by requests that are sent together.
         let call_repeatedly = async |channel| {
-            while is_wanted() {
+            loop {
+                let due = Instant::now();
+                if !is_wanted(due) {
+                    break;
+                }
                 in_flight.update(|calls| calls + 1);
-                let call = self.template.call(channel, None).await;
+                let call = self.template.call(channel, Some(due)).await;
                 in_flight.update(|calls| calls - 1);
                 self.record(&call, &mut tally.borrow_mut());
                 if call.is_disconnected {
@@ -191,7 +204,9 @@ impl Loop<'_> {
     }
 
     fn record(&self, call: &CallRecord, tally: &mut Tally) {
-        tally.record(call);
+        if call.due >= self.measured_from {
+            tally.record(call);
+        }
         self.shared.ended.fetch_add(1, Relaxed);
         if call.status.code() != tonic::Code::Ok {
             self.shared.failed.fetch_add(1, Relaxed);

@@ -81,6 +81,31 @@ fn a_closed_loop_makes_the_number_of_calls_of_its_flag() {
 }
 
 #[test]
+fn the_calls_of_the_warmup_are_made_and_are_not_in_the_report() {
+    for pace in [["--concurrency", "2"], ["--rate", "100"]] {
+        let server = server(&[], &["--work", "10ms"]);
+        let start = Instant::now();
+        let output = load(&server, &[&pace[..], &["--calls", "7", "--warmup", "300ms"]].concat());
+        let whole = start.elapsed().as_secs_f64();
+        let report = report(&output);
+        assert_eq!(report["codes"], serde_json::json!({ "OK": 7 }), "{report}");
+        assert_eq!(report["settings"]["warmup_s"], 0.3);
+        // It is not in the time of the report either.
+        let elapsed = report["elapsed_s"].as_f64().expect("a time");
+        assert!(elapsed + 0.3 < whole, "{whole} s: {report}");
+        if pace[0] == "--rate" {
+            wait_for_handled(&server, 37);
+            assert_eq!(handled(&server, ""), 37);
+        } else {
+            wait_for_handled(&server, 8);
+        }
+    }
+    let server = server(&[], &[]);
+    let text = stdout(&server.run(&["load", "--calls", "1", "--warmup", "50ms"]));
+    assert!(text.contains("the calls of the first 0.05 s, the warm-up, are left out"), "{text}");
+}
+
+#[test]
 fn a_closed_loop_has_concurrency_calls_in_flight() {
     let server = impatient("3", "20ms");
     let output = load(&server, &["--calls", "30", "--concurrency", "3"]);
