@@ -236,6 +236,21 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_computation_is_prepared_where_it_is_polled_and_not_before() {
+        let prepared = Arc::new(AtomicUsize::new(0));
+        let count = Arc::clone(&prepared);
+        let computation = threads(1).run(move || {
+            count.fetch_add(1, SeqCst);
+            let here = thread::current().id();
+            move |_: &Wanted<'_>| (here, thread::current().id())
+        });
+        assert_eq!(prepared.load(SeqCst), 0);
+        let (prepared, computed) = computation.await;
+        assert_eq!(prepared, thread::current().id());
+        assert_ne!(computed, prepared);
+    }
+
+    #[tokio::test]
     async fn computations_run_in_the_order_in_which_they_were_given() {
         let threads = threads(1);
         let (release, _first) = occupy(threads);
