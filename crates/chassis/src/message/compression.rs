@@ -4,7 +4,7 @@ use std::io::{self, Read, Write};
 
 use bytes::Bytes;
 use flate2::{Compression, read::GzDecoder, write::GzEncoder};
-use futures_util::future::{Either, Ready, ready};
+use futures_util::future::{Either, FutureExt, Map, Ready, ready};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wire::encoding::{Encoding, window_log};
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, prefix};
@@ -68,6 +68,12 @@ pub(crate) fn response_encoding(
 /// What becomes of a message: at once if it was short, or else on a thread of [`compute`].
 pub(crate) type Work<T> = Either<Ready<T>, Computation<T>>;
 
+/// What becomes of a message that is decompressed.
+pub(crate) type Decompression = Either<
+    Ready<Result<Bytes, Cause>>,
+    Map<Computation<Inflated>, fn(Inflated) -> Result<Bytes, Cause>>,
+>;
+
 /// Decompresses a message, and puts the prefix of an uncompressed one before it.
 ///
 /// # Errors
@@ -76,33 +82,47 @@ pub(crate) type Work<T> = Either<Ready<T>, Computation<T>>;
 /// are decompressed, [`Cause::WindowTooLarge`] if that takes too much memory,
 /// [`Cause::NoMemory`] if the memory budget has no room for it, or [`Cause::MalformedMessage`] if
 /// it is not valid.
-pub(crate) fn decompress(
-    encoding: Encoding,
-    message: Bytes,
-    call: &Call,
-) -> Work<Result<Bytes, Cause>> {
+pub(crate) fn decompress(encoding: Encoding, message: Bytes, call: &Call) -> Decompression {
     let limit = call.message_limit();
     let mut memory = MessageMemory::default();
     if compute::in_place(message.len()) {
         let most = limit.min(compute::MAX_IN_PLACE);
-        let buffer = buffer_for(most);
-        let inflated = inflate(encoding, &message, buffer, limit, &Wanted::ALWAYS, &mut memory);
-        compute::spent(inflated.as_ref().map_or(most, Bytes::len));
+        let mut buffer = buffer_for(most);
+        let inflated =
+            inflate(encoding, &message, &mut buffer, (most, limit), &Wanted::ALWAYS, &mut memory);
+        compute::spent(if inflated.is_ok() { buffer.len() } else { most });
         if most == limit || !matches!(inflated, Err(Cause::InflatedTooLarge { .. })) {
-            return Either::Left(ready(inflated));
+            return Either::Left(ready(inflated.map(|()| buffer.into())));
         }
         // Nothing says how large a message becomes. It begins again elsewhere.
     }
     if let Err(cause) = memory.grow_to(compute::MAX_IN_PLACE, MemoryKind::Messages, call) {
         return Either::Left(ready(Err(cause)));
     }
-    Either::Right(compute::run(move || {
-        let buffer = buffer_for(limit);
+    let computation = compute::run(move || {
+        let mut buffer = buffer_for(limit);
         move |wanted: &Wanted<'_>| {
-            let inflated = inflate(encoding, &message, buffer, limit, wanted, &mut memory)?;
-            Ok(memory.attach_to(inflated))
+            let limits = (limit, limit);
+            let result = inflate(encoding, &message, &mut buffer, limits, wanted, &mut memory);
+            Inflated { result, buffer, memory }
         }
-    }))
+    });
+    Either::Right(computation.map(Inflated::into_message))
+}
+
+/// What comes back from the thread that has decompressed a message. The buffer comes back after an
+/// error too, to be freed where it was allocated.
+pub(crate) struct Inflated {
+    result: Result<(), Cause>,
+    buffer: Vec<u8>,
+    memory: MessageMemory,
+}
+
+impl Inflated {
+    fn into_message(self) -> Result<Bytes, Cause> {
+        let Self { result, buffer, mut memory } = self;
+        result.map(|()| memory.attach_to(buffer.into()))
+    }
 }
 
 /// Returns a buffer for a message of up to `most` bytes, and one more to see whether there are
@@ -127,19 +147,18 @@ pub(crate) fn compress(encoding: Encoding, message: Vec<u8>) -> Work<Vec<u8>> {
     }))
 }
 
-/// Decompresses as much of a message as the buffer has room for. The message may have `limit` bytes.
+/// Decompresses up to `most` bytes of a message that may have `limit` bytes into the buffer.
 fn inflate(
     encoding: Encoding,
     message: &[u8],
-    buffer: Vec<u8>,
-    limit: usize,
+    buffer: &mut Vec<u8>,
+    (most, limit): (usize, usize),
     wanted: &Wanted<'_>,
     memory: &mut MessageMemory,
-) -> Result<Bytes, Cause> {
-    let most = buffer.capacity() - PREFIX - 1;
+) -> Result<(), Cause> {
     let too_large = Cause::InflatedTooLarge { compressed: message.len(), limit: most };
     let inflated = match encoding {
-        Encoding::Gzip => read(GzDecoder::new(message), buffer, wanted, memory, 1),
+        Encoding::Gzip => read(GzDecoder::new(message), buffer, most, wanted, memory, 1),
         Encoding::Zstd => {
             if let Ok(Some(size)) = get_frame_content_size(message)
                 && size > most as u64
@@ -149,11 +168,11 @@ fn inflate(
             zstd::Decoder::with_buffer(message).and_then(|mut decoder| {
                 decoder.window_log_max(window_log(limit))?;
                 // Its window is another copy of what was decompressed last.
-                read(decoder, buffer, wanted, memory, 2)
+                read(decoder, buffer, most, wanted, memory, 2)
             })
         }
     };
-    let inflated = inflated.map_err(|error| {
+    inflated.map_err(|error| {
         if error.kind() == io::ErrorKind::OutOfMemory {
             Cause::NoMemory
         } else if is_window_too_large(&error) {
@@ -162,20 +181,21 @@ fn inflate(
             Cause::MalformedMessage(format!("cannot decompress: {error}"))
         }
     })?;
-    if inflated.len() > PREFIX + most { Err(too_large) } else { Ok(inflated.into()) }
+    if buffer.len() > PREFIX + most { Err(too_large) } else { Ok(()) }
 }
 
-/// Reads until the buffer is full or there is no more, and sets the prefix in front of it.
+/// Reads up to `most` bytes, and one more if there are more, and sets the prefix in front of them.
 ///
 /// Reserves `copies` times what it fills, and fails with `OutOfMemory` if there is no room.
 fn read(
     mut decoder: impl Read,
-    mut framed: Vec<u8>,
+    framed: &mut Vec<u8>,
+    most: usize,
     wanted: &Wanted<'_>,
     memory: &mut MessageMemory,
     copies: usize,
-) -> io::Result<Vec<u8>> {
-    let end = framed.capacity();
+) -> io::Result<()> {
+    let end = PREFIX + most + 1;
     let mut reserved = 0;
     while wanted.check() {
         let chunk = CHUNK.min(end - framed.len());
@@ -184,14 +204,14 @@ fn read(
             reserved = (2 * reserved).clamp(needed, end);
             memory.grow_reserved(copies * reserved).map_err(|_| io::ErrorKind::OutOfMemory)?;
         }
-        if decoder.by_ref().take(chunk as u64).read_to_end(&mut framed)? < CHUNK {
+        if decoder.by_ref().take(chunk as u64).read_to_end(framed)? < CHUNK {
             break;
         }
     }
     let prefix = prefix(NOT_COMPRESSED, framed.len() - PREFIX);
     framed[..PREFIX].copy_from_slice(&prefix);
     memory.shrink_to(framed.len());
-    Ok(framed)
+    Ok(())
 }
 
 fn is_window_too_large(error: &io::Error) -> bool {
@@ -293,7 +313,7 @@ mod tests {
     }
 
     /// Returns whether the work was done in place, after a time in which the thread did none.
-    async fn is_in_place<T>(work: impl FnOnce() -> Work<T>) -> bool {
+    async fn is_in_place<L, R>(work: impl FnOnce() -> Either<L, R>) -> bool {
         sleep(Duration::from_secs(1)).await;
         matches!(work(), Either::Left(_))
     }

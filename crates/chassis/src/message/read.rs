@@ -9,7 +9,7 @@ use wire::encoding::Encoding;
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
 use super::{
-    compression::{self, Work},
+    compression::{self, Decompression},
     memory::MessageMemory,
 };
 use crate::{body::Body, call::Call, cause::Cause, http2::MemoryKind};
@@ -41,7 +41,7 @@ pub(crate) fn decompressed(
     mut message: Bytes,
     encoding: Option<Encoding>,
     call: &Call,
-) -> Work<Result<Bytes, Cause>> {
+) -> Decompression {
     match (message[0], encoding) {
         (NOT_COMPRESSED, _) => Either::Left(ready(Ok(message))),
         (COMPRESSED, Some(encoding)) => {

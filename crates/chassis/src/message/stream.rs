@@ -15,7 +15,7 @@ use wire::encoding::Encoding;
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
 use super::{
-    compression::{self, Work},
+    compression::{self, Decompression},
     memory::MessageMemory,
     read::{broken, wrong_flag},
 };
@@ -48,7 +48,7 @@ enum State {
     /// A compressed message of this length is not complete yet.
     Compressed(usize, BytesMut),
     /// A compressed message is complete.
-    Decompressing(Work<Result<Bytes, Cause>>),
+    Decompressing(Decompression),
     /// The body has ended or failed.
     Ended,
 }
