@@ -27,13 +27,16 @@ const LASTED: Duration = MAX_RECONNECT_BACKOFF;
 /// Keeps a connection to `socket` that `connect` opens, and sends its changes. It does not end.
 ///
 /// A connection has worked if there was a response on it or if it has lasted. If it is closed
-/// before, such as by GOAWAY straight after SETTINGS, it has failed: the backoff grows.
+/// before, such as by GOAWAY straight after SETTINGS, it has failed: the backoff grows. The first
+/// that a server ends with NO_ERROR has not failed, because a server that is replaced does so: calls
+/// wait for the next.
 pub(crate) async fn keep_connected<F>(socket: Socket, events: EventSender, connect: impl Fn() -> F)
 where
     F: Future<Output = Result<RequestSender, String>>,
 {
     let report = |change| events.changed(&socket, change);
     let mut backoff = Backoff::new(MIN_RECONNECT_BACKOFF, MAX_RECONNECT_BACKOFF);
+    let mut has_left = false;
     loop {
         let start = Instant::now();
         match timeout(CONNECT_TIMEOUT, connect()).await {
@@ -45,6 +48,9 @@ where
                 yield_now().await;
                 if sender.has_served() || begin.elapsed() >= LASTED {
                     backoff.reset();
+                    has_left = false;
+                    report(Change::Lost).await;
+                } else if sender.has_left() && !std::mem::replace(&mut has_left, true) {
                     report(Change::Lost).await;
                 } else {
                     report(Change::Failed(sender.problem())).await;

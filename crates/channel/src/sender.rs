@@ -152,6 +152,14 @@ impl RequestSender {
         self.connection.has_served.load(Relaxed)
     }
 
+    /// Returns whether the server has ended the connection without an error.
+    pub(crate) fn has_left(&self) -> bool {
+        let is_graceful = |error: h2::Error| {
+            error.is_go_away() && error.is_remote() && error.reason() == Some(Reason::NO_ERROR)
+        };
+        self.connection.end().is_some_and(is_graceful)
+    }
+
     /// Returns why a closed connection accepts no requests, as a text for people.
     pub(crate) fn problem(&self) -> String {
         match self.connection.end() {
