@@ -25,8 +25,8 @@ while [ $# -gt 0 ]; do
     shift
 done
 mkdir -p "$folder/$target/release"
-echo >"$folder/$target/release/sample-service"
-chmod +x "$folder/$target/release/sample-service"
+# A real binary, because objcopy reads it.
+cp /bin/true "$folder/$target/release/sample-service"
 "#;
 
 /// Runs a copy of `deploy/compose-up` in `folder` with this umask and these variables. Returns
