@@ -170,7 +170,7 @@ async fn call(
     };
     let previous =
         metadata.get(PREVIOUS_ATTEMPTS).and_then(|text| text.to_str().ok()?.parse().ok());
-    let attempts = previous.unwrap_or(0_u32) + 1;
+    let attempts = previous.unwrap_or(0_u32).saturating_add(1);
     let result = response.map(|response| response.into_inner().reply);
     FinishedCall { message, result, attempts, duration }
 }

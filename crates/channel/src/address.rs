@@ -37,6 +37,9 @@ impl FromStr for Address {
             }
             _ => ("", text),
         };
+        if list.trim().is_empty() {
+            return Err(format!("{text:?} has no address after {scheme}:"));
+        }
         let mut hosts = Vec::new();
         for entry in list.split(',').map(str::trim) {
             if entry.is_empty() {

@@ -22,7 +22,7 @@ use crate::{
     deadline::timeout_exceeded,
     endpoints::Subchannel,
     failure::Failure,
-    limits::DEFAULT_MAX_MESSAGE,
+    limits::{DEFAULT_MAX_MESSAGE, LARGEST_MESSAGE},
     resolver::Resolver,
     response::ResponseBody,
     retry::MAX_ATTEMPTS,
@@ -137,7 +137,7 @@ impl Channel {
     /// (`max_decoding_message_size`).
     #[must_use]
     pub fn with_max_message(&self, max_message: usize) -> Self {
-        Self { max_message, ..self.clone() }
+        Self { max_message: max_message.min(LARGEST_MESSAGE), ..self.clone() }
     }
 
     /// Waits for the first connection, until the timeout.

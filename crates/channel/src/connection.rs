@@ -115,7 +115,7 @@ pub(crate) async fn start(
         }
     }));
     match greeting.await {
-        Ok(Ok(())) if sender.is_closed() => Err(sender.problem()),
+        Ok(Ok(())) if sender.is_closed() && !sender.has_left() => Err(sender.problem()),
         Ok(Ok(())) => {
             task.detach();
             Ok(sender)

@@ -32,15 +32,20 @@ impl Details {
         if status.details().is_empty() {
             return Self { all: Vec::new(), error: dropped };
         }
-        let read = pb::Status::decode(status.details())
-            .and_then(|status| status.details.iter().map(detail).collect::<Result<_, _>>());
-        match read {
-            Ok(all) => Self { all, error: dropped },
-            Err(error) => {
-                let error = format!("the details of the status cannot be read: {error}");
-                Self { all: Vec::new(), error: Some(error) }
+        let unreadable =
+            |error: &DecodeError| format!("the details of the status cannot be read: {error}");
+        let details = match pb::Status::decode(status.details()) {
+            Ok(status) => status.details,
+            Err(error) => return Self { all: Vec::new(), error: Some(unreadable(&error)) },
+        };
+        let (mut all, mut error) = (Vec::new(), dropped);
+        for read in details.iter().map(detail) {
+            match read {
+                Ok(detail) => all.push(detail),
+                Err(problem) => error = Some(unreadable(&problem)),
             }
         }
+        Self { all, error }
     }
 }
 
@@ -77,6 +82,8 @@ fn content(any: &Any) -> Result<Value, DecodeError> {
         }
         "google.rpc.RetryInfo" => {
             let delay = RetryInfo::decode(bytes)?.retry_delay;
+            // About 10,000 years, as protobuf has it. prost-types panics at the least number.
+            let delay = delay.filter(|delay| delay.seconds.unsigned_abs() <= 315_576_000_000);
             json!({ "retryDelay": delay.map(|delay| delay.to_string()) })
         }
         "google.rpc.DebugInfo" => {
@@ -199,6 +206,27 @@ mod tests {
         let details = Details::of(&Status::with_details(Code::Aborted, "", details));
         let expected = json!({ "@type": "example.com/shop.Order", "value": "AAEC" });
         assert_eq!(details, Details { all: vec![expected], error: None });
+    }
+
+    #[test]
+    fn a_malformed_detail_is_dropped_and_the_others_are_shown() {
+        let any = |name: &str, value: Vec<u8>| Any {
+            type_url: format!("type.googleapis.com/google.rpc.{name}"),
+            value,
+        };
+        let request = RequestInfo { request_id: "id".to_owned(), ..RequestInfo::default() };
+        let delay = prost_types::Duration { seconds: i64::MIN, nanos: 0 };
+        let details = vec![
+            any("Help", vec![0xff]),
+            any("RequestInfo", request.encode_to_vec()),
+            any("RetryInfo", RetryInfo { retry_delay: Some(delay) }.encode_to_vec()),
+        ];
+        let status = pb::Status { details, ..pb::Status::default() };
+        let details = Bytes::from(status.encode_to_vec());
+        let Details { all, error } = Details::of(&Status::with_details(Code::Aborted, "", details));
+        assert_eq!(all.len(), 2);
+        assert_eq!(all[0]["requestId"], "id");
+        assert!(error.is_some_and(|error| error.contains("cannot be read")));
     }
 
     #[test]

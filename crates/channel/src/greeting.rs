@@ -110,7 +110,7 @@ impl Greeting {
 /// Checks that the first frame is SETTINGS (RFC 9113, section 3.4). Returns `None` if more
 /// bytes are needed.
 fn check(bytes: &[u8]) -> Option<Result<(), String>> {
-    // All protocols can be told apart by so many.
+    // All protocols can be told apart by this number of bytes.
     let &[first, second, third, kind, flags, ref rest @ ..] = bytes else { return None };
     let problem = match (first, kind) {
         // The three bytes of the length: before SETTINGS, a frame has at most 16,384 bytes.

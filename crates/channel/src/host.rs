@@ -44,13 +44,13 @@ impl FromStr for Host {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        // The user information may have a password, which an error must not show.
-        if let Some((_, host)) = text.rsplit_once('@') {
-            return Err(format!("leave out the user information before @{}", host.escape_debug()));
-        }
         let named = |problem: String| format!("{text:?} {problem}");
         if let Some(path) = text.strip_prefix("unix:") {
             return unix(path).map_err(named);
+        }
+        // The user information may have a password, which an error must not show.
+        if let Some((_, host)) = text.rsplit_once('@') {
+            return Err(format!("leave out the user information before @{}", host.escape_debug()));
         }
         without_scheme(text).and_then(host_and_port).map_err(named)
     }

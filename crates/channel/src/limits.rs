@@ -7,12 +7,15 @@ use tonic::Status;
 /// server adds to a message of that size.
 pub const DEFAULT_MAX_MESSAGE: usize = (4 << 20) + (64 << 10);
 
+/// The largest message that its prefix can express, with its prefix, in bytes.
+pub(crate) const LARGEST_MESSAGE: usize = u32::MAX as usize - 5;
+
 /// The size limit of the headers and of the trailers of a response in bytes, counted as HTTP/2
 /// does (RFC 9113, section 6.5.2).
 const MAX_HEADERS: usize = 16 << 10;
 
 /// The size limit of headers and trailers that HTTP/2 knows. It is larger, because h2 cuts trailers
-/// above it without a word.
+/// above it and does not say so.
 pub(crate) const HEADER_LIST: u32 = 1 << 20;
 
 /// An extension of a request whose response must have exactly one message, as of a unary or client

@@ -122,7 +122,7 @@ impl Resolution {
         if let Some(last) = &self.last {
             let early = async {
                 if last.addresses.is_ok() {
-                    // Fails only if nobody needs the addresses any more.
+                    // Fails only if no channel needs the addresses any more.
                     let _ = self.lost.wait_for(|lost| *lost).await;
                 }
                 sleep_until(last.early).await;

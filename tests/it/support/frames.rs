@@ -48,12 +48,17 @@ impl Frames {
 
     /// Returns the response of a server or proxy that speaks HTTP.
     pub(crate) fn http(status: &str, content_type: &str, body: &str) -> Self {
+        Self::head_of(status, content_type).frame(DATA, END_STREAM, body.as_bytes())
+    }
+
+    /// Returns the headers of such a response.
+    pub(crate) fn head_of(status: &str, content_type: &str) -> Self {
         let fields = [
             (":status", status.as_bytes()),
             ("content-type", content_type.as_bytes()),
             ("server", b"a proxy"),
         ];
-        Self::default().block(&[], &fields, 0).frame(DATA, END_STREAM, body.as_bytes())
+        Self::default().block(&[], &fields, 0)
     }
 
     fn block(self, begin: &[u8], fields: &[Field<'_>], flags: u8) -> Self {

@@ -90,16 +90,17 @@ async fn goaway_straight_after_settings_is_a_failure_that_backs_off() {
 
 #[tokio::test(start_paused = true)]
 async fn the_first_connection_that_a_server_leaves_has_not_failed() {
-    let results = reconnect(7, |mut server| async move {
-        // The connection is used meanwhile.
-        sleep(Duration::from_millis(10)).await;
-        server.abrupt_shutdown(Reason::NO_ERROR);
-        while let Some(Ok(_)) = server.accept().await {}
-    });
-    let mut results = results.await;
-    assert!(matches!(results[0].1, Change::Lost), "{results:?}");
-    results[0].1 = Change::Failed(String::new());
-    assert!(results.iter().all(|(_, end)| matches!(end, Change::Failed(_))), "{results:?}");
+    for delay in [0, 10] {
+        let results = reconnect(7, |mut server| async move {
+            sleep(Duration::from_millis(delay)).await;
+            server.abrupt_shutdown(Reason::NO_ERROR);
+            while let Some(Ok(_)) = server.accept().await {}
+        });
+        let mut results = results.await;
+        assert!(matches!(results[0].1, Change::Lost), "{results:?}");
+        results[0].1 = Change::Failed(String::new());
+        assert!(results.iter().all(|(_, end)| matches!(end, Change::Failed(_))), "{results:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -14,8 +14,8 @@ use wire::{receive::ReceiveBody, trace::ClientSpan};
 
 use super::{messages::Messages, status_fields};
 use crate::{
-    deadline::Deadline, limits::check_headers, status::from_h2_error, stream_limit::StreamPermit,
-    upload::Upload,
+    deadline::Deadline, headers::PREVIOUS_ATTEMPTS, limits::check_headers, status::from_h2_error,
+    stream_limit::StreamPermit, upload::Upload,
 };
 
 /// The messages and the trailers of a response. The call is cancelled if it is dropped
@@ -116,6 +116,7 @@ impl ResponseBody {
 /// Returns the trailers of a response, or its status if they do not fit its messages.
 fn read_trailers(mut trailers: HeaderMap, messages: &Messages) -> Result<HeaderMap, Status> {
     check_headers(&trailers, "trailers")?;
+    trailers.remove(PREVIOUS_ATTEMPTS);
     status_fields::clean(&mut trailers);
     match status_fields::code(&trailers) {
         None => return Err(without_status()),

@@ -1,9 +1,12 @@
 //! The head of a response: its HTTP status and its headers.
 
+use std::time::Duration;
+
 use bytes::Buf;
 use h2::RecvStream;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
+use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status};
 use wire::receive::ReceiveBody;
 
@@ -14,11 +17,15 @@ use super::{
 };
 use crate::{
     deadline::Deadline,
+    headers::PREVIOUS_ATTEMPTS,
     limits::{Limits, check_headers},
 };
 
 /// The most that is shown of a response which is not gRPC, in characters.
 const MAX_LINE: usize = 200;
+
+/// How long the first line of such a response may take: most of it comes with the headers.
+const LINE_TIMEOUT: Duration = Duration::from_millis(200);
 
 /// Returns the response to a call, or its status if the response has no messages and has failed.
 ///
@@ -34,6 +41,8 @@ pub(crate) async fn judge(
 ) -> Result<Response<ResponseBody>, Status> {
     let (mut head, stream) = response.into_parts();
     check_headers(&head.headers, "headers")?;
+    // What only the channel says.
+    head.headers.remove(PREVIOUS_ATTEMPTS);
     // The status is in the headers only if they are all of the response ("Trailers-Only").
     let is_all = stream.is_end_stream();
     let code = if is_all {
@@ -45,7 +54,8 @@ pub(crate) async fn judge(
     };
     let is_grpc = head.status == StatusCode::OK && other_content_type(&head.headers).is_none();
     if code.is_none() && !is_grpc {
-        return Err(not_grpc(head.status, &head.headers, ReceiveBody(stream)).await);
+        let until = Instant::now() + LINE_TIMEOUT;
+        return Err(not_grpc(head.status, &head.headers, ReceiveBody(stream), until).await);
     }
     let messages = Messages::new(&mut head.headers, limits);
     if code == Some(Code::Ok) {
@@ -69,7 +79,12 @@ fn other_content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
 }
 
 /// Returns the status of a response that is not gRPC, such as a proxy's.
-async fn not_grpc(status: StatusCode, headers: &HeaderMap, body: ReceiveBody) -> Status {
+async fn not_grpc(
+    status: StatusCode,
+    headers: &HeaderMap,
+    body: ReceiveBody,
+    until: Instant,
+) -> Status {
     let code = match status {
         StatusCode::BAD_REQUEST | StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE => Code::Internal,
         StatusCode::UNAUTHORIZED => Code::Unauthenticated,
@@ -86,19 +101,19 @@ async fn not_grpc(status: StatusCode, headers: &HeaderMap, body: ReceiveBody) ->
         let content_type = String::from_utf8_lossy(content_type.as_bytes());
         text = format!("{text}, content type {content_type}");
     }
-    let line = first_line(body).await;
+    let line = first_line(body, until).await;
     if !line.is_empty() {
         text = format!("{text}: {line}");
     }
     Status::new(code, text)
 }
 
-/// Returns the first line of a body that is not empty, as far as it arrives.
-async fn first_line(mut body: ReceiveBody) -> String {
+/// Returns the first line of a body that is not empty, as far as it arrives until then.
+async fn first_line(mut body: ReceiveBody, until: Instant) -> String {
     let mut read = Vec::new();
     while read.len() < 4 * MAX_LINE
         && !read.trim_ascii_start().contains(&b'\n')
-        && let Some(Ok(frame)) = body.frame().await
+        && let Ok(Some(Ok(frame))) = timeout_at(until, body.frame()).await
         && let Ok(data) = frame.into_data()
     {
         read.extend_from_slice(data.chunk());

@@ -107,7 +107,7 @@ impl Messages {
         }
     }
 
-    /// Checks what there is when a response has ended with the status OK.
+    /// Checks the messages of a response that has ended with the status OK.
     ///
     /// # Errors
     ///

@@ -92,6 +92,7 @@ pub(crate) fn decompress(encoding: Encoding, message: Bytes, call: &Call) -> Dec
             inflate(encoding, &message, &mut buffer, (most, limit), &Wanted::ALWAYS, &mut memory);
         compute::spent(if inflated.is_ok() { buffer.len() } else { most });
         if most == limit || !matches!(inflated, Err(Cause::InflatedTooLarge { .. })) {
+            compact(&mut buffer);
             return Either::Left(ready(inflated.map(|()| buffer.into())));
         }
         // Nothing says how large a message becomes. It begins again elsewhere.
@@ -120,13 +121,22 @@ pub(crate) struct Inflated {
 
 impl Inflated {
     fn into_message(self) -> Result<Bytes, Cause> {
-        let Self { result, buffer, mut memory } = self;
+        let Self { result, mut buffer, mut memory } = self;
+        compact(&mut buffer);
         result.map(|()| memory.attach_to(buffer.into()))
     }
 }
 
+/// Gives back what a message does not need of its buffer, if that is most of it: memory that was
+/// used before takes room although it is not filled.
+pub(super) fn compact(buffer: &mut Vec<u8>) {
+    if buffer.capacity() > 2 * buffer.len() {
+        buffer.shrink_to_fit();
+    }
+}
+
 /// Returns a buffer for a message of up to `most` bytes, and one more to see whether there are
-/// more. What is not filled takes no memory.
+/// more. What is not filled takes no memory that was not used before.
 fn buffer_for(most: usize) -> Vec<u8> {
     let mut buffer = Vec::with_capacity(PREFIX + most + 1);
     buffer.extend_from_slice(&[0; PREFIX]);

@@ -56,7 +56,9 @@ fn send_one_compressed(
 ) -> Body {
     match compression::compress(encoding, message) {
         Either::Left(compressed) => {
-            Body::response(memory.attach_to(compressed.into_inner().into()))
+            let mut compressed = compressed.into_inner();
+            compression::compact(&mut compressed);
+            Body::response(memory.attach_to(compressed.into()))
         }
         Either::Right(compressing) => {
             let none = empty::<Result<(), Status>>();
@@ -177,7 +179,8 @@ where
             let data = mem::take(this.buffer).freeze();
             Some(Ok(Frame::data(this.memory.attach_to(data))))
         } else if let Some(compressing) = this.compressing {
-            let message = ready!(Pin::new(&mut compressing.message).poll(cx));
+            let mut message = ready!(Pin::new(&mut compressing.message).poll(cx));
+            compression::compact(&mut message);
             compressing.memory.shrink_to(message.len());
             let data = compressing.memory.attach_to(message.into());
             *this.compressing = None;

@@ -19,7 +19,7 @@ use crate::{
     method::Origin,
 };
 
-/// Keeps a call in flight until its response has been sent. At the bound of the drain the
+/// Keeps a call in flight until its response has been sent, or until it panics. At the bound of the drain the
 /// call ends with UNAVAILABLE: in the headers, or in the trailers of a stream. Calls of health
 /// and reflection end so soon after the drain has begun.
 #[derive(Debug, Clone)]
