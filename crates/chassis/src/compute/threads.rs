@@ -6,13 +6,19 @@ use std::{
     fmt, io,
     panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     pin::Pin,
-    sync::{Condvar, LazyLock, Mutex, MutexGuard},
+    sync::{
+        Arc, Condvar, LazyLock, Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     task::{Context, Poll, ready},
     thread::{self, available_parallelism},
     time::Duration,
 };
 
-use tokio::sync::oneshot::{Receiver, Sender, channel};
+use tokio::{
+    runtime::Handle,
+    sync::oneshot::{Receiver, Sender, channel},
+};
 
 /// How much lower the priority of these threads is, as the system's nice value.
 const NICE: i32 = 10;
@@ -54,21 +60,23 @@ impl Wanted<'_> {
 
 /// A computation on another thread. It begins when it is polled first. If it is dropped, it
 /// leaves the queue, or learns that its result is not wanted.
-pub(crate) struct Computation<T> {
+pub(crate) struct Computation<T: Send + 'static> {
     /// Until it begins.
     begin: Option<Box<dyn FnOnce() -> Job + Send>>,
-    result: Receiver<Result<T, Box<dyn Any + Send>>>,
+    /// Until it is there.
+    result: Option<Receiver<Result<T, Box<dyn Any + Send>>>>,
+    is_wanted: Arc<AtomicBool>,
     place: Option<u64>,
     threads: &'static Threads,
 }
 
-impl<T> fmt::Debug for Computation<T> {
+impl<T: Send + 'static> fmt::Debug for Computation<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Computation").finish_non_exhaustive()
     }
 }
 
-impl<T> Future for Computation<T> {
+impl<T: Send + 'static> Future for Computation<T> {
     type Output = T;
 
     /// Panics if the computation has panicked.
@@ -76,19 +84,28 @@ impl<T> Future for Computation<T> {
         if let Some(begin) = self.begin.take() {
             self.place = Some(self.threads.add(begin()));
         }
-        let computed = ready!(Pin::new(&mut self.result).poll(cx));
+        let result = self.result.as_mut().expect("a future is not polled after it is ready");
+        let computed = ready!(Pin::new(result).poll(cx));
+        self.result = None;
         let computed = computed.expect("the computation is there until its result is");
         Poll::Ready(computed.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 }
 
-impl<T> Drop for Computation<T> {
+impl<T: Send + 'static> Drop for Computation<T> {
     fn drop(&mut self) {
-        if let Some(place) = self.place {
-            let given_up = self.threads.lock().queue.remove(&place);
-            // Not while the queue is locked, because it can be large.
-            drop(given_up);
+        self.is_wanted.store(false, Relaxed);
+        let Some(place) = self.place else { return };
+        let given_up = self.threads.lock().queue.remove(&place);
+        if given_up.is_none()
+            && let Some(result) = self.result.take()
+            && let Ok(runtime) = Handle::try_current()
+        {
+            // What it has allocated is freed by the runtime that has allocated it: see `run`.
+            runtime.spawn(async { drop(result.await) });
         }
+        // Not while the queue is locked, because it can be large.
+        drop(given_up);
     }
 }
 
@@ -124,11 +141,14 @@ impl Threads {
         F: FnOnce(&Wanted<'_>) -> T + Send + 'static,
     {
         let (sender, result) = channel();
+        let is_wanted = Arc::new(AtomicBool::new(true));
+        let wanted = Arc::clone(&is_wanted);
         let begin = Box::new(move || -> Job {
             let work = begin();
-            Box::new(move || compute(work, sender))
+            Box::new(move || compute(work, &wanted, sender))
         });
-        Computation { begin: Some(begin), result, place: None, threads: self }
+        let (begin, result) = (Some(begin as _), Some(result));
+        Computation { begin, result, is_wanted, place: None, threads: self }
     }
 
     /// Adds work to the queue, and starts a thread for it if none is idle. Returns its place.
@@ -188,11 +208,11 @@ impl Threads {
 }
 
 /// Does the work, and sends its result or its panic.
-fn compute<T, F>(work: F, sender: Sender<Result<T, Box<dyn Any + Send>>>)
+fn compute<T, F>(work: F, wanted: &AtomicBool, sender: Sender<Result<T, Box<dyn Any + Send>>>)
 where
     F: FnOnce(&Wanted<'_>) -> T,
 {
-    let is_wanted = || !sender.is_closed();
+    let is_wanted = || wanted.load(Relaxed);
     // Unwind safe, because what has panicked is dropped.
     let computed = catch_unwind(AssertUnwindSafe(|| work(&Wanted(&is_wanted))));
     // The call may be over.
@@ -202,7 +222,7 @@ where
 #[cfg(test)]
 mod tests {
     use std::sync::{
-        Arc, Barrier,
+        Barrier,
         atomic::{AtomicUsize, Ordering::SeqCst},
         mpsc,
     };
@@ -216,7 +236,7 @@ mod tests {
     }
 
     /// Polls a computation that cannot have ended yet.
-    fn begin<T>(mut computation: Computation<T>) -> Computation<T> {
+    fn begin<T: Send>(mut computation: Computation<T>) -> Computation<T> {
         assert!((&mut computation).now_or_never().is_none());
         computation
     }
@@ -301,6 +321,37 @@ mod tests {
         assert!(threads.lock().queue.is_empty());
         drop(release);
         first.await;
+    }
+
+    /// Tells on which thread it is dropped.
+    struct Dropped(mpsc::Sender<thread::ThreadId>);
+
+    impl Drop for Dropped {
+        fn drop(&mut self) {
+            let _ = self.0.send(thread::current().id());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_result_that_is_not_wanted_is_dropped_by_the_runtime_that_began_it() {
+        let (sender, dropped) = mpsc::channel();
+        let (begun, has_begun) = mpsc::channel();
+        let computation = begin(threads(1).run(move || {
+            move |wanted: &Wanted<'_>| {
+                begun.send(()).expect("it is waited for");
+                while wanted.check() {}
+                Dropped(sender)
+            }
+        }));
+        has_begun.recv().expect("it begins");
+        drop(computation);
+        let thread = loop {
+            tokio::task::yield_now().await;
+            if let Ok(thread) = dropped.try_recv() {
+                break thread;
+            }
+        };
+        assert_eq!(thread, thread::current().id());
     }
 
     #[tokio::test]
