@@ -102,7 +102,10 @@ impl<T: Send + 'static> Drop for Computation<T> {
             && let Ok(runtime) = Handle::try_current()
         {
             // What it has allocated is freed by the runtime that has allocated it: see `run`.
-            runtime.spawn(async { drop(result.await) });
+            let freed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async {
+                drop(result.await);
+            });
+            runtime.spawn(freed);
         }
         // Not while the queue is locked, because it can be large.
         drop(given_up);
