@@ -2,6 +2,7 @@
 
 use std::{
     fmt,
+    panic::AssertUnwindSafe,
     sync::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
@@ -9,9 +10,10 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt;
 use opentelemetry_sdk::{
     Resource,
-    error::OTelSdkResult,
+    error::{OTelSdkError, OTelSdkResult},
     trace::{SpanData, SpanExporter},
 };
 
@@ -54,7 +56,10 @@ impl SpanCounts {
     }
 }
 
-/// An exporter whose sent spans are counted. The SDK only logs that a batch was lost.
+/// An exporter whose sent spans are counted, and which outlives every response of its collector.
+///
+/// The SDK only logs that a batch was lost. tonic panics at a status whose details are not base64,
+/// which would end the thread that exports, and with it the export for good.
 #[derive(Debug)]
 pub(super) struct Counted<E> {
     exporter: E,
@@ -70,7 +75,12 @@ impl<E> Counted<E> {
 impl<E: SpanExporter> SpanExporter for Counted<E> {
     async fn export(&self, batch: Vec<SpanData>) -> OTelSdkResult {
         let spans = batch.len() as u64;
-        let exported = self.exporter.export(batch).await;
+        // Unwind safe, because an exporter keeps nothing of an export.
+        let export = AssertUnwindSafe(self.exporter.export(batch)).catch_unwind();
+        let exported = export.await.unwrap_or_else(|_panic| {
+            let problem = "the status in the collector's response cannot be read";
+            Err(OTelSdkError::InternalFailure(problem.to_owned()))
+        });
         match &exported {
             Ok(()) => {
                 self.counts.sent.fetch_add(spans, Relaxed);

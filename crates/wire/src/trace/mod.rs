@@ -2,7 +2,6 @@
 //! crosses a connection (W3C Trace Context).
 
 mod conventions;
-mod exporter;
 mod headers;
 mod lost;
 mod resource;
@@ -31,7 +30,6 @@ use tonic::Code;
 use crate::{code::code_name, runtime::start_thread, trace_context::IncomingTrace};
 
 use conventions::Conventions;
-use exporter::Exporter;
 use headers::HeadersMut;
 use lost::{Counted, SpanCounts};
 use resource::resource;
@@ -89,7 +87,7 @@ impl Tracing {
         let sampler = Sampler::TraceIdRatioBased(settings.sample);
         let provider = SdkTracerProvider::builder();
         let counts = Arc::new(SpanCounts::default());
-        let exporter = Counted::new(Exporter(exporter), Arc::clone(&counts));
+        let exporter = Counted::new(exporter, Arc::clone(&counts));
         let provider = start_thread(|| provider.with_batch_exporter(exporter));
         let provider = provider
             .map_err(TraceStartError::Thread)?
