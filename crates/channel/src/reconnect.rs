@@ -20,8 +20,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 pub const MIN_RECONNECT_BACKOFF: Duration = Duration::from_millis(50);
 /// The longest delay between two attempts to connect to an address.
 pub(crate) const MAX_RECONNECT_BACKOFF: Duration = Duration::from_secs(1);
-/// How long a connection without a response must last to count as one that worked. If all
-/// last so long, the backoff would delay none.
+/// How long a connection without a response must last to count as one that worked. It
+/// is the longest delay, so that connections which end after it are never opened too often.
 const LASTED: Duration = MAX_RECONNECT_BACKOFF;
 
 /// Keeps a connection to `socket` that `connect` opens, and sends its changes. It does not end.

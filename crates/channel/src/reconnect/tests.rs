@@ -1,4 +1,5 @@
 use bytes::Bytes;
+use futures_util::future::BoxFuture;
 use h2::{Reason, server::Connection};
 use http::{Request, Response};
 use tokio::{
@@ -74,14 +75,24 @@ fn assert_backs_off(results: &[(Duration, Change)], problem: &str) {
     }
 }
 
+/// Scripts a server that sends GOAWAY after this number of milliseconds.
+fn goaway(
+    delay: u64,
+    reason: Reason,
+) -> impl Fn(Connection<DuplexStream, Bytes>) -> BoxFuture<'static, ()> {
+    move |mut server| {
+        Box::pin(async move {
+            sleep(Duration::from_millis(delay)).await;
+            server.abrupt_shutdown(reason);
+            while let Some(Ok(_)) = server.accept().await {}
+        })
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn goaway_straight_after_settings_is_a_failure_that_backs_off() {
     for delay in [0, 10] {
-        let results = reconnect(7, |mut server| async move {
-            sleep(Duration::from_millis(delay)).await;
-            server.abrupt_shutdown(Reason::ENHANCE_YOUR_CALM);
-            while let Some(Ok(_)) = server.accept().await {}
-        });
+        let results = reconnect(7, goaway(delay, Reason::ENHANCE_YOUR_CALM));
         let problem = "the server sent GOAWAY before any response: ENHANCE_YOUR_CALM, detected \
                        excessive load generating behavior";
         assert_backs_off(&results.await, problem);
@@ -91,11 +102,7 @@ async fn goaway_straight_after_settings_is_a_failure_that_backs_off() {
 #[tokio::test(start_paused = true)]
 async fn the_first_connection_that_a_server_leaves_has_not_failed() {
     for delay in [0, 10] {
-        let results = reconnect(7, |mut server| async move {
-            sleep(Duration::from_millis(delay)).await;
-            server.abrupt_shutdown(Reason::NO_ERROR);
-            while let Some(Ok(_)) = server.accept().await {}
-        });
+        let results = reconnect(7, goaway(delay, Reason::NO_ERROR));
         let mut results = results.await;
         assert!(matches!(results[0].1, Change::Lost), "{results:?}");
         results[0].1 = Change::Failed(String::new());
