@@ -1,14 +1,13 @@
 //! The headers that the channel adds to each attempt.
 
-use http::{HeaderMap, HeaderName, HeaderValue, header::USER_AGENT};
+use http::{HeaderMap, HeaderValue, header::USER_AGENT};
+use wire::encoding::ACCEPT_ENCODING;
 
 use crate::deadline::{Deadline, GRPC_TIMEOUT};
 
 /// The header with the number of earlier attempts of the same call (gRFC A6). The channel
 /// adds it to requests, and to the response or the status of a call that was retried.
 pub const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
-
-const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// The encodings of responses that the channel reads.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip,zstd");

@@ -22,6 +22,7 @@ mod address;
 pub mod arguments;
 mod backoff;
 mod balancer;
+mod binary;
 mod call;
 mod channel;
 mod connection;

@@ -2,13 +2,14 @@
 
 use http::HeaderMap;
 use tonic::Status;
+use wire::framing::PREFIX;
 
 /// The default size limit of a response message in bytes: that of gRPC, and room for what a
 /// server adds to a message of that size.
 pub const DEFAULT_MAX_MESSAGE: usize = (4 << 20) + (64 << 10);
 
 /// The largest message that its prefix can express, with its prefix, in bytes.
-pub(crate) const LARGEST_MESSAGE: usize = u32::MAX as usize - 5;
+pub(crate) const LARGEST_MESSAGE: usize = u32::MAX as usize - PREFIX;
 
 /// The size limit of the headers and of the trailers of a response in bytes, counted as HTTP/2
 /// does (RFC 9113, section 6.5.2).

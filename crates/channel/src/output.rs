@@ -53,12 +53,16 @@ pub fn status_json(status: &Status) -> Value {
     object
 }
 
+/// Returns the code and the message of a status as a line for people.
+pub(crate) fn status_line(status: &Status) -> String {
+    format!("{}: {}", code_name(status.code()), Escaped(status.message()))
+}
+
 /// Returns a status as lines for people: its code and message, and a line for each detail.
 /// Control characters of the server are escaped.
 pub fn status_text(status: &Status) -> String {
     let Details { all, error } = Details::of(status);
-    let code = code_name(status.code());
-    let mut text = format!("{code}: {}", Escaped(status.message()));
+    let mut text = status_line(status);
     for mut detail in all {
         let name = detail["@type"].take();
         let name = name.as_str().unwrap_or_default();

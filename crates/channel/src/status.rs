@@ -8,31 +8,31 @@ use tonic::{Code, Status};
 use crate::limits::HEADER_LIST;
 
 /// Returns the status of a call that HTTP/2 ended. If the server reset the stream, the
-/// code follows from the error code of RST_STREAM ("Errors" in the gRPC HTTP/2 protocol). If this
-/// side did, the response was not valid: the server has served the call, so that the code is none
-/// with which it would be made again.
+/// code follows from the error code of RST_STREAM ("Errors" in the gRPC HTTP/2 protocol).
 pub(crate) fn from_h2_error(error: &h2::Error) -> Status {
-    let reason = error.reason().filter(|_| error.is_reset() || error.is_library());
-    let (code, problem) = match reason {
-        Some(Reason::REFUSED_STREAM) if error.is_library() => {
-            let problem = format!("the headers of the response have more than {HEADER_LIST} bytes");
-            (Code::ResourceExhausted, problem)
-        }
-        Some(reason) if error.is_library() => {
-            (Code::Internal, format!("the response breaks the rules of HTTP/2: {reason}"))
-        }
-        reason => {
-            let code = match reason {
-                Some(Reason::REFUSED_STREAM) | None => Code::Unavailable,
-                Some(Reason::CANCEL) => Code::Cancelled,
-                Some(Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
-                Some(Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
-                Some(_) => Code::Internal,
-            };
-            (code, format!("the connection failed: {}", innermost(error)))
-        }
+    if let Some(reason) = error.reason().filter(|_| error.is_library()) {
+        return from_broken_response(reason);
+    }
+    let reason = error.reason().filter(|_| error.is_reset() && error.is_remote());
+    let code = match reason {
+        Some(Reason::REFUSED_STREAM) | None => Code::Unavailable,
+        Some(Reason::CANCEL) => Code::Cancelled,
+        Some(Reason::ENHANCE_YOUR_CALM) => Code::ResourceExhausted,
+        Some(Reason::INADEQUATE_SECURITY) => Code::PermissionDenied,
+        Some(_) => Code::Internal,
     };
-    Status::new(code, problem)
+    Status::new(code, format!("the connection failed: {}", innermost(error)))
+}
+
+/// Returns the status of a call that this side ended, because the response was not valid. The
+/// server has served the call, so that the code is none with which it would be made again.
+fn from_broken_response(reason: Reason) -> Status {
+    match reason {
+        Reason::REFUSED_STREAM => Status::resource_exhausted(format!(
+            "the headers of the response have more than {HEADER_LIST} bytes"
+        )),
+        reason => Status::internal(format!("the response breaks the rules of HTTP/2: {reason}")),
+    }
 }
 
 /// Returns whether the server says that it has not processed the call: the stream is above

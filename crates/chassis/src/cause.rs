@@ -5,6 +5,7 @@ use std::time::Duration;
 use http::{HeaderMap, Response};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
+use wire::encoding::ACCEPT_ENCODING;
 
 use crate::text::cut;
 
@@ -154,7 +155,7 @@ impl Cause {
         if matches!(self, Self::UnknownEncoding(_)) {
             // The client can try again with one of these (compression.md of gRPC).
             let supported = http::HeaderValue::from_static("gzip,zstd,identity");
-            response.headers_mut().insert("grpc-accept-encoding", supported);
+            response.headers_mut().insert(ACCEPT_ENCODING, supported);
         }
         response
     }

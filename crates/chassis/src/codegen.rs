@@ -9,13 +9,15 @@ use http::{HeaderMap, HeaderValue, header::CONTENT_TYPE};
 use prost::Message;
 use tonic::{codegen::tokio_stream::Stream, metadata::MetadataMap};
 use tonic_prost::ProstDecoder;
-use wire::encoding::Encoding;
-use wire::framing::PREFIX;
+use wire::{
+    encoding::{ENCODING, Encoding},
+    framing::PREFIX,
+};
 
 use crate::{
     call::Call,
     cause::Cause,
-    message::{SendMessages, compression, send_one},
+    message::{SendMessages, send_one},
 };
 
 pub use std::{
@@ -200,7 +202,7 @@ fn headers(metadata: MetadataMap, encoding: Option<Encoding>) -> HeaderMap {
         headers.insert(CONTENT_TYPE, GRPC);
     }
     if let Some(encoding) = encoding {
-        headers.insert(compression::ENCODING, encoding.header());
+        headers.insert(ENCODING, encoding.header());
     }
     headers
 }

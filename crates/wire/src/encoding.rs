@@ -1,6 +1,11 @@
 //! The encodings of compressed messages (compression.md of gRPC).
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
+
+/// The header with the encoding of the messages behind it.
+pub const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
+/// The header with the encodings that a peer reads.
+pub const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
 
 /// An encoding that both sides read and write.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

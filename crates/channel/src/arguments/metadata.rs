@@ -1,7 +1,8 @@
 //! The argument `--metadata`.
 
 use http::{HeaderName, HeaderValue};
-use tonic::metadata::MetadataMap;
+
+use crate::binary::is_base64;
 
 /// The keys that the protocol reserves ("Custom-Metadata" in the gRPC HTTP/2 protocol), beside
 /// those that begin with `grpc-`.
@@ -30,7 +31,8 @@ pub fn parse_metadata(text: &str) -> Result<(HeaderName, HeaderValue), String> {
             "the value of {key} begins or ends with a blank, which HTTP/2 does not allow"
         ));
     }
-    if key.as_str().ends_with("-bin") && !value.split(',').all(is_base64) {
+    let is_binary = |value| HeaderValue::try_from(value).is_ok_and(is_base64);
+    if key.as_str().ends_with("-bin") && !value.split(',').all(is_binary) {
         return Err(format!("the value of {key} is not base64"));
     }
     let value = HeaderValue::try_from(value)
@@ -65,13 +67,6 @@ fn parse_key(key: &str) -> Result<HeaderName, String> {
         return Err(format!("{key} cannot be set: HTTP/2 refuses a request of another length"));
     }
     Ok(key)
-}
-
-fn is_base64(value: &str) -> bool {
-    let name = HeaderName::from_static("x-bin");
-    let Ok(value) = HeaderValue::try_from(value) else { return false };
-    let map = MetadataMap::from_headers([(name, value)].into_iter().collect());
-    map.get_bin("x-bin").is_some_and(|value| value.to_bytes().is_ok())
 }
 
 #[cfg(test)]

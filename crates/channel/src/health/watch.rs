@@ -10,12 +10,11 @@ use serde_json::Value;
 use tokio::time::{sleep, timeout};
 use tonic::{Code, Status, Streaming};
 use tonic_health::pb::{HealthCheckRequest, HealthCheckResponse, health_client::HealthClient};
-use wire::{code::code_name, escape::Escaped};
 
 use crate::{
     Channel, Failure, MIN_RECONNECT_BACKOFF, Target,
     backoff::Backoff,
-    output::{self, status_json},
+    output::{self, status_json, status_line},
     reconnect::MAX_RECONNECT_BACKOFF,
 };
 
@@ -57,7 +56,7 @@ pub(super) async fn run(target: &Target, name: &str, json: bool) -> Result<(), F
         }
         // Only the first failed attempt to connect again is printed.
         if watch.last.take().is_some() {
-            let text = format!("lost, connecting again: {}", show(&end));
+            let text = format!("lost, connecting again: {}", status_line(&end));
             print(json, "lost", &status_json(&end), &text).await?;
         }
         sleep(watch.backoff.next()).await;
@@ -175,10 +174,6 @@ async fn next(stream: &mut Streaming<HealthCheckResponse>) -> Result<HealthCheck
 /// Returns whether the server would respond with the same status again.
 fn is_final(status: &Status) -> bool {
     matches!(status.code(), Code::Unimplemented | Code::PermissionDenied | Code::Unauthenticated)
-}
-
-fn show(status: &Status) -> String {
-    format!("{}: {}", code_name(status.code()), Escaped(status.message()))
 }
 
 async fn print(json: bool, name: &str, value: &Value, text: &str) -> io::Result<()> {

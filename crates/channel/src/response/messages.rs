@@ -4,16 +4,14 @@ use std::io::Read;
 
 use bytes::{Buf, Bytes, BytesMut};
 use flate2::read::GzDecoder;
-use http::{HeaderMap, HeaderName};
+use http::HeaderMap;
 use tonic::Status;
 use wire::{
-    encoding::{Encoding, window_log},
+    encoding::{ENCODING, Encoding, window_log},
     framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length, prefix},
 };
 
 use crate::limits::Limits;
-
-const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 
 /// Takes the data of a response, and returns its messages.
 #[derive(Debug)]

@@ -2,10 +2,9 @@
 
 use http::{HeaderMap, HeaderName, HeaderValue};
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode, utf8_percent_encode};
-use tonic::{
-    Code, Status,
-    metadata::{KeyAndValueRef, MetadataMap},
-};
+use tonic::{Code, Status};
+
+use crate::binary::is_base64;
 
 /// The metadata of a status whose details were dropped because they are malformed: why.
 pub const DETAILS_ERROR: &str = "grpc-status-details-error";
@@ -81,12 +80,7 @@ fn details_problem(fields: &HeaderMap) -> Option<&'static str> {
     if all.next().is_some() {
         return Some("there are several");
     }
-    let details = MetadataMap::from_headers(HeaderMap::from_iter([(DETAILS, details.clone())]));
-    let is_base64 = details.iter().all(|entry| match entry {
-        KeyAndValueRef::Binary(_, value) => value.to_bytes().is_ok(),
-        KeyAndValueRef::Ascii(..) => false,
-    });
-    (!is_base64).then_some("they are not base64")
+    (!is_base64(details.clone())).then_some("they are not base64")
 }
 
 #[cfg(test)]

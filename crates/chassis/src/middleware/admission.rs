@@ -10,7 +10,7 @@ use tokio::time::timeout_at;
 use tonic::codegen::BoxFuture;
 use tower::Service;
 
-use wire::encoding::Encoding;
+use wire::encoding::{ENCODING, Encoding};
 
 use crate::{
     admission::{Queue, StreamPermit, Streams, WorkerPermit},
@@ -177,7 +177,7 @@ fn negotiate(request: &mut Request<Body>, call: &Call) -> Result<Option<Encoding
         call.set_response_encoding(response);
     }
     if encoding.is_some() {
-        request.headers_mut().remove(compression::ENCODING);
+        request.headers_mut().remove(ENCODING);
     }
     Ok(encoding)
 }

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Responds INTERNAL to a call whose handler panics when it is called or in its stream; a panic of
-/// its future is caught where the call is recorded. The caller does not learn what happened: the
+/// its future is caught when the call is recorded. The caller does not learn what happened: the
 /// panic hook has logged and counted that.
 ///
 /// Nothing of what the handler has left panics later either: its future, its response and its
