@@ -42,6 +42,7 @@ mod client {
     mod balancing;
     mod broken_responses;
     mod interop;
+    mod other_servers;
     mod retry;
     mod tls;
 }

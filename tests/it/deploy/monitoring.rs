@@ -16,7 +16,8 @@ use crate::support::{
     http1::get,
     metrics::METRICS,
     process::{ServerProcess, stderr, stdout},
-    prometheus::{SHIPPED, program, shipped},
+    program::program,
+    prometheus::{self, SHIPPED, shipped},
 };
 
 fn succeeds(command: &mut Command) {
@@ -48,7 +49,7 @@ fn names(text: &str) -> BTreeSet<String> {
 
 #[test]
 fn promtool_accepts_metrics_and_rules() {
-    let Some(mut check_metrics) = program("promtool") else { return };
+    let Some(mut check_metrics) = program("promtool", prometheus::PACKAGE) else { return };
     let server = ServerProcess::with(&[METRICS], &[]);
     check_metrics.args(["check", "metrics"]).stdin(Stdio::piped());
     let child = check_metrics.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -73,7 +74,7 @@ fn promtool_accepts_metrics_and_rules() {
 
 #[test]
 fn promtool_accepts_the_configuration_for_kubernetes() {
-    let Some(mut check) = program("promtool") else { return };
+    let Some(mut check) = program("promtool", prometheus::PACKAGE) else { return };
     // Debian's Prometheus has no discovery of pods.
     let (pods, none) = ("kubernetes_sd_configs:\n      - role: pod\n", "static_configs: []\n");
     let config = shipped("prometheus-kubernetes.yaml");

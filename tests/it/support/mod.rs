@@ -11,6 +11,7 @@ pub(crate) mod manifests;
 pub(crate) mod metrics;
 pub(crate) mod panicking_service;
 pub(crate) mod process;
+pub(crate) mod program;
 pub(crate) mod prometheus;
 pub(crate) mod python;
 pub(crate) mod scripted;
