@@ -34,6 +34,7 @@ mod server {
     mod tls_reload;
     mod tonic_server;
     mod transport;
+    mod unix_socket;
     #[cfg(not(feature = "http2-h2"))]
     mod unread;
 }

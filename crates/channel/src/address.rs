@@ -1,6 +1,6 @@
 //! The address of servers.
 
-use std::{fmt, net::SocketAddr, str::FromStr};
+use std::{fmt, str::FromStr};
 
 use serde::Deserialize;
 
@@ -70,9 +70,9 @@ impl TryFrom<String> for Address {
     }
 }
 
-impl From<SocketAddr> for Address {
-    fn from(address: SocketAddr) -> Self {
-        Self(vec![address.into()])
+impl From<Socket> for Address {
+    fn from(socket: Socket) -> Self {
+        Self(vec![socket.into()])
     }
 }
 

@@ -2,13 +2,12 @@
 
 use std::{
     fmt,
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
-    os::unix::net,
-    path::PathBuf,
+    net::{Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
 
 use http::uri::Authority;
+pub(crate) use wire::socket::Socket;
 
 /// A host with its port, or a Unix socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,13 +26,6 @@ pub(crate) enum Location {
     Socket(Socket),
 }
 
-/// What a connection is opened to.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Socket {
-    Ip(SocketAddr),
-    Unix(PathBuf),
-}
-
 /// Returns the host without the brackets that an IPv6 address has in a URI.
 pub(crate) fn host(authority: &Authority) -> &str {
     let host = authority.host();
@@ -45,8 +37,8 @@ impl FromStr for Host {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let named = |problem: String| format!("{text:?} {problem}");
-        if let Some(path) = text.strip_prefix("unix:") {
-            return unix(path).map_err(named);
+        if let Some(socket) = Socket::unix(text) {
+            return socket.map(Self::from).map_err(named);
         }
         // The user information may have a password, which an error must not show.
         if let Some((_, host)) = text.rsplit_once('@') {
@@ -54,22 +46,6 @@ impl FromStr for Host {
         }
         without_scheme(text).and_then(host_and_port).map_err(named)
     }
-}
-
-fn unix(path: &str) -> Result<Host, String> {
-    let path = match path.strip_prefix("//") {
-        None => path,
-        Some(path) if path.starts_with('/') => path,
-        Some(_) => return Err("names a host: write unix:/path or unix:///path".to_owned()),
-    };
-    if path.is_empty() {
-        return Err("has no path after unix:".to_owned());
-    }
-    net::SocketAddr::from_pathname(path)
-        .map_err(|error| format!("cannot be the path of a socket: {error}"))?;
-    let location = Location::Socket(Socket::Unix(path.into()));
-    // What gRPC sends for Unix sockets.
-    Ok(Host { authority: Authority::from_static("localhost"), location })
 }
 
 fn without_scheme(text: &str) -> Result<&str, String> {
@@ -110,7 +86,7 @@ fn host_and_port(text: &str) -> Result<Host, String> {
             None if rest.is_empty() => "",
             None => return Err("has no colon after its brackets".to_owned()),
         };
-        return Ok(SocketAddr::from((address, parse_port(text, port)?)).into());
+        return Ok(Socket::Ip((address, parse_port(text, port)?).into()).into());
     }
     let (host, port) = match text.split_once(':') {
         Some((_, rest)) if rest.contains(':') => {
@@ -132,7 +108,7 @@ fn host_and_port(text: &str) -> Result<Host, String> {
     }
     let port = parse_port(text, port)?;
     if let Ok(address) = host.parse::<Ipv4Addr>() {
-        return Ok(SocketAddr::from((address, port)).into());
+        return Ok(Socket::Ip((address, port).into()).into());
     }
     let authority = format!("{host}:{port}")
         .parse()
@@ -154,19 +130,24 @@ fn parse_port(text: &str, port: &str) -> Result<u16, String> {
     }
 }
 
-impl From<SocketAddr> for Host {
-    fn from(address: SocketAddr) -> Self {
-        let text = address.to_string();
-        let authority = text.parse().expect("an IP address and port are an authority");
-        Self { authority, location: Location::Socket(Socket::Ip(address)) }
+impl From<Socket> for Host {
+    fn from(socket: Socket) -> Self {
+        let authority = match &socket {
+            Socket::Ip(address) => {
+                address.to_string().parse().expect("an IP address and port are an authority")
+            }
+            // What gRPC sends for Unix sockets.
+            Socket::Unix(_) => Authority::from_static("localhost"),
+        };
+        Self { authority, location: Location::Socket(socket) }
     }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match &self.location {
-            Location::Socket(Socket::Unix(path)) => write!(f, "unix:{}", path.display()),
-            _ => write!(f, "{}", self.authority),
+            Location::Socket(socket) => socket.fmt(f),
+            Location::Name(..) => self.authority.fmt(f),
         }
     }
 }

@@ -7,7 +7,7 @@ use std::{fmt, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{ArgMatches, Args, FromArgMatches};
 
-use crate::trace::TraceSettings;
+use crate::{socket::Socket, trace::TraceSettings};
 
 /// Exit codes of client commands, the same as grpc-health-probe's.
 pub mod exit_code {
@@ -56,7 +56,7 @@ pub struct ServerFlags {
 #[derive(Debug, Clone)]
 pub struct LocalServer {
     /// The address of the service.
-    pub address: SocketAddr,
+    pub address: Socket,
     /// The address that serves health alone, in plaintext.
     pub health_address: Option<SocketAddr>,
     /// Whether `address` serves TLS.

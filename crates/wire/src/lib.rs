@@ -8,6 +8,7 @@
 //! - [`pem`]: certificates and keys in PEM files.
 //! - [`x509`]: what certificates say, and whether they make a chain.
 //! - [`crypto`]: the cryptography of TLS.
+//! - [`socket`]: the address of a socket.
 //! - [`signal`]: SIGTERM and SIGINT.
 //! - [`runtime`]: runtimes, and what happens if the system has no thread left for them.
 //! - [`output`]: standard output and error, also if they are non-blocking.
@@ -36,6 +37,7 @@ pub mod pem;
 pub mod receive;
 pub mod runtime;
 pub mod signal;
+pub mod socket;
 pub mod timeout;
 pub mod trace;
 pub mod trace_context;

@@ -8,7 +8,7 @@ use yaml_rust2::Yaml;
 
 use crate::support::{
     certificates::Authority,
-    manifests::{servers, shipped},
+    manifests::{call_port, servers, shipped},
     process::{ServerProcess, command, stderr, stdout},
     python,
 };
@@ -63,10 +63,9 @@ fn the_declared_ports_are_the_configured_ports() {
         let container = &pod["spec"]["containers"][0];
         let ports = container["ports"].as_vec().expect("ports").iter();
         let declared: BTreeSet<_> = ports.map(|port| port["containerPort"].as_i64()).collect();
-        let Settings { server, metrics, .. } = settings;
-        let addresses = [Some(server.address), server.health_address, metrics.address];
-        let configured: BTreeSet<_> =
-            addresses.iter().flatten().map(|address| Some(address.port().into())).collect();
+        let others = [settings.server.health_address, settings.metrics.address];
+        let mut configured = BTreeSet::from([Some(call_port(&settings).into())]);
+        configured.extend(others.iter().flatten().map(|address| Some(address.port().into())));
         assert_eq!(declared, configured, "{}", manifests.folder);
     }
 }

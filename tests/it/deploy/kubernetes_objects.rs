@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path};
 
 use yaml_rust2::{Yaml, YamlLoader, yaml::Hash};
 
-use crate::support::manifests::servers;
+use crate::support::manifests::{call_port, servers};
 
 /// Returns the number of the pod's port with this name.
 fn port(pod: &Yaml, name: &Yaml) -> Option<i64> {
@@ -47,7 +47,7 @@ fn deployment_budget_and_network_policy_select_the_servers_pods() {
 fn a_headless_and_a_cluster_ip_service_reach_the_ready_pods() {
     for (manifests, settings) in servers() {
         let pod = manifests.pod().expect("a server");
-        let served_at = Some(i64::from(settings.server.address.port()));
+        let served_at = Some(i64::from(call_port(&settings)));
         let mut headless = Vec::new();
         for service in manifests.of_kind("Service") {
             let name = service["metadata"]["name"].as_str().expect("a name");
@@ -75,7 +75,7 @@ fn the_network_policy_allows_only_calls_and_scrapes() {
         assert_eq!(policy["policyTypes"], yaml("[Ingress, Egress]"), "{}", manifests.folder);
         assert_eq!(policy["egress"], yaml("[]"), "{}", manifests.folder);
 
-        let calls = (yaml("[{podSelector: {}}]"), Some(settings.server.address.port()));
+        let calls = (yaml("[{podSelector: {}}]"), Some(call_port(&settings)));
         let prometheus = "[{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: \
                           monitoring}}}]";
         let scrapes = settings.metrics.address.map(|metrics| metrics.port());

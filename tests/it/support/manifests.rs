@@ -10,6 +10,7 @@ use std::{
 
 use chassis::config::{self, Layers};
 use tempfile::TempDir;
+use wire::socket::Socket;
 use yaml_rust2::{Yaml, YamlLoader};
 
 use super::process::{stderr, stdout};
@@ -52,6 +53,14 @@ pub(crate) fn servers() -> Vec<(Manifests, config::Settings)> {
         (manifests, settings)
     });
     with_settings.collect()
+}
+
+/// Returns the port at which calls are served.
+pub(crate) fn call_port(settings: &config::Settings) -> u16 {
+    match settings.server.address {
+        Socket::Ip(address) => address.port(),
+        Socket::Unix(_) => panic!("a Unix socket has no port"),
+    }
 }
 
 fn base() -> Manifests {

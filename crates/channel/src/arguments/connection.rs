@@ -7,7 +7,10 @@ use std::{
 };
 
 use clap::{Args, builder::RangedU64ValueParser};
-use wire::command::{LocalServer, Program, ServerFlags};
+use wire::{
+    command::{LocalServer, Program, ServerFlags},
+    socket::Socket,
+};
 
 use crate::{
     Address, MAX_ATTEMPTS, Target, Tls, TlsError, TlsFiles, user_agent,
@@ -81,9 +84,11 @@ impl ConnectionArgs {
         let server = (program.local_server)(flags).map_err(WrongArguments::LocalServer)?;
         let LocalServer { address, health_address, tls, client_certificate } = server;
         // The health address is served until the end of a graceful shutdown.
-        let mut target = health_address.unwrap_or(address);
-        if target.ip().is_unspecified() {
-            target.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        let mut target = health_address.map_or(address, Socket::Ip);
+        if let Socket::Ip(address) = &mut target
+            && address.ip().is_unspecified()
+        {
+            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
         }
         if !tls || health_address.is_some() || self.tls.verifies_server() {
             return self.target(target.into(), timeout, program);
@@ -163,7 +168,7 @@ mod tests {
 
     fn server(address: &str) -> LocalServer {
         LocalServer {
-            address: address.parse().expect("an address"),
+            address: Socket::Ip(address.parse().expect("an address")),
             health_address: None,
             tls: false,
             client_certificate: false,

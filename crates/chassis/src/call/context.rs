@@ -39,9 +39,9 @@ impl Context {
         self.0.method()
     }
 
-    /// Returns the address of the client.
+    /// Returns the address of the client, or `None` if it has called over a Unix socket.
     pub fn peer_address(&self) -> Option<SocketAddr> {
-        self.0.peer().map(Peer::address)
+        self.0.peer().and_then(|peer| peer.address().socket_address())
     }
 
     /// Returns the name that stands for the client, if mutual TLS is on: the common name (CN) of

@@ -12,5 +12,5 @@ mod timing;
 
 pub use context::Context;
 pub(crate) use headers::KnownHeaders;
-pub(crate) use peer::{Peer, unmapped};
+pub(crate) use peer::{Peer, PeerAddress};
 pub(crate) use state::{Call, Shared, Unread};

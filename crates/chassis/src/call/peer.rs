@@ -1,26 +1,56 @@
 //! The client at the other end of a connection.
 
 use std::{
+    fmt,
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
 
 use crate::{http2::Share, tls::PeerNames};
 
-/// Returns an IPv4 address if that is what `::ffff:10.0.0.1` stands for. A listener of both
-/// families gets IPv4 clients in this form.
-pub(crate) fn unmapped(address: SocketAddr) -> SocketAddr {
-    match address.ip().to_canonical() {
-        IpAddr::V4(ip) => (ip, address.port()).into(),
-        // The zone of a link-local address stays.
-        IpAddr::V6(_) => address,
+/// Where a client is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum PeerAddress {
+    Ip(SocketAddr),
+    /// At the other end of a Unix socket, and the user that it runs as.
+    Unix {
+        uid: u32,
+    },
+}
+
+impl PeerAddress {
+    /// Returns the address of a client of TCP: IPv4 if that is what `::ffff:10.0.0.1` stands for.
+    /// A listener of both families gets IPv4 clients in this form.
+    pub(crate) fn tcp(address: SocketAddr) -> Self {
+        Self::Ip(match address.ip().to_canonical() {
+            IpAddr::V4(ip) => (ip, address.port()).into(),
+            // The zone of a link-local address stays.
+            IpAddr::V6(_) => address,
+        })
+    }
+
+    /// Returns the IP address and the port, which a client of a Unix socket does not have.
+    pub(crate) fn socket_address(self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(address),
+            Self::Unix { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for PeerAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Ip(address) => address.fmt(f),
+            Self::Unix { uid } => write!(f, "unix:uid={uid}"),
+        }
     }
 }
 
 /// The address of a client, and the names in its certificate.
 #[derive(Debug)]
 pub(crate) struct Peer {
-    address: SocketAddr,
+    address: PeerAddress,
     /// The address as text, because every call of the connection logs it.
     text: String,
     names: Option<Arc<PeerNames>>,
@@ -30,7 +60,7 @@ pub(crate) struct Peer {
 impl Peer {
     /// Returns the peer at this address, with the names of its certificate.
     pub(crate) fn new(
-        address: SocketAddr,
+        address: PeerAddress,
         names: Option<Arc<PeerNames>>,
         share: Arc<Share>,
     ) -> Self {
@@ -42,8 +72,8 @@ impl Peer {
         &self.share
     }
 
-    /// Returns the address of the client.
-    pub(crate) fn address(&self) -> SocketAddr {
+    /// Returns where the client is.
+    pub(crate) fn address(&self) -> PeerAddress {
         self.address
     }
 
@@ -78,8 +108,8 @@ mod tests {
             // Deprecated, and not an IPv4 client.
             ("[::10.0.0.1]:5", "[::a00:1]:5"),
         ] {
-            let address = address.parse().expect("an address");
-            assert_eq!(Peer::new(unmapped(address), None, Arc::clone(&share)).text(), shown);
+            let address = PeerAddress::tcp(address.parse().expect("an address"));
+            assert_eq!(Peer::new(address, None, Arc::clone(&share)).text(), shown);
         }
     }
 }

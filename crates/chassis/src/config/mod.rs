@@ -51,5 +51,6 @@ pub use sections::{
 };
 pub use types::{
     Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size,
+    SocketMode,
 };
 pub use with::{duration, size};

@@ -2,9 +2,9 @@
 //!
 //! Errors in other settings do not matter to it, and stop only the server.
 
-use std::{net::SocketAddr, path::PathBuf};
+use std::path::PathBuf;
 
-use wire::{command::LocalServer, trace::TraceSettings};
+use wire::{command::LocalServer, socket::Socket, trace::TraceSettings};
 
 use super::{
     defaults::Defaults, error::ConfigErrors, layer::Layers, reader::Reader, schema::Schema,
@@ -18,7 +18,7 @@ use super::{
 /// Returns the errors of the files and of the settings that are read.
 pub(crate) fn local_server(schema: &Schema, layers: &Layers) -> Result<LocalServer, ConfigErrors> {
     read(schema, layers, &["server.address", "server.health_address", "tls."], |reader| {
-        let address = reader.get::<SocketAddr>("server.address");
+        let address = reader.get::<Socket>("server.address");
         let health_address = reader.get("server.health_address");
         let mut file = |key| reader.get::<Option<PathBuf>>(key);
         let (certificate, client_ca) = (file("tls.certificate"), file("tls.client_ca"));

@@ -3,23 +3,31 @@
 use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 
 use tracing::level_filters::LevelFilter;
+use wire::socket::Socket;
 
 use super::{
     check::{check_deadline, check_limits, check_tls},
     declare::{Declaration, FlagDeclaration, Section, settings},
     memory::Memory,
     reader::Reader,
-    types::{Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size},
+    types::{
+        Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size,
+        SocketMode,
+    },
 };
 
 settings! {
     /// Where the server listens, and how many calls it handles at once.
     [server] pub Server {
-        /// Where calls are served: an IP address and a port. `[::]` is every address
-        /// of the machine, IPv4 included. If the port is 0, the system chooses a free
-        /// one, and the log names it.
-        address: SocketAddr = "[::]:9999",
-            flag "--address" "IP:PORT" "Where to serve, such as [::]:9999";
+        /// Where calls are served: an IP address and a port, or `unix:` and the path of a
+        /// Unix socket. `[::]` is every address of the machine, IPv4 included. If the port
+        /// is 0, the system chooses a free one, and the log names it. A Unix socket is
+        /// removed at the end, and one that a server has left behind is replaced.
+        address: Socket = "[::]:9999",
+            flag "--address" "ADDRESS" "Where to serve, such as [::]:9999 or unix:/run/server.sock";
+        /// The permissions of the Unix socket: clients need to write to it. "0660" lets in
+        /// the server's user and group; a client of another user needs the same group.
+        socket_mode: SocketMode = "0660";
         /// The concurrency limit: calls handled at once in the whole process. More
         /// calls wait in the queue. Health checks do not count and never wait.
         max_workers: Permits = 5,

@@ -91,6 +91,27 @@ impl Setting for Size {
     }
 }
 
+/// The permissions of a Unix socket, written as `"0660"`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SocketMode(u32);
+
+impl SocketMode {
+    /// Returns the permissions, never more than `0o777`.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl Setting for SocketMode {
+    fn read(value: &Value) -> Result<Self, String> {
+        // Octal digits alone, because a number such as 660 has other bits.
+        parse(value, |text| u32::from_str_radix(text, 8).ok())
+            .filter(|&mode| mode <= 0o777)
+            .map(Self)
+            .ok_or_else(|| "the permissions in octal as text, such as \"0660\"".to_owned())
+    }
+}
+
 /// A duration that is not zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct NonZeroDuration(Duration);

@@ -5,7 +5,7 @@ use std::{net::SocketAddr, num::NonZeroU32, path::PathBuf, time::Duration};
 use tokio::sync::Semaphore;
 use toml::Value;
 use tracing::level_filters::LevelFilter;
-use wire::duration::parse_duration;
+use wire::{duration::parse_duration, socket::Socket};
 
 /// What errors say of a duration.
 pub(super) const DURATION: &str =
@@ -91,6 +91,20 @@ impl Setting for SocketAddr {
     fn read(value: &Value) -> Result<Self, String> {
         parse(value, |text| text.parse().ok()).ok_or_else(|| {
             "an IP address and a port, such as \"[::]:9999\" or \"127.0.0.1:0\"".to_owned()
+        })
+    }
+}
+
+impl Setting for Socket {
+    fn read(value: &Value) -> Result<Self, String> {
+        let socket = parse(value, |text| match Self::unix(text) {
+            Some(socket) => socket.ok(),
+            None => text.parse().ok().map(Self::Ip),
+        });
+        socket.ok_or_else(|| {
+            "an IP address and a port, such as \"[::]:9999\" or \"127.0.0.1:0\", or unix: and the \
+             path of a Unix socket of at most 107 bytes, such as \"unix:/run/server.sock\""
+                .to_owned()
         })
     }
 }

@@ -1,11 +1,9 @@
 //! Connections that were ended for what their peers did.
 
-use std::{
-    net::SocketAddr,
-    sync::atomic::{AtomicUsize, Ordering::Relaxed},
-};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 use crate::{
+    call::PeerAddress,
     http2::{Abuse, Reason},
     log_rate::LogRate,
 };
@@ -85,7 +83,7 @@ struct Seen {
 
 impl Abuses {
     /// Records the end of a connection.
-    pub(super) fn record(&self, peer: SocketAddr, misdeed: &Misdeed) {
+    pub(super) fn record(&self, peer: PeerAddress, misdeed: &Misdeed) {
         let (reason, detail) = (misdeed.reason(), misdeed.detail());
         let position = REASONS.iter().position(|at| *at == reason).expect("it has all reasons");
         let Seen { count, lines } = &self.0[position];
@@ -124,7 +122,7 @@ mod tests {
         ]);
         let abuses = Abuses::default();
         for misdeed in &all {
-            abuses.record(([127, 0, 0, 1], 1).into(), misdeed);
+            abuses.record(PeerAddress::Unix { uid: 0 }, misdeed);
         }
         assert_eq!(abuses.counts(), REASONS.map(|reason| (reason, 1.0)));
     }

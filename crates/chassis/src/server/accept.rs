@@ -2,10 +2,10 @@
 
 use std::{io, sync::Arc, time::Duration};
 
-use tokio::{net::TcpListener, time::timeout};
+use tokio::time::timeout;
 
-use super::connections::Connections;
-use crate::{call::unmapped, log_rate::LogRate};
+use super::{connections::Connections, listener::Listener};
+use crate::log_rate::LogRate;
 
 const MIN_BACKOFF: Duration = Duration::from_millis(5);
 const MAX_BACKOFF: Duration = Duration::from_millis(250);
@@ -14,7 +14,7 @@ const MAX_BACKOFF: Duration = Duration::from_millis(250);
 ///
 /// An error does not end the loop. The backoff keeps a lasting one, such as no descriptors
 /// left, from spinning; the end of a connection ends the wait, because it frees a descriptor.
-pub(super) async fn accept(listener: TcpListener, connections: Arc<Connections>) {
+pub(super) async fn accept(listener: Listener, connections: Arc<Connections>) {
     let lines = LogRate::default();
     let accept = async {
         let mut backoff = MIN_BACKOFF;
@@ -23,7 +23,7 @@ pub(super) async fn accept(listener: TcpListener, connections: Arc<Connections>)
             match listener.accept().await {
                 Ok((stream, peer)) => {
                     backoff = MIN_BACKOFF;
-                    connections.open(stream, unmapped(peer));
+                    connections.open(stream, peer);
                 }
                 Err(error) if is_of_one_connection(&error) => {
                     connections.count(|counts| counts.not_accepted += 1);

@@ -2,14 +2,12 @@
 
 use std::{
     io,
-    net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use futures_util::FutureExt;
 use tokio::{
-    net::TcpStream,
     runtime::{Handle, RuntimeFlavor},
     time::sleep,
 };
@@ -19,12 +17,13 @@ use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 use super::{
     abuses::{Abuses, Misdeed},
     calls::Calls,
+    listener::Stream,
     memory,
     observer::Observer,
     registry::{Admitted, Entry, Refusal, Registry},
 };
 use crate::{
-    call::Peer,
+    call::{Peer, PeerAddress},
     config,
     http2::{self, Budget, CallMode, Connection, Ended, Share},
     lifecycle::{Lifecycle, State},
@@ -183,7 +182,7 @@ impl Connections {
     }
 
     /// Serves a connection in a task of its own, if it is admitted.
-    pub(super) fn open(self: &Arc<Self>, stream: TcpStream, peer: SocketAddr) {
+    pub(super) fn open(self: &Arc<Self>, stream: Stream, peer: PeerAddress) {
         let admitted = match self.registry.admit(peer) {
             Ok(admitted) => admitted,
             Err(refusal) => return self.refuse(peer, refusal),
@@ -199,7 +198,7 @@ impl Connections {
         self.tasks.spawn(async move { connections.serve(stream, peer, admitted, &share).await });
     }
 
-    fn refuse(&self, peer: SocketAddr, refusal: Refusal) {
+    fn refuse(&self, peer: PeerAddress, refusal: Refusal) {
         match refusal {
             Refusal::Full => {
                 self.count(|counts| counts.refused += 1);
@@ -225,8 +224,8 @@ impl Connections {
 
     async fn serve(
         &self,
-        stream: TcpStream,
-        peer: SocketAddr,
+        stream: Stream,
+        peer: PeerAddress,
         admitted: Admitted,
         share: &Arc<Share>,
     ) {
@@ -256,8 +255,8 @@ impl Connections {
 
     async fn serve_until_end(
         &self,
-        stream: TcpStream,
-        peer: SocketAddr,
+        stream: Stream,
+        peer: PeerAddress,
         entry: &Entry,
         share: &Arc<Share>,
     ) -> End {
@@ -299,13 +298,14 @@ impl Connections {
     /// certificate.
     async fn begin(
         &self,
-        stream: TcpStream,
+        stream: Stream,
         http2: &http2::Settings,
         share: &Arc<Share>,
-    ) -> Result<(Connection<Either<TcpStream, TlsStream<TcpStream>>>, Option<Arc<PeerNames>>), End>
-    {
-        // Small responses must not wait for the acknowledgement of earlier ones.
-        stream.set_nodelay(true).map_err(|error| End::failed(&error))?;
+    ) -> Result<(Connection<Either<Stream, TlsStream<Stream>>>, Option<Arc<PeerNames>>), End> {
+        if let Stream::Left(tcp) = &stream {
+            // Small responses must not wait for the acknowledgement of earlier ones.
+            tcp.set_nodelay(true).map_err(|error| End::failed(&error))?;
+        }
         let (stream, names) = match &self.tls {
             None => (Either::Left(stream), None),
             Some(tls) => {

@@ -5,42 +5,104 @@ use std::{
     net::{Ipv4Addr, SocketAddr},
 };
 
-use socket2::{Domain, Protocol, Socket, Type};
-use tokio::net::TcpListener;
+use socket2::{Domain, Protocol, Type};
+use tokio::net::{TcpListener, TcpStream, UnixStream};
+use tokio_util::either::Either;
+use wire::socket::Socket;
+
+use super::unix_listener::UnixSocket;
+use crate::{call::PeerAddress, config::SocketMode};
 
 /// Connections that the kernel completes before they are accepted. A longer backlog would not
 /// help, because all of them wait for the same accept loop.
 const BACKLOG: i32 = 1024;
 
+/// A connection as it is accepted.
+pub(super) type Stream = Either<TcpStream, UnixStream>;
+
+/// A listener of either kind of socket.
+#[derive(Debug)]
+pub(super) enum Listener {
+    Tcp(TcpListener),
+    Unix(UnixSocket),
+}
+
+impl Listener {
+    /// Accepts a connection. Returns it with the address of its client.
+    pub(super) async fn accept(&self) -> io::Result<(Stream, PeerAddress)> {
+        match self {
+            Self::Tcp(listener) => {
+                let (stream, peer) = listener.accept().await?;
+                Ok((Either::Left(stream), PeerAddress::tcp(peer)))
+            }
+            Self::Unix(socket) => {
+                let (stream, _) = socket.listener.accept().await?;
+                let uid = stream.peer_cred()?.uid();
+                Ok((Either::Right(stream), PeerAddress::Unix { uid }))
+            }
+        }
+    }
+}
+
 /// The system refuses to listen on an address.
 #[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address} ({setting}): {cause}{}", hint(cause))]
+#[error("cannot listen on {address} ({setting}): {cause}{}", hint(address, cause))]
 pub struct BindError {
-    address: SocketAddr,
+    address: Socket,
     setting: &'static str,
     // Not named `source`, because the message contains it already.
     cause: io::Error,
 }
 
-fn hint(error: &io::Error) -> &'static str {
-    match error.kind() {
-        io::ErrorKind::AddrInUse => {
+fn hint(address: &Socket, error: &io::Error) -> &'static str {
+    match (error.kind(), address) {
+        (io::ErrorKind::AddrInUse, _) => {
             "; end the program that listens there, or choose another address"
         }
-        io::ErrorKind::PermissionDenied => {
+        (io::ErrorKind::PermissionDenied, Socket::Ip(_)) => {
             "; ports below 1024 need a privilege: choose another address"
         }
+        (io::ErrorKind::PermissionDenied, Socket::Unix(_)) => {
+            "; let the server's user write to its folder, or choose another address"
+        }
+        (io::ErrorKind::NotFound, Socket::Unix(_)) => {
+            "; make its folder, or choose another address"
+        }
+        (io::ErrorKind::AlreadyExists, _) => "; move it away, or choose another address",
         _ => "",
     }
 }
 
 /// Listens on the address. Returns the listener and its address, which has the port that
-/// port 0 became. If IPv6 is off, `[::]` falls back to `0.0.0.0` with a warning.
+/// port 0 became.
 ///
 /// # Errors
 ///
 /// Returns an error that names the setting if the system refuses the address.
 pub(super) fn listen(
+    address: &Socket,
+    mode: SocketMode,
+    setting: &'static str,
+) -> Result<(Listener, Socket), BindError> {
+    match address {
+        Socket::Ip(address) => {
+            let (listener, address) = listen_tcp(*address, setting)?;
+            Ok((Listener::Tcp(listener), Socket::Ip(address)))
+        }
+        Socket::Unix(path) => match UnixSocket::listen(path, mode.get(), BACKLOG) {
+            Ok(socket) => Ok((Listener::Unix(socket), address.clone())),
+            Err(cause) => Err(BindError { address: address.clone(), setting, cause }),
+        },
+    }
+}
+
+/// Listens on an IP address, as [`listen`] does. If IPv6 is off, `[::]` falls back to `0.0.0.0`
+/// with a warning.
+///
+/// # Errors
+///
+/// Returns an error that names the setting if the system refuses the address.
+pub(super) fn listen_tcp(
     address: SocketAddr,
     setting: &'static str,
 ) -> Result<(TcpListener, SocketAddr), BindError> {
@@ -49,7 +111,7 @@ pub(super) fn listen(
         let address = listener.local_addr()?;
         Ok((listener, address))
     };
-    listen().map_err(|cause| BindError { address, setting, cause })
+    listen().map_err(|cause| BindError { address: Socket::Ip(address), setting, cause })
 }
 
 fn listen_with<L>(
@@ -73,8 +135,8 @@ fn lacks_ipv6(error: &io::Error) -> bool {
 }
 
 fn bind(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket =
-        Socket::new(Domain::for_address(address), Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
+    let domain = Domain::for_address(address);
+    let socket = socket2::Socket::new(domain, Type::STREAM.nonblocking(), Some(Protocol::TCP))?;
     // So that a restart does not wait for connections in TIME_WAIT.
     socket.set_reuse_address(true)?;
     if address.is_ipv6() {

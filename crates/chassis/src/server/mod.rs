@@ -14,6 +14,7 @@ mod observer;
 mod peer_counts;
 mod registry;
 mod router;
+mod unix_listener;
 
 use std::{
     fmt,
@@ -34,6 +35,7 @@ use tokio::{
 };
 use tokio_util::task::{AbortOnDropHandle, TaskTracker};
 use tonic::codegen::BoxFuture;
+use wire::socket::Socket;
 
 use crate::{
     admin, admission,
@@ -57,7 +59,7 @@ use calls::Calls;
 use connections::{Connections, Door};
 use drain::Drain;
 use file_descriptors::Shares;
-use listener::listen;
+use listener::{Listener, listen, listen_tcp};
 use observed::Observed;
 use registry::Registry;
 use router::Router;
@@ -155,8 +157,8 @@ pub struct Server {
 /// A listener, and the connections that it accepts.
 #[derive(Debug)]
 struct Bound {
-    listener: TcpListener,
-    address: SocketAddr,
+    listener: Listener,
+    address: Socket,
     connections: Arc<Connections>,
 }
 
@@ -223,7 +225,7 @@ impl Server {
         let shares = Shares::new(settings.limits.connections.get());
         let per_peer = settings.limits.connections_per_peer.of(shares.service);
         let bind = |address, setting, router, in_flight, door| {
-            let (listener, address) = listen(address, setting)?;
+            let (listener, address) = listen(&address, settings.server.socket_mode, setting)?;
             let layers = middleware::layers(record.clone(), in_flight, settings.deadline.clone());
             let calls = Calls::new(layers.service(router));
             let (telemetry, lifecycle) = (telemetry.clone(), lifecycle.clone());
@@ -239,7 +241,8 @@ impl Server {
                 drain_at: State::Draining,
                 budget: Budget::new(settings.limits.memory.get()),
             };
-            bind(settings.server.address, "server.address", router, in_flight.clone(), door)?
+            let address = settings.server.address.clone();
+            bind(address, "server.address", router, in_flight.clone(), door)?
         };
         // Probes are served until the process ends, without TLS, which the probes of Kubernetes
         // do not speak. The drain does not wait for them. Nothing of theirs is in the runtime of
@@ -256,12 +259,18 @@ impl Server {
                     drain_at: State::Stopped,
                     budget: memory::health_budget(),
                 };
-                bind(address, "server.health_address", router, InFlight::default(), door)
+                bind(
+                    Socket::Ip(address),
+                    "server.health_address",
+                    router,
+                    InFlight::default(),
+                    door,
+                )
             })
             .transpose()?;
         let admin = (settings.metrics.address.zip(telemetry.metrics()))
             .map(|(address, metrics)| {
-                let (listener, address) = listen(address, "metrics.address")?;
+                let (listener, address) = listen_tcp(address, "metrics.address")?;
                 let pages = admin::Pages { metrics: metrics.clone(), health };
                 let limit = shares.admin;
                 Ok::<_, BindError>(BoundAdmin { listener, address, pages, limit })
@@ -319,13 +328,16 @@ impl Server {
     }
 
     /// Returns the address of the service, with the port that port 0 became.
-    pub fn address(&self) -> SocketAddr {
-        self.service.address
+    pub fn address(&self) -> Socket {
+        self.service.address.clone()
     }
 
     /// Returns the address that serves health alone, if there is one.
     pub fn health_address(&self) -> Option<SocketAddr> {
-        self.health.as_ref().map(|health| health.address)
+        match self.health.as_ref()?.address {
+            Socket::Ip(address) => Some(address),
+            Socket::Unix(_) => None,
+        }
     }
 
     /// Returns the address of the metrics, if there is one.

@@ -1,8 +1,7 @@
 //! Requests that HTTP/2 refuses, as one connection reports them.
 
-use std::net::SocketAddr;
-
 use crate::{
+    call::PeerAddress,
     http2,
     telemetry::{Refused, Telemetry},
 };
@@ -11,7 +10,7 @@ use crate::{
 #[derive(Debug)]
 pub(super) struct Observer {
     pub(super) telemetry: Telemetry,
-    pub(super) peer: SocketAddr,
+    pub(super) peer: PeerAddress,
 }
 
 impl http2::Observer for Observer {

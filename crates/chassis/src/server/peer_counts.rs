@@ -5,6 +5,8 @@ use std::{
     net::{IpAddr, Ipv6Addr},
 };
 
+use crate::call::PeerAddress;
+
 /// The network prefix that one user of IPv6 gets, in bits: counted by address, one machine would
 /// be 2^64 peers.
 const IPV6_PREFIX: u32 = 64;
@@ -13,15 +15,17 @@ const IPV6_PREFIX: u32 = 64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PeerKey(IpAddr);
 
-impl From<IpAddr> for PeerKey {
-    fn from(address: IpAddr) -> Self {
-        Self(match address.to_canonical() {
+impl PeerKey {
+    /// Returns the key of a client, or `None` for one of a Unix socket: the mode of the socket says
+    /// who may connect, and there it is often one proxy.
+    pub(super) fn of(peer: PeerAddress) -> Option<Self> {
+        Some(Self(match peer.socket_address()?.ip().to_canonical() {
             IpAddr::V6(address) => {
                 let network = u128::from(address) & (u128::MAX << (128 - IPV6_PREFIX));
                 IpAddr::V6(Ipv6Addr::from(network))
             }
             IpAddr::V4(address) => IpAddr::V4(address),
-        })
+        }))
     }
 }
 
@@ -53,7 +57,8 @@ mod tests {
     use super::*;
 
     fn key(address: &str) -> PeerKey {
-        address.parse::<IpAddr>().expect("an address").into()
+        let ip: IpAddr = address.parse().expect("an address");
+        PeerKey::of(PeerAddress::Ip((ip, 1).into())).expect("it is not of a Unix socket")
     }
 
     #[test]

@@ -7,7 +7,6 @@
 
 use std::{
     collections::{HashMap, VecDeque},
-    net::SocketAddr,
     sync::{
         Arc, Mutex, MutexGuard,
         atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed},
@@ -21,7 +20,7 @@ use tokio::{
 };
 
 use super::peer_counts::{PeerCounts, PeerKey};
-use crate::http2::Activity;
+use crate::{call::PeerAddress, http2::Activity};
 
 /// How long a connection is spared that has not begun HTTP/2: it is not idle before.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
@@ -58,7 +57,8 @@ pub(super) enum Refusal {
 #[derive(Debug)]
 pub(super) struct Entry {
     id: u64,
-    peer: PeerKey,
+    /// `None` if the limit of each peer does not apply.
+    peer: Option<PeerKey>,
     accepted: Instant,
     has_begun: AtomicBool,
     is_evicted: AtomicBool,
@@ -196,10 +196,12 @@ impl Registry {
     /// # Errors
     ///
     /// Returns why it is not admitted.
-    pub(super) fn admit(self: &Arc<Self>, peer: SocketAddr) -> Result<Admitted, Refusal> {
-        let peer = PeerKey::from(peer.ip());
+    pub(super) fn admit(self: &Arc<Self>, peer: PeerAddress) -> Result<Admitted, Refusal> {
+        let peer = PeerKey::of(peer);
         let mut open = self.lock();
-        if self.limit_per_peer.is_some_and(|limit| open.peers.get(peer) >= limit) {
+        if let Some((peer, limit)) = peer.zip(self.limit_per_peer)
+            && open.peers.get(peer) >= limit
+        {
             return Err(Refusal::Peer);
         }
         if open.staying() >= self.limit && !self.evict_from(&mut open) {
@@ -216,7 +218,9 @@ impl Registry {
             leave: Notify::new(),
             stop: Notify::new(),
         });
-        open.peers.add(peer);
+        if let Some(peer) = peer {
+            open.peers.add(peer);
+        }
         open.beginning.push_back(entry.id);
         if open.beginning.len() > 2 * open.entries.len() + 16 {
             open.clean_beginning();
@@ -274,7 +278,9 @@ impl Registry {
     fn remove(&self, entry: &Entry) {
         let mut open = self.lock();
         open.entries.remove(&entry.id);
-        open.peers.remove(entry.peer);
+        if let Some(peer) = entry.peer {
+            open.peers.remove(peer);
+        }
         open.leaving.retain(|id| *id != entry.id);
         open.stopping.retain(|id| *id != entry.id);
         drop(open);
@@ -387,8 +393,8 @@ mod tests {
 
     use super::*;
 
-    fn peer() -> SocketAddr {
-        ([127, 0, 0, 1], 1).into()
+    fn peer() -> PeerAddress {
+        PeerAddress::Ip(([127, 0, 0, 1], 1).into())
     }
 
     /// Opens a connection that has begun HTTP/2, and lets time pass.
@@ -497,7 +503,11 @@ mod tests {
         let first = open(&registry).await;
         let _second = open(&registry).await;
         assert_eq!(registry.admit(peer()).expect_err("it has two"), Refusal::Peer);
-        assert!(registry.admit(([127, 0, 0, 2], 1).into()).is_ok());
+        assert!(registry.admit(PeerAddress::Ip(([127, 0, 0, 2], 1).into())).is_ok());
+        // All clients of a Unix socket can be one proxy.
+        let local = PeerAddress::Unix { uid: 1 };
+        let _admitted: Vec<_> =
+            (0..3).map(|_| registry.admit(local).expect("it has no limit")).collect();
         drop(first);
         assert!(registry.admit(peer()).is_ok());
     }

@@ -15,7 +15,6 @@ mod text;
 mod writer;
 
 use std::{
-    net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -27,7 +26,7 @@ use http_body::Frame;
 use wire::trace::{ServerSpan, Tracing};
 
 use crate::{
-    call::{Call, KnownHeaders, Peer, Shared},
+    call::{Call, KnownHeaders, Peer, PeerAddress, Shared},
     method::{Method, Origin},
 };
 
@@ -92,7 +91,7 @@ impl Telemetry {
     }
 
     /// Records that a request was refused before it was a call.
-    pub(crate) fn refused(&self, why: Refused, peer: Option<SocketAddr>) {
+    pub(crate) fn refused(&self, why: Refused, peer: Option<PeerAddress>) {
         if let Some(metrics) = &self.0.metrics {
             metrics.count_refused(why);
         }
@@ -107,7 +106,8 @@ impl Telemetry {
         peer: Option<&Peer>,
     ) -> Option<ServerSpan> {
         let tracing = self.0.tracing.as_ref().filter(|_| method.origin() == Origin::Service)?;
-        let client = peer.map(|peer| peer.address().ip());
+        let client = peer.and_then(|peer| peer.address().socket_address());
+        let client = client.map(|address| address.ip());
         Some(tracing.begin_server_span(method.service(), method.name(), headers, client))
     }
 

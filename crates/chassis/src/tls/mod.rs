@@ -8,7 +8,10 @@ mod time;
 
 use std::{io, sync::Arc, time::SystemTime};
 
-use tokio::{io::AsyncWriteExt, net::TcpStream, sync::watch};
+use tokio::{
+    io::{AsyncRead, AsyncWrite, AsyncWriteExt},
+    sync::watch,
+};
 use tokio_rustls::{TlsAcceptor, rustls::ServerConfig, server::TlsStream};
 
 use crate::config;
@@ -75,10 +78,10 @@ impl Tls {
     ///
     /// Returns an error if the client refuses the server's certificate, has no certificate of
     /// `tls.client_ca`, or does not offer HTTP/2.
-    pub(crate) async fn handshake(
+    pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
-        stream: TcpStream,
-    ) -> io::Result<(TlsStream<TcpStream>, Option<Arc<PeerNames>>)> {
+        stream: S,
+    ) -> io::Result<(TlsStream<S>, Option<Arc<PeerNames>>)> {
         let config = Arc::clone(&self.current.borrow());
         let mut stream = TlsAcceptor::from(config).accept(stream).await?;
         let (_, session) = stream.get_ref();

@@ -90,7 +90,7 @@ fn the_table_has_a_row_for_each_setting() {
     }
     for row in [
         "`SAMPLE__SERVER__ADDRESS` | `--address` | Where calls are served: an IP address and a \
-         port |\n",
+         port, or `unix:` and the path of a Unix socket |\n",
         "`SAMPLE__SERVICE__WORK` | `--work` | The time that each call simulates work",
         "`SAMPLE__QUEUE__LENGTH` | | Calls that may wait for a worker, or 0 for no queue |\n",
     ] {

@@ -39,6 +39,7 @@ fn a_value_that_is_not_valid_is_an_error_with_what_was_expected() {
     let duration =
         "a duration with its unit (ms, s, m, h or d), up to a year, such as \"250ms\" or \"5s\"";
     let count = "a whole number from 1 to 2305843009213693951";
+    let mode = "the permissions in octal as text, such as \"0660\"";
     let share = "a whole number, a percentage from \"1%\" to \"100%\", or 0 for no limit";
     for (setting, expected, found) in [
         ("[service]\nwork = 100", duration, "the number 100"),
@@ -52,9 +53,13 @@ fn a_value_that_is_not_valid_is_an_error_with_what_was_expected() {
         ("[server]\nmax_workers = 5.0", count, "the number 5.0"),
         (
             "[server]\naddress = \"localhost\"",
-            "an IP address and a port, such as \"[::]:9999\" or \"127.0.0.1:0\"",
+            "an IP address and a port, such as \"[::]:9999\" or \"127.0.0.1:0\", or unix: and the \
+             path of a Unix socket of at most 107 bytes, such as \"unix:/run/server.sock\"",
             "\"localhost\"",
         ),
+        ("[server]\nsocket_mode = 660", mode, "the number 660"),
+        ("[server]\nsocket_mode = \"0668\"", mode, "\"0668\""),
+        ("[server]\nsocket_mode = \"1777\"", mode, "\"1777\""),
         ("[tracing]\nsample = 1.5", "a number from 0.0 to 1.0", "the number 1.5"),
         (
             "[tracing]\nendpoint = \"https://localhost:4317\"",

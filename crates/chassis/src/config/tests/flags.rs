@@ -46,8 +46,9 @@ fn the_help_of_a_flag_names_its_setting() {
     let help = command().render_help().to_string();
     for part in [
         "--config <FILE>",
-        "--address <IP:PORT>",
-        "Where to serve, such as [::]:9999 [server.address]",
+        "--address <ADDRESS>",
+        "Where to serve, such as [::]:9999 or unix:/run/server.sock",
+        "[server.address]",
         "--work <DURATION>",
         "such as 100ms [service.work]",
     ] {
