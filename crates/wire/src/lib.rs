@@ -1,6 +1,7 @@
 //! What both sides of a gRPC connection share.
 //!
 //! - [`framing`]: how a message is framed in a body.
+//! - [`content_type`]: the content type of gRPC.
 //! - [`encoding`]: the encodings of compressed messages.
 //! - [`code`]: the names of the status codes.
 //! - [`receive`]: the body that a peer sends on one HTTP/2 stream.
@@ -25,6 +26,7 @@
 
 pub mod code;
 pub mod command;
+pub mod content_type;
 pub mod crypto;
 pub mod duration;
 pub mod encoding;

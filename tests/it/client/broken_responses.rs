@@ -228,6 +228,15 @@ fn others() -> Vec<Case> {
             "UNKNOWN",
             "content type text/html: <html>",
         ),
+        case(
+            "gRPC-Web",
+            Frames::head(&[("content-type", b"application/grpc-web+proto")])
+                .reply()
+                .trailers(&[OK]),
+            "UNKNOWN",
+            "content type application/grpc-web+proto",
+        )
+        .unlike_grpcio("PROTOCOL-WEB.md: another protocol"),
         case("HTTP 302", Frames::http("302", "text/html", page), "UNKNOWN", "302 Found"),
         case("HTTP 404", Frames::http("404", "text/html", page), "UNIMPLEMENTED", "404 Not Found"),
         case("HTTP 431", Frames::http("431", "text/html", page), "INTERNAL", "431 Request")

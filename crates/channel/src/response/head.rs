@@ -8,7 +8,7 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, header::CONTENT_TYPE};
 use http_body_util::BodyExt;
 use tokio::time::{Instant, timeout_at};
 use tonic::{Code, Status};
-use wire::receive::ReceiveBody;
+use wire::{content_type::is_grpc, receive::ReceiveBody};
 
 use super::{
     body::{RequestState, ResponseBody},
@@ -71,11 +71,7 @@ pub(crate) async fn judge(
 
 /// Returns the content type if it is not that of gRPC.
 fn other_content_type(headers: &HeaderMap) -> Option<&HeaderValue> {
-    headers.get(CONTENT_TYPE).filter(|value| {
-        let grpc = b"application/grpc";
-        let begin = value.as_bytes().get(..grpc.len());
-        begin.is_none_or(|begin| !begin.eq_ignore_ascii_case(grpc))
-    })
+    headers.get(CONTENT_TYPE).filter(|value| !is_grpc(value.as_bytes()))
 }
 
 /// Returns the status of a response that is not gRPC, such as a proxy's.

@@ -3,14 +3,13 @@
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
-use wire::timeout;
+use wire::{content_type::is_grpc, timeout};
 
 /// The headers of a request that matter, found in one pass: a request has few headers, and a
 /// look-up for each of these names would cost more than all layers.
 #[derive(Debug, Default)]
 pub(crate) struct KnownHeaders {
-    /// Whether `content-type` is gRPC's: `application/grpc` in any case, with a suffix or
-    /// parameters, and not `application/grpc-web`, which is another protocol.
+    /// Whether `content-type` is gRPC's.
     pub(crate) is_grpc: bool,
     /// `grpc-timeout`, if it is valid.
     pub(crate) timeout: Option<Duration>,
@@ -42,25 +41,10 @@ impl KnownHeaders {
                 _ => {}
             }
         }
-        known.is_grpc = content_type.is_some_and(is_grpc);
+        known.is_grpc = content_type.is_some_and(|value| is_grpc(value.as_bytes()));
         known.timeout = timeout_text.and_then(|value| timeout::parse(value.as_bytes()));
         known
     }
-}
-
-/// Returns whether a media type is gRPC's (RFC 9110, section 8.3.1).
-fn is_grpc(content_type: &HeaderValue) -> bool {
-    const GRPC: &[u8] = b"application/grpc";
-    let value = content_type.as_bytes();
-    // What nearly every client sends.
-    if value == GRPC {
-        return true;
-    }
-    let parameters = value.iter().position(|byte| *byte == b';').unwrap_or(value.len());
-    let media_type = value[..parameters].trim_ascii();
-    media_type.split_at_checked(GRPC.len()).is_some_and(|(name, suffix)| {
-        name.eq_ignore_ascii_case(GRPC) && matches!(suffix, [] | [b'+', ..])
-    })
 }
 
 fn first(known: &mut Option<HeaderValue>, value: &HeaderValue) {
@@ -72,35 +56,6 @@ fn first(known: &mut Option<HeaderValue>, value: &HeaderValue) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn only_the_content_types_of_grpc_are_grpc() {
-        for (text, expected) in [
-            ("application/grpc", true),
-            ("application/grpc+proto", true),
-            ("application/grpc+json", true),
-            ("application/grpc;charset=utf-8", true),
-            ("Application/GRPC", true),
-            ("APPLICATION/GRPC+Proto", true),
-            ("application/grpc ;x", true),
-            ("application/grpc\t; charset=utf-8 ; x=y", true),
-            ("application/grpc+proto ;x", true),
-            ("application/grpc;", true),
-            ("application/grpc ", true),
-            ("application/grpc-web", false),
-            ("Application/GRPC-Web", false),
-            ("application/grpc-web+proto;x", false),
-            ("application/grpc x", false),
-            ("application /grpc", false),
-            ("application/grp", false),
-            ("text/plain;application/grpc", false),
-            ("application/json", false),
-            (";", false),
-            ("", false),
-        ] {
-            assert_eq!(is_grpc(&HeaderValue::from_static(text)), expected, "{text}");
-        }
-    }
 
     #[test]
     fn the_first_value_of_each_known_header_is_found() {
