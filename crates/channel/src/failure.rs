@@ -4,12 +4,15 @@ use std::{io, process::ExitCode};
 
 use tonic::Status;
 use wire::{
-    code::code_name,
     command::{CommandError, exit_code},
     escape::Escaped,
 };
 
-use crate::{Address, output::status_text, wrong_arguments::WrongArguments};
+use crate::{
+    Address,
+    output::{status_json, status_text},
+    wrong_arguments::WrongArguments,
+};
 
 /// The system refused what every command needs (`EX_OSERR` of `sysexits.h`).
 const OS: u8 = 71;
@@ -85,7 +88,7 @@ impl From<Status> for Failure {
 impl From<Failure> for CommandError {
     fn from(failure: Failure) -> Self {
         let status = match &failure {
-            Failure::Call(status) => Some(code_name(status.code())),
+            Failure::Call(status) => Some(status_json(status)),
             _ => None,
         };
         Self { status, ..Self::new(failure.exit_code(), failure) }

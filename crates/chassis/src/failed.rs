@@ -8,7 +8,7 @@ use std::{
 };
 
 use clap::error::{ContextKind, ContextValue};
-use serde_json::json;
+use serde_json::{Value, json};
 use wire::{
     command::{CommandError, exit_code},
     output::{stderr, stdout},
@@ -44,7 +44,7 @@ pub(crate) fn fail(failure: &CommandError, json: bool) -> ExitCode {
     let _ = stderr().write_all(format!("error: {message}\n").as_bytes());
     // The status of a server that is not healthy has been printed, as the result that it is.
     if json && *exit_code != exit_code::UNHEALTHY {
-        print_json(*exit_code, *status, &message);
+        print_json(*exit_code, status.as_ref(), &message);
     }
     ExitCode::from(*exit_code)
 }
@@ -86,13 +86,9 @@ pub(crate) fn suggest(error: &mut clap::Error, command: &clap::Command) {
 }
 
 /// Prints the object of a failure. The README documents it.
-fn print_json(exit_code: u8, status: Option<&str>, message: &str) {
-    let mut error = json!({ "kind": kind(exit_code), "message": message });
-    if let Some(code) = status {
-        error["code"] = code.into();
-        let rest = message.strip_prefix(code).and_then(|rest| rest.strip_prefix(": "));
-        error["message"] = rest.unwrap_or(message).into();
-    }
+fn print_json(exit_code: u8, status: Option<&Value>, message: &str) {
+    let mut error = status.cloned().unwrap_or_else(|| json!({ "message": message }));
+    error["kind"] = kind(exit_code).into();
     let object = json!({ "error": error, "exit_code": exit_code });
     // An error of the output cannot be said there, and standard error has the failure.
     let _ = stdout().write_all(format!("{object}\n").as_bytes());

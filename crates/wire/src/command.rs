@@ -6,6 +6,7 @@
 use std::{fmt, net::SocketAddr, path::PathBuf, process::ExitCode};
 
 use clap::{ArgMatches, Args, FromArgMatches};
+use serde_json::Value;
 
 use crate::{socket::Socket, trace::TraceSettings};
 
@@ -72,9 +73,8 @@ pub struct CommandError {
     pub exit_code: u8,
     /// The error, whose chain is printed.
     pub error: anyhow::Error,
-    /// The name of the status code that a call ended with, if that is the error. Its text then
-    /// begins with the name.
-    pub status: Option<&'static str>,
+    /// The object of the status that a call ended with, if that is the error.
+    pub status: Option<Value>,
 }
 
 impl CommandError {

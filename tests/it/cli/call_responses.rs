@@ -37,19 +37,21 @@ async fn details_of_a_status_are_shown_by_type_and_content() {
     );
     let output = call(&address, &["--json"]);
     assert_eq!(output.status.code(), Some(3));
-    assert_eq!(
-        event(&stdout(&output))["error"],
-        json!({
-            "code": "NOT_FOUND",
-            "message": "no \u{fffd}31m book",
-            "details": [{
-                "@type": "type.googleapis.com/google.rpc.ResourceInfo",
-                "resourceType": "book",
-                "resourceName": "books/\u{202e}1",
-                "description": "it is gone",
-            }],
-        })
-    );
+    let mut error = json!({
+        "code": "NOT_FOUND",
+        "message": "no \u{fffd}31m book",
+        "details": [{
+            "@type": "type.googleapis.com/google.rpc.ResourceInfo",
+            "resourceType": "book",
+            "resourceName": "books/\u{202e}1",
+            "description": "it is gone",
+        }],
+    });
+    assert_eq!(event(&stdout(&output))["error"], error);
+
+    let output = run(&["health", "--json", "--timeout", "60s", "--address", &address]);
+    error["kind"] = "call".into();
+    assert_eq!(event(&stdout(&output)), json!({ "error": error, "exit_code": 3 }));
 }
 
 #[tokio::test(flavor = "multi_thread")]
