@@ -46,6 +46,7 @@ mod client {
     mod other_servers;
     mod retry;
     mod tls;
+    mod tls_reload;
 }
 
 mod cli {

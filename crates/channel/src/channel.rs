@@ -29,7 +29,7 @@ use crate::{
     settings::Settings,
     target::Target,
     throttle::Throttle,
-    tls::TlsError,
+    tls_config::TlsError,
 };
 
 /// Sends calls to the servers of a [`Target`]. Clones share the connections.

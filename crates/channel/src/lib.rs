@@ -13,7 +13,7 @@
 //! - `response`, `limits`: what of a response is valid, and what it means if it is not.
 //! - `address`, `host`, `resolver`: what people type, and the IP addresses that it stands for.
 //! - `balancer`, `endpoints`, `event`, `reconnect`, `backoff`: subchannels and reconnection.
-//! - `connection`, `tls`, `transport`, `greeting`, `sender`, `stream_limit`: one connection.
+//! - `connection`, `tls`, `tls_config`, `transport`, `greeting`, `sender`, `stream_limit`: one connection.
 //! - [`arguments`], [`output`], [`Details`], `health`: the client commands.
 
 #![warn(missing_docs)]
@@ -49,6 +49,7 @@ mod stream_limit;
 mod target;
 mod throttle;
 mod tls;
+mod tls_config;
 mod tls_problem;
 mod transport;
 mod unverified;
@@ -67,4 +68,5 @@ pub use response::{DETAILS_ERROR, ResponseBody};
 pub use retry::MAX_ATTEMPTS;
 pub use settings::Settings;
 pub use target::Target;
-pub use tls::{Tls, TlsError, TlsFiles};
+pub use tls::Tls;
+pub use tls_config::{TlsError, TlsFiles};

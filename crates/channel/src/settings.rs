@@ -7,7 +7,8 @@ use wire::duration::parse_timeout;
 
 use crate::{
     address::Address,
-    tls::{Tls, TlsError, TlsFiles},
+    tls::Tls,
+    tls_config::{TlsError, TlsFiles},
 };
 
 /// The settings of a channel, as a section of a service's own settings.

@@ -1,6 +1,6 @@
 //! What is wrong with the arguments of a client command.
 
-use crate::tls::TlsError;
+use crate::tls_config::TlsError;
 
 /// Arguments that are valid one by one, and wrong together or for the environment.
 #[derive(Debug, thiserror::Error)]

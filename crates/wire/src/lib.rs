@@ -9,6 +9,7 @@
 //! - [`pem`]: certificates and keys in PEM files.
 //! - [`x509`]: what certificates say, and whether they make a chain.
 //! - [`crypto`]: the cryptography of TLS.
+//! - [`reload`]: files that are loaded again when they change.
 //! - [`socket`]: the address of a socket.
 //! - [`signal`]: SIGTERM and SIGINT.
 //! - [`runtime`]: runtimes, and what happens if the system has no thread left for them.
@@ -37,6 +38,7 @@ pub mod output;
 pub mod parent;
 pub mod pem;
 pub mod receive;
+pub mod reload;
 pub mod runtime;
 pub mod signal;
 pub mod socket;

@@ -1,9 +1,7 @@
 //! The reload of certificate files that change while the server runs.
 
 use std::{
-    cell::Cell,
-    env, fs,
-    os::unix::fs::symlink,
+    env,
     sync::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
@@ -28,55 +26,12 @@ use crate::support::{
     in_process::InProcess,
     process::{NEVER, ServerProcess},
     tls::{Client, connect, serial},
+    volume::Volume,
     wire::{Caller, message, text},
 };
 
 const RELOADED: &str = "certificate reloaded";
 const NOT_RELOADED: &str = "certificate not reloaded: the old one stays";
-
-/// A secret as Kubernetes mounts it: links to files behind the link `..data`, which is replaced
-/// atomically.
-struct Volume {
-    folder: TempDir,
-    changes: Cell<u32>,
-}
-
-impl Volume {
-    fn new(issued: &Issued, authority: &Authority) -> Self {
-        let volume = Self { folder: TempDir::new().expect("a folder"), changes: Cell::default() };
-        volume.change(issued, authority);
-        for name in ["tls.crt", "tls.key", "ca.crt"] {
-            let link = volume.folder.path().join(name);
-            symlink(format!("..data/{name}"), link).expect("a link");
-        }
-        volume
-    }
-
-    fn change(&self, issued: &Issued, authority: &Authority) {
-        let number = self.changes.replace(self.changes.get() + 1);
-        let path = |name: &str| self.folder.path().join(name);
-        let name = |number| format!("..2024_01_01_00_00_00.{number}");
-        let new = path(&name(number));
-        fs::create_dir(&new).expect("a folder");
-        issued.write(&new);
-        write(&new, "ca.crt", &authority.pem());
-        symlink(name(number), path("..data_tmp")).expect("a link");
-        fs::rename(path("..data_tmp"), path("..data")).expect("it is replaced");
-        if let Some(old) = number.checked_sub(1) {
-            fs::remove_dir_all(path(&name(old))).expect("it was there");
-        }
-    }
-
-    fn path(&self, name: &str) -> String {
-        self.folder.path().join(name).to_str().expect("UTF-8").to_owned()
-    }
-
-    fn start(&self, more: &[(&str, &str)]) -> ServerProcess {
-        let (certificate, key) = (self.path("tls.crt"), self.path("tls.key"));
-        let files = [("SAMPLE__TLS__CERTIFICATE", &*certificate), ("SAMPLE__TLS__KEY", &*key)];
-        ServerProcess::with(&[&files, more].concat(), &[])
-    }
-}
 
 async fn responds(caller: &mut Caller) -> bool {
     caller.call(&[], message(false, &text("hello"))).await.code() == Code::Ok

@@ -17,4 +17,5 @@ pub(crate) mod python;
 pub(crate) mod scripted;
 pub(crate) mod test_service;
 pub(crate) mod tls;
+pub(crate) mod volume;
 pub(crate) mod wire;

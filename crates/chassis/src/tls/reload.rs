@@ -1,7 +1,4 @@
 //! Reloads the files of TLS when they change.
-//!
-//! The contents are compared, which works with every way of changing a file and on every kind
-//! of volume. Notifications of the kernel do not.
 
 use std::{
     io,
@@ -9,23 +6,18 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicU64, Ordering},
     },
-    thread,
-    time::{Duration, SystemTime},
+    time::SystemTime,
 };
 
 use tokio::sync::watch;
 use tokio_rustls::rustls::ServerConfig;
+use wire::reload::{self, Reload};
 
 use super::{
     certificate::{Expiry, Files, Identity},
     time::{in_words, seconds},
 };
 use crate::config;
-
-/// How often the files are read. A change is taken when two reads in a row have seen the same
-/// content, so that files which are written one after the other are neither taken nor reported
-/// half written.
-const INTERVAL: Duration = Duration::from_millis(500);
 
 /// How often the files were reloaded, and when their certificates expire, for metrics.
 #[derive(Debug, Clone, Default)]
@@ -64,11 +56,7 @@ pub(super) struct Reloads {
     settings: config::Tls,
     current: watch::Sender<Arc<ServerConfig>>,
     status: TlsStatus,
-    /// What the last read saw.
-    seen: Files,
-    /// What was last taken, or reported as not valid, and why it is not valid.
-    tried: Files,
-    error: Option<String>,
+    files: Reload<Files>,
     /// When the time makes another of the same files, in seconds since 1970.
     changes_at: Option<i64>,
 }
@@ -79,15 +67,7 @@ impl Reloads {
         status.set_expiry(identity.expiry);
         let current = watch::Sender::new(identity.config);
         let changes_at = identity.changes_at;
-        Self {
-            settings,
-            current,
-            status,
-            seen: files.clone(),
-            tried: files,
-            error: None,
-            changes_at,
-        }
+        Self { settings, current, status, files: Reload::new(files), changes_at }
     }
 
     pub(super) fn current(&self) -> watch::Receiver<Arc<ServerConfig>> {
@@ -98,48 +78,38 @@ impl Reloads {
         self.status.clone()
     }
 
-    /// Watches the files while the server runs, in a thread of its own: a volume that does not
-    /// respond delays nothing else.
+    /// Watches the files while the server runs.
     pub(super) fn start(mut self) -> io::Result<()> {
-        let look = move || {
-            while !self.current.is_closed() {
-                thread::sleep(INTERVAL);
-                self.look(Files::read(&self.settings), SystemTime::now());
-            }
-        };
-        thread::Builder::new().name("certificates".into()).spawn(look).map(|_| ())
+        reload::watch(move || {
+            self.look(Files::read(&self.settings), SystemTime::now());
+            !self.current.is_closed()
+        })
     }
 
     fn look(&mut self, files: Files, now: SystemTime) {
-        let settled = files == self.seen;
-        let changed = files != self.tried;
-        self.seen = files;
-        // Files that are not valid are checked again, because a certificate may become valid later,
-        // and so are authorities when one of them becomes valid or expires.
+        // Authorities are checked again when one of them becomes valid or expires.
         let is_due = self.changes_at.is_some_and(|at| seconds(now) >= at);
-        if !settled || !(changed || is_due || self.error.is_some()) {
-            return;
-        }
-        match self.seen.check(&self.settings, now) {
-            Ok(Identity { config, serial, expiry, changes_at }) => {
+        let settings = &self.settings;
+        let check = |files: &Files| {
+            files.check(settings, now).map_err(|errors| {
+                errors.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
+            })
+        };
+        match self.files.look(files, is_due, check) {
+            None => {}
+            Some(Ok(Identity { config, serial, expiry, changes_at })) => {
                 self.current.send_replace(config);
-                self.error = None;
                 self.changes_at = changes_at;
                 self.status.0.reloaded.fetch_add(1, Ordering::Relaxed);
                 self.status.set_expiry(expiry);
                 let not_after = in_words(expiry.certificate);
                 tracing::info!(serial, not_after, "certificate reloaded");
             }
-            Err(errors) => {
-                let error = errors.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ");
-                if changed || self.error.as_ref() != Some(&error) {
-                    self.status.0.failed.fetch_add(1, Ordering::Relaxed);
-                    tracing::error!(error, "certificate not reloaded: the old one stays");
-                }
-                self.error = Some(error);
+            Some(Err(error)) => {
+                self.status.0.failed.fetch_add(1, Ordering::Relaxed);
+                tracing::error!(error, "certificate not reloaded: the old one stays");
             }
         }
-        self.tried.clone_from(&self.seen);
     }
 }
 
