@@ -51,7 +51,7 @@ struct CallArgs {
     #[arg(value_name = "MESSAGE", default_value = "test message")]
     messages: Vec<String>,
     /// The address of the server. Several addresses, separated by commas, or all IP addresses
-    /// of a host name are called in round robin.
+    /// of a host name are called, as --balance says.
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:9999")]
     address: Address,
     /// The timeout of the connection, and then of each call with its retries.

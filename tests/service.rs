@@ -31,6 +31,8 @@ impl Running {
             max_attempts: 1,
             user_agent: user_agent("test", "1"),
             tracing: None,
+            balance: channel::Balance::default(),
+            outlier_detection: None,
         });
         let (stop, stopped) = mpsc::channel(1);
         Self { channel, stop, server: tokio::spawn(server.run(stopped)) }

@@ -44,6 +44,7 @@ mod client {
     mod broken_responses;
     mod interop;
     mod other_servers;
+    mod outliers;
     mod retry;
     mod tls;
     mod tls_reload;
@@ -58,6 +59,7 @@ mod cli {
     mod health;
     mod json;
     mod load;
+    mod load_addresses;
     mod output;
     mod settings_of_others;
     mod tls_files;

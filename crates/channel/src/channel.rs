@@ -1,11 +1,8 @@
-//! The channel: round robin over the connections to its servers.
+//! The channel: calls over the connections to its servers.
 
 use std::{
     pin::Pin,
-    sync::{
-        Arc,
-        atomic::{AtomicUsize, Ordering::Relaxed},
-    },
+    sync::Arc,
     task::{Context, Poll},
     time::Duration,
 };
@@ -19,10 +16,11 @@ use wire::trace::Tracing;
 use crate::{
     address::Address,
     balancer::{Snapshot, balance},
-    deadline::timeout_exceeded,
-    endpoints::Subchannel,
+    deadline::{Deadline, timeout_exceeded},
+    endpoints::{AddressState, Subchannel},
     failure::Failure,
     limits::{DEFAULT_MAX_MESSAGE, LARGEST_MESSAGE},
+    pick::Picker,
     resolver::Resolver,
     response::ResponseBody,
     retry::MAX_ATTEMPTS,
@@ -35,7 +33,7 @@ use crate::{
 /// Sends calls to the servers of a [`Target`]. Clones share the connections.
 ///
 /// It is a service for tonic's generated clients, for methods of all four kinds. Calls are
-/// balanced (round robin) over all IP addresses. A call ends at its deadline, which follows
+/// balanced over all IP addresses, as [`Balance`](crate::Balance) says. A call ends at its deadline, which follows
 /// from the target's timeout or from a shorter `grpc-timeout` of the request. For streams
 /// that last longer, use [`without_deadline`](Self::without_deadline).
 ///
@@ -65,8 +63,7 @@ pub(crate) struct Shared {
     pub(crate) max_attempts: u32,
     pub(crate) user_agent: HeaderValue,
     pub(crate) tracing: Option<Tracing>,
-    /// The position of the round robin.
-    next: AtomicUsize,
+    picker: Picker,
 }
 
 impl Channel {
@@ -85,8 +82,7 @@ impl Channel {
             max_attempts: target.max_attempts,
             user_agent: target.user_agent.clone(),
             tracing: target.tracing.clone(),
-            // Random, so that clients that make one call each do not all call the first server.
-            next: AtomicUsize::new(usize::from(fastrand::u16(..))),
+            picker: Picker::new(target.balance),
         };
         tokio::spawn(balance(target.clone(), Resolver::of_process(), sender));
         Self {
@@ -119,6 +115,8 @@ impl Channel {
             timeout: settings.timeout,
             wait_for_ready: false,
             max_attempts: MAX_ATTEMPTS,
+            balance: settings.balance,
+            outlier_detection: settings.outlier_detection.clone(),
             user_agent,
             tracing,
         }))
@@ -149,21 +147,30 @@ impl Channel {
     pub async fn connected(&self) -> Result<(), Failure> {
         let mut snapshot = self.snapshot.clone();
         let wait = snapshot.wait_for(|snapshot| {
-            !snapshot.ready.is_empty() || (!self.wait_for_ready && snapshot.failure.is_some())
+            !snapshot.ready.is_empty() || (!self.wait_for_ready && snapshot.has_failed)
         });
         let _ = timeout(self.timeout.unwrap_or(Duration::MAX), wait).await;
         let snapshot = self.snapshot.borrow();
         if !snapshot.ready.is_empty() {
             return Ok(());
         }
-        let exceeded = || timeout_exceeded(self.timeout.unwrap_or_default());
-        match &snapshot.failure {
-            None if snapshot.is_silent => Err(Failure::Call(exceeded())),
-            cause => Err(Failure::Connect {
-                address: self.shared.address.clone(),
-                cause: cause.clone().unwrap_or_else(|| exceeded().message().to_owned()),
-            }),
-        }
+        let exceeded = || snapshot.with_causes(timeout_exceeded(self.timeout.unwrap_or_default()));
+        let cause = match snapshot.failure() {
+            Some(cause) => cause.to_owned(),
+            None if snapshot.is_silent => return Err(Failure::Call(exceeded())),
+            None => exceeded().message().to_owned(),
+        };
+        Err(Failure::Connect { address: self.shared.address.clone(), cause })
+    }
+
+    /// Returns the status of a call that has reached its deadline without a connection.
+    pub(crate) fn exceeded(&self, deadline: Deadline) -> Status {
+        self.snapshot.borrow().with_causes(deadline.exceeded())
+    }
+
+    /// Returns the addresses of the servers, and which of them have been reached.
+    pub fn addresses(&self) -> Vec<AddressState> {
+        self.snapshot.borrow().addresses.clone()
     }
 
     /// Returns whether there is a connection that accepts calls.
@@ -171,7 +178,7 @@ impl Channel {
         self.snapshot.borrow().ready.iter().any(|ready| !ready.sender.is_closed())
     }
 
-    /// Waits for a connection, and returns the next one of the round robin.
+    /// Waits for a connection, and returns the one for the next attempt.
     ///
     /// # Errors
     ///
@@ -191,15 +198,10 @@ impl Channel {
     }
 
     fn try_next(&self, snapshot: &Snapshot) -> Option<Result<Subchannel, Status>> {
-        let count = snapshot.ready.len();
-        let start = self.shared.next.fetch_add(1, Relaxed);
-        let mut all = (0..count).map(|offset| &snapshot.ready[start.wrapping_add(offset) % count]);
-        // The balancer learns that a connection is lost only when its task runs. On a single
-        // thread, a call could be sent on the same closed connection again and again.
-        if let Some(subchannel) = all.find(|subchannel| !subchannel.sender.is_closed()) {
+        if let Some(subchannel) = self.shared.picker.pick(&snapshot.ready) {
             return Some(Ok(subchannel.clone()));
         }
-        let failure = snapshot.failure.as_ref().filter(|_| !self.wait_for_ready)?;
+        let failure = snapshot.failure().filter(|_| !self.wait_for_ready)?;
         let address = &self.shared.address;
         Some(Err(Status::unavailable(format!("cannot connect to {address}: {failure}"))))
     }

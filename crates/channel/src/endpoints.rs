@@ -3,13 +3,15 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use http::uri::Authority;
-use tokio::sync::watch;
+use tokio::{sync::watch, time::Instant};
 use tokio_util::task::AbortOnDropHandle;
 
 use crate::{
     connection,
+    endpoint_load::EndpointLoad,
     event::{Change, Event, EventSender},
     host::{Host, Location, Socket},
+    outlier::{Candidate, Ejection},
     reconnect::keep_connected,
     resolver::Resolver,
     sender::RequestSender,
@@ -21,11 +23,30 @@ use crate::{
 pub(crate) struct Subchannel {
     pub(crate) authority: Authority,
     pub(crate) sender: RequestSender,
+    /// When the server began HTTP/2 on it.
+    pub(crate) since: Instant,
+    pub(crate) load: Arc<EndpointLoad>,
+    pub(crate) is_ejected: bool,
+}
+
+/// What a channel knows of one of its addresses.
+#[derive(Debug, Clone)]
+pub struct AddressState {
+    /// The IP address with its port, or the Unix socket. If a name has no address yet, the name.
+    pub address: String,
+    /// Whether there is a connection, or has been one.
+    pub reached: bool,
+    /// Why the last attempt to connect failed, unless a later one succeeded.
+    pub failure: Option<String>,
 }
 
 /// One socket, and the state of the connection to it.
 struct Endpoint {
-    sender: Option<RequestSender>,
+    /// Also since when it is connected.
+    sender: Option<(RequestSender, Instant)>,
+    load: Arc<EndpointLoad>,
+    ejection: Ejection,
+    is_reached: bool,
     is_opened: bool,
     /// Whether a connection that had worked was lost, and none has begun since.
     is_lost: bool,
@@ -127,9 +148,34 @@ impl Endpoints {
     /// Returns the connections that accept calls, in the order of their sockets.
     pub(crate) fn ready(&self) -> impl Iterator<Item = Subchannel> {
         self.all.values().filter_map(|endpoint| {
-            let sender = endpoint.sender.clone()?;
-            Some(Subchannel { authority: self.host.authority.clone(), sender })
+            let (sender, since) = endpoint.sender.clone()?;
+            let (authority, load) = (self.host.authority.clone(), endpoint.load.clone());
+            let is_ejected = endpoint.ejection.since.is_some();
+            Some(Subchannel { authority, sender, since, load, is_ejected })
         })
+    }
+
+    /// Returns the endpoints for a sweep, and begins to count their calls anew.
+    pub(crate) fn candidates(&mut self) -> impl Iterator<Item = Candidate<'_>> {
+        self.all.values_mut().map(|endpoint| {
+            let (succeeded, failed) = endpoint.load.take_outcomes();
+            Candidate { ejection: &mut endpoint.ejection, succeeded, failed }
+        })
+    }
+
+    /// Returns the state of each socket, or of the name if it has none.
+    pub(crate) fn states(&self) -> Vec<AddressState> {
+        let state = |(socket, endpoint): (&Socket, &Endpoint)| AddressState {
+            address: socket.to_string(),
+            reached: endpoint.is_reached,
+            failure: endpoint.failure.clone(),
+        };
+        let mut states: Vec<_> = self.all.iter().map(state).collect();
+        if states.is_empty() {
+            let (address, failure) = (self.name.clone(), self.failure.clone());
+            states.push(AddressState { address, reached: false, failure });
+        }
+        states
     }
 
     /// Returns why there is no connection, if every endpoint has failed.
@@ -158,6 +204,7 @@ impl Endpoint {
         tls: &Option<Tls>,
         events: &EventSender,
     ) -> Self {
+        let load = EndpointLoad::new(socket.clone());
         let (socket, authority) = (socket.clone(), authority.clone());
         let (tls, events) = (tls.clone(), events.clone());
         let connecting = keep_connected(socket.clone(), events.clone(), move || {
@@ -171,6 +218,9 @@ impl Endpoint {
         });
         Self {
             sender: None,
+            load,
+            ejection: Ejection::default(),
+            is_reached: false,
             is_opened: false,
             is_lost: false,
             failure: None,
@@ -184,7 +234,8 @@ impl Endpoint {
         match change {
             Change::Opened => self.is_opened = true,
             Change::Ready(sender) => {
-                self.sender = Some(sender);
+                self.sender = Some((sender, Instant::now()));
+                self.is_reached = true;
                 self.failure = None;
                 self.is_lost = false;
             }
@@ -195,51 +246,4 @@ impl Endpoint {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::net::SocketAddr;
-
-    use tokio::sync::mpsc;
-
-    use super::*;
-
-    async fn sender() -> RequestSender {
-        let (near, _far) = tokio::io::duplex(1 << 10);
-        let (requests, _connection) = h2::client::handshake(near).await.expect("it is open");
-        RequestSender::new(requests, 1).0
-    }
-
-    #[tokio::test]
-    async fn a_failed_resolution_costs_no_connection() {
-        let found: SocketAddr = ([127, 0, 0, 1], 0).into();
-        let resolver = Resolver::new(|_| Box::pin(std::future::pending()));
-        let (events, _received) = mpsc::channel(16);
-        let host = "name:1".parse().expect("a host");
-        let mut host = Endpoints::start(&host, None, &resolver, EventSender::new(0, events));
-        host.apply(Event::Resolved(Ok([found].into())));
-        let socket = Socket::Ip(([127, 0, 0, 1], 1).into());
-        host.apply(Event::Changed(socket, Change::Ready(sender().await)));
-        assert_eq!(host.ready().count(), 1);
-        host.apply(Event::Resolved(Err("no such name".to_owned())));
-        assert_eq!(host.ready().count(), 1);
-        assert_eq!(host.failure(), None);
-    }
-
-    #[tokio::test]
-    async fn only_a_connection_that_had_worked_is_lost() {
-        let resolver = Resolver::new(|_| Box::pin(std::future::pending()));
-        let (events, _received) = mpsc::channel(16);
-        let socket = Socket::Ip(([127, 0, 0, 1], 1).into());
-        let host = "127.0.0.1:1".parse().expect("a host");
-        let mut host = Endpoints::start(&host, None, &resolver, EventSender::new(0, events));
-        let mut is_lost = |change| {
-            host.apply(Event::Changed(socket.clone(), change));
-            *host.lost.borrow()
-        };
-        let failed = || Change::Failed("refused".to_owned());
-        assert!(!is_lost(failed()));
-        assert!(!is_lost(Change::Ready(sender().await)));
-        assert!(is_lost(Change::Lost));
-        assert!(is_lost(failed()), "it is not connected again");
-        assert!(!is_lost(Change::Ready(sender().await)));
-    }
-}
+mod tests;

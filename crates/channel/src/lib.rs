@@ -2,17 +2,18 @@
 //! share.
 //!
 //! A [`Channel`] resolves the address of its [`Target`], keeps a connection to each IP
-//! address, and spreads calls over them (round robin). It retries calls as gRFC A6 defines.
+//! address, and balances calls over them (least request or round robin). It retries calls as gRFC A6 defines.
 //! A service describes the channels to other services with [`Settings`].
 //!
 //! In reading order:
 //!
-//! - `channel`, `call`: what a call passes through. `deadline` says when it ends, `retry` and
+//! - `channel`, `call`, `attempt`: what a call passes through. `deadline` says when it ends, `retry` and
 //!   `throttle` whether it is retried, `headers` what each attempt adds.
 //! - `request_body`, `upload`: requests that are complete and requests that are streams.
 //! - `response`, `limits`: what of a response is valid, and what it means if it is not.
 //! - `address`, `host`, `resolver`: what people type, and the IP addresses that it stands for.
 //! - `balancer`, `endpoints`, `event`, `reconnect`, `backoff`: subchannels and reconnection.
+//! - `pick`, `endpoint_load`, `outlier`: which subchannel a call gets.
 //! - `connection`, `tls`, `tls_config`, `transport`, `greeting`, `sender`, `stream_limit`: one connection.
 //! - [`arguments`], [`output`], [`Details`], `health`: the client commands.
 
@@ -20,6 +21,7 @@
 
 mod address;
 pub mod arguments;
+mod attempt;
 mod backoff;
 mod balancer;
 mod binary;
@@ -28,6 +30,7 @@ mod channel;
 mod connection;
 mod deadline;
 mod details;
+mod endpoint_load;
 mod endpoints;
 mod event;
 mod failure;
@@ -36,7 +39,9 @@ mod headers;
 mod health;
 mod host;
 mod limits;
+mod outlier;
 pub mod output;
+mod pick;
 mod reconnect;
 mod request_body;
 mod resolver;
@@ -44,6 +49,7 @@ mod response;
 mod retry;
 mod sender;
 mod settings;
+mod settings_values;
 mod status;
 mod stream_limit;
 mod target;
@@ -59,14 +65,19 @@ mod wrong_arguments;
 pub use address::Address;
 pub use channel::Channel;
 pub use details::Details;
+pub use endpoint_load::Peer;
+pub use endpoints::AddressState;
 pub use failure::Failure;
 pub use headers::{PREVIOUS_ATTEMPTS, user_agent};
 pub use health::health_command;
 pub use limits::{DEFAULT_MAX_MESSAGE, OneMessage};
+pub use outlier::{FailurePercentage, OutlierDetection, SuccessRate};
+pub use pick::Balance;
 pub use reconnect::MIN_RECONNECT_BACKOFF;
 pub use response::{DETAILS_ERROR, ResponseBody};
 pub use retry::MAX_ATTEMPTS;
 pub use settings::Settings;
+pub use settings_values::Percent;
 pub use target::Target;
 pub use tls::Tls;
 pub use tls_config::{TlsError, TlsFiles};

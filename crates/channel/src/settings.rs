@@ -3,10 +3,12 @@
 use std::{path::PathBuf, time::Duration};
 
 use serde::{Deserialize, Deserializer, de::Error};
-use wire::duration::parse_timeout;
 
 use crate::{
     address::Address,
+    outlier::OutlierDetection,
+    pick::Balance,
+    settings_values::{duration, optional},
     tls::Tls,
     tls_config::{TlsError, TlsFiles},
 };
@@ -20,8 +22,18 @@ pub struct Settings {
     /// The address of the servers, such as `orders:9999`, or several separated by commas.
     pub address: Address,
     /// The timeout of each call with its retries, such as `5s`.
-    #[serde(deserialize_with = "timeout")]
+    #[serde(deserialize_with = "duration")]
     pub timeout: Duration,
+    /// How calls are balanced over the servers: `least_request` or `round_robin`.
+    #[serde(default)]
+    pub balance: Balance,
+    /// When a server that fails gets no calls for some time (gRFC A50).
+    ///
+    /// It is never without this section, as in gRPC: every status but OK counts as a failure, also
+    /// one that its caller causes, and an ejection takes capacity. Least request already sends few
+    /// calls to a server that fails.
+    #[serde(default, deserialize_with = "outlier_detection")]
+    pub outlier_detection: Option<OutlierDetection>,
     /// Whether to use TLS. The following fields imply it.
     #[serde(default)]
     pub tls: bool,
@@ -60,15 +72,15 @@ impl Settings {
     }
 }
 
-fn timeout<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
-    parse_timeout(&String::deserialize(deserializer)?).map_err(D::Error::custom)
-}
-
-fn optional<'de, D: Deserializer<'de>, T: From<String>>(
+fn outlier_detection<'de, D: Deserializer<'de>>(
     deserializer: D,
-) -> Result<Option<T>, D::Error> {
-    let text = String::deserialize(deserializer)?;
-    Ok(if text.is_empty() { None } else { Some(text.into()) })
+) -> Result<Option<OutlierDetection>, D::Error> {
+    let settings = OutlierDetection::deserialize(deserializer)?;
+    if settings.success_rate.is_none() && settings.failure_percentage.is_none() {
+        let problem = "expected success_rate or failure_percentage, or both, such as {}";
+        return Err(D::Error::custom(problem));
+    }
+    Ok(Some(settings))
 }
 
 #[cfg(test)]
@@ -105,10 +117,40 @@ mod tests {
             (json!({ "address": "orders", "timeout": "5s" }), "has no port"),
             (json!({ "address": "orders:1", "timeout": "5" }), "expected a duration"),
             (json!({ "address": "orders:1", "timeout": "5s", "retry": "1" }), "unknown field"),
+            (
+                json!({ "address": "orders:1", "timeout": "5s", "balance": "random" }),
+                "expected `round_robin` or `least_request`",
+            ),
+            (
+                json!({ "address": "orders:1", "timeout": "5s", "outlier_detection": {} }),
+                "expected success_rate or failure_percentage",
+            ),
+            (
+                json!({
+                    "address": "orders:1", "timeout": "5s",
+                    "outlier_detection": { "failure_percentage": { "threshold": 101 } },
+                }),
+                "expected a percentage up to 100",
+            ),
         ] {
             let error = parse(settings).expect_err("wrong");
             assert!(error.contains(problem), "{error}");
         }
+    }
+
+    #[test]
+    fn outlier_detection_has_the_defaults_of_grfc_a50() {
+        let settings = parse(json!({
+            "address": "orders:1", "timeout": "5s",
+            "outlier_detection": { "interval": "1s", "success_rate": { "minimum_hosts": 3 } },
+        }));
+        let detection = settings.expect("valid").outlier_detection.expect("it is set");
+        assert_eq!(detection.interval, Duration::from_secs(1));
+        assert_eq!(detection.base_ejection_time, Duration::from_secs(30));
+        assert_eq!(detection.max_ejection_percent.get(), 10);
+        assert_eq!(detection.failure_percentage, None);
+        let success_rate = detection.success_rate.expect("it is set");
+        assert_eq!((success_rate.minimum_hosts, success_rate.request_volume), (3, 100));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use wire::trace::Tracing;
 
-use crate::{address::Address, tls::Tls};
+use crate::{address::Address, outlier::OutlierDetection, pick::Balance, tls::Tls};
 
 /// The servers of a channel, and how it calls them.
 #[derive(Debug, Clone)]
@@ -22,6 +22,10 @@ pub struct Target {
     pub wait_for_ready: bool,
     /// The maximum number of attempts per call; 1 for no retries.
     pub max_attempts: u32,
+    /// How calls are balanced over the connections.
+    pub balance: Balance,
+    /// When servers that fail get no calls for some time; `None` for never.
+    pub outlier_detection: Option<OutlierDetection>,
     /// The `user-agent` of each call. See [`user_agent`](crate::user_agent).
     pub user_agent: HeaderValue,
     /// Sends the span of each call to a collector. No spans are sent if it is `None`.

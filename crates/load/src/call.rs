@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use channel::{Channel, OneMessage};
+use channel::{Channel, OneMessage, Peer};
 use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
 use http_body_util::BodyExt;
 use tonic::{Code, Status};
@@ -27,6 +27,8 @@ pub(super) struct CallRecord {
     pub(super) begun: Instant,
     pub(super) ended: Instant,
     pub(super) status: Status,
+    /// Where the call was sent, if it was.
+    pub(super) peer: Option<Peer>,
     /// Whether the call failed and no connection was left.
     pub(super) is_disconnected: bool,
 }
@@ -46,10 +48,11 @@ impl Template {
     /// Makes a call now. `due` is the time at which it was due, if it is later than that.
     pub(super) async fn call(&self, channel: &Channel, due: Option<Instant>) -> CallRecord {
         let begun = Instant::now();
-        let status = self.send(channel).await.err().unwrap_or_else(|| Status::ok(""));
+        let mut peer = None;
+        let status = self.send(channel, &mut peer).await.err().unwrap_or_else(|| Status::ok(""));
         let ended = Instant::now();
         let is_disconnected = status.code() == Code::Unavailable && !channel.is_connected();
-        CallRecord { due: due.unwrap_or(begun), begun, ended, status, is_disconnected }
+        CallRecord { due: due.unwrap_or(begun), begun, ended, status, peer, is_disconnected }
     }
 
     /// Makes a call. The channel has judged each frame of its response.
@@ -57,8 +60,8 @@ impl Template {
     /// # Errors
     ///
     /// Returns the status of a call that failed.
-    async fn send(&self, channel: &Channel) -> Result<(), Status> {
-        let sent = channel.send_encoded(&self.head, self.message.clone(), self.timeout);
+    async fn send(&self, channel: &Channel, peer: &mut Option<Peer>) -> Result<(), Status> {
+        let sent = channel.send_encoded(&self.head, self.message.clone(), self.timeout, peer);
         let (head, mut body) = sent.await?.into_parts();
         while let Some(frame) = body.frame().await {
             match frame?.into_data() {
@@ -81,7 +84,7 @@ fn read_status(trailers: &HeaderMap) -> Result<(), Status> {
 
 #[cfg(test)]
 mod tests {
-    use channel::{Target, user_agent};
+    use channel::{Balance, Target, user_agent};
     use h2::server::Builder;
     use http::Response;
     use tokio::{net::TcpListener, sync::mpsc, time::sleep};
@@ -132,6 +135,8 @@ mod tests {
             max_attempts: 1,
             user_agent: user_agent("test", "1"),
             tracing: None,
+            balance: Balance::default(),
+            outlier_detection: None,
         });
         channel.connected().await.expect("a server");
         let plan = Plan {

@@ -7,7 +7,7 @@ use std::{
 };
 
 use channel::{
-    Address, Failure, Target,
+    Address, Balance, Failure, Target,
     arguments::{TlsArgs, WrongArguments, parse_metadata, parse_size},
     user_agent,
 };
@@ -45,9 +45,12 @@ pub fn command<M: Message, R: Message + Default>(
 #[derive(Debug, Args)]
 struct LoadArgs {
     /// The address of the server. Several addresses, separated by commas, or all IP addresses
-    /// of a host name are called in round robin.
+    /// of a host name are called, as --balance says.
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:9999")]
     address: Address,
+    /// How calls are balanced over several addresses, on each of the --connections.
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t)]
+    balance: Balance,
     /// Open loop: begin N calls per second, even if earlier calls have not ended.
     #[arg(long, value_name = "N", value_parser = parse_rate, conflicts_with = "concurrency")]
     #[arg(allow_hyphen_values = true)]
@@ -147,6 +150,8 @@ impl LoadArgs {
             max_attempts: 1,
             user_agent: user_agent(program.name, program.version),
             tracing: None,
+            balance: self.balance,
+            outlier_detection: None,
         })
     }
 

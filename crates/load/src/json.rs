@@ -10,7 +10,9 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     Pace,
+    addresses::AddressReport,
     report::{QUANTILES, Report},
+    tally::Outcomes,
 };
 
 impl Report {
@@ -20,18 +22,18 @@ impl Report {
     ///
     /// Returns the error of `out`.
     pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
-        let tally = &self.tally;
-        let codes: BTreeMap<_, _> = self.codes().map(|(name, calls, _)| (name, calls)).collect();
-        let errors: BTreeMap<_, _> = self
+        let (tally, total) = (&self.tally, &self.total);
+        let errors: BTreeMap<_, _> = total
             .codes()
             .filter(|(_, _, message)| !message.is_empty())
             .map(|(name, _, message)| (name, message))
             .collect();
+        let addresses: Vec<_> = self.addresses().iter().map(address).collect();
         let is_open = matches!(self.plan.pace, Pace::Open { .. });
         let report = json!({
             "settings": self.settings(),
-            "calls": tally.calls(),
-            "codes": codes,
+            "calls": total.calls(),
+            "codes": codes(total),
             "errors": errors,
             "unfinished": tally.unfinished,
             "missed": tally.missed,
@@ -39,7 +41,8 @@ impl Report {
             "throughput": self.throughput(),
             "achieved_rate": self.achieved_rate,
             "latency_from": if is_open { "due" } else { "begun" },
-            "latency_ms": { "ok": summary(&tally.ok), "failed": summary(&tally.failed) },
+            "latency_ms": latency(total),
+            "addresses": addresses,
             "late_ms": if is_open { summary(&tally.late) } else { Value::Null },
             "busy": tally.busy,
             "saturated": self.is_late() || self.is_busy(),
@@ -55,6 +58,7 @@ impl Report {
         };
         json!({
             "address": self.address.to_string(),
+            "balance": self.balance.name(),
             "tls": self.tls,
             "rate": rate,
             "concurrency": concurrency,
@@ -66,6 +70,28 @@ impl Report {
             "timeout_ms": self.timeout.as_secs_f64() * 1e3,
         })
     }
+}
+
+fn address(address: &AddressReport<'_>) -> Value {
+    let none = Outcomes::default();
+    let outcomes = address.outcomes.unwrap_or(&none);
+    json!({
+        "address": address.address,
+        "reached": address.is_reached(),
+        "failure": address.failure(),
+        "calls": address.calls(),
+        "share": address.share(),
+        "codes": codes(outcomes),
+        "latency_ms": latency(outcomes),
+    })
+}
+
+fn codes(outcomes: &Outcomes) -> BTreeMap<&'static str, u64> {
+    outcomes.codes().map(|(name, calls, _)| (name, calls)).collect()
+}
+
+fn latency(outcomes: &Outcomes) -> Value {
+    json!({ "ok": summary(&outcomes.ok), "failed": summary(&outcomes.failed) })
 }
 
 /// Returns the summary of times, or `null` if there are none.

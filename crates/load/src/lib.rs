@@ -2,13 +2,14 @@
 //!
 //! In reading order: [`command()`] is the command line; [`Plan`] says which calls to make;
 //! `worker` makes them, with one thread per processor; `schedule` says when, `call` how;
-//! `tally` counts the outcomes, and [`Report`] shows them.
+//! `tally` counts the outcomes, and [`Report`] shows them, `addresses` those of each address.
 //!
 //! Calls are not retried, because a load generator shows what the server does. The exception
 //! is the transparent retry of a call that no handler has seen.
 
 #![warn(missing_docs)]
 
+mod addresses;
 mod busy;
 mod call;
 mod chart;

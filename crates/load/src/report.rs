@@ -5,14 +5,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use channel::{Address, Target};
-use tonic::Code;
-use wire::{code::code_name, escape::Escaped};
+use channel::{Address, Balance, Target};
+use wire::escape::Escaped;
 
 use crate::{
     Pace, Plan,
     chart::{self, milliseconds},
-    tally::Tally,
+    tally::{Outcomes, Tally},
 };
 
 /// The schedule is kept if 99 % of the calls begin at most this time after they are due.
@@ -32,6 +31,7 @@ pub(super) const QUANTILES: [(&str, &str, f64); 5] = [
 /// The results of a [`Plan`].
 pub struct Report {
     pub(super) address: Address,
+    pub(super) balance: Balance,
     pub(super) tls: bool,
     pub(super) timeout: Duration,
     pub(super) plan: Plan,
@@ -40,6 +40,7 @@ pub struct Report {
     pub(super) achieved_rate: Option<f64>,
     pub(super) interrupted: bool,
     pub(super) tally: Tally,
+    pub(super) total: Outcomes,
 }
 
 impl std::fmt::Debug for Report {
@@ -53,11 +54,12 @@ impl Report {
         let since = |moment: Option<Instant>| {
             moment.map(|moment| moment.saturating_duration_since(begun)).unwrap_or_default()
         };
+        let total = tally.total();
         let achieved_rate = match plan.pace {
             Pace::Closed { .. } => None,
             Pace::Open { rate } => {
                 // The last of n calls is due n - 1 intervals after the first.
-                let calls = (tally.calls() + tally.unfinished) as f64;
+                let calls = (total.calls() + tally.unfinished) as f64;
                 let seconds =
                     (since(tally.last_begun).as_secs_f64() + 1.0 / rate).max(calls / rate);
                 Some(calls / seconds)
@@ -65,6 +67,7 @@ impl Report {
         };
         Self {
             address: target.address.clone(),
+            balance: target.balance,
             tls: target.tls.is_some(),
             timeout: target.timeout,
             plan: plan.clone(),
@@ -72,6 +75,7 @@ impl Report {
             achieved_rate,
             interrupted: false,
             tally,
+            total,
         }
     }
 
@@ -82,13 +86,13 @@ impl Report {
 
     /// Returns whether at least one call was made and all calls succeeded.
     pub fn is_success(&self) -> bool {
-        self.tally.failed.is_empty() && !self.tally.ok.is_empty()
+        self.total.failed.is_empty() && !self.total.ok.is_empty()
     }
 
     /// Returns the calls per second that ended.
     pub(super) fn throughput(&self) -> f64 {
         let seconds = self.elapsed.as_secs_f64();
-        if seconds > 0.0 { self.tally.calls() as f64 / seconds } else { 0.0 }
+        if seconds > 0.0 { self.total.calls() as f64 / seconds } else { 0.0 }
     }
 
     /// Returns whether this process could not begin calls when they were due.
@@ -102,28 +106,19 @@ impl Report {
         self.tally.busy.is_some_and(|busy| busy >= BUSY)
     }
 
-    /// Returns the name of each status code, its number of calls, and the message of the first.
-    pub(super) fn codes(&self) -> impl Iterator<Item = (&'static str, u64, &str)> {
-        let ok = Some((code_name(Code::Ok), self.tally.ok.len(), "")).filter(|ok| ok.1 > 0);
-        let failures = self.tally.failures.iter().map(|(&code, failures)| {
-            (code_name(code.into()), failures.calls, failures.message.as_str())
-        });
-        ok.into_iter().chain(failures)
-    }
-
     /// Writes the report for people.
     ///
     /// # Errors
     ///
     /// Returns the error of `out`.
     pub fn write_text(&self, out: &mut impl Write) -> io::Result<()> {
-        let Self { address, plan, tally, .. } = self;
+        let Self { address, plan, tally, total, .. } = self;
         let (connections, size) = (plan.connections, plan.message_size);
         let pace = match plan.pace {
             Pace::Open { rate } => format!("open loop, {rate} calls/s"),
             Pace::Closed { concurrency } => format!("closed loop, {concurrency} calls at once"),
         };
-        let (calls, seconds) = (tally.calls(), self.elapsed.as_secs_f64());
+        let (calls, seconds) = (total.calls(), self.elapsed.as_secs_f64());
         let end = if self.interrupted { ", interrupted" } else { "" };
         writeln!(out, "{address}: {pace}, connections {connections}, message {size} bytes")?;
         writeln!(out, "{calls} calls in {seconds:.2} s: {:.1} calls/s{end}", self.throughput())?;
@@ -141,10 +136,11 @@ impl Report {
             writeln!(out, "{} more were due and never begun: it was too late", tally.missed)?;
         }
         writeln!(out)?;
-        for (name, calls, message) in self.codes() {
+        for (name, calls, message) in total.codes() {
             let message = Escaped(message);
             writeln!(out, "{}", format!("  {name:<19} {calls:>10}  {message}").trim_end())?;
         }
+        self.write_addresses(out)?;
         self.write_latency(out)?;
         self.write_warning(out)
     }
@@ -162,7 +158,7 @@ impl Report {
             write!(out, " {name:>10}")?;
         }
         writeln!(out, " {:>10}", "max")?;
-        let Tally { ok, failed, .. } = &self.tally;
+        let Outcomes { ok, failed, .. } = &self.total;
         for (name, times) in [("OK", ok), ("failed", failed)] {
             if times.is_empty() {
                 continue;

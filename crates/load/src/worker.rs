@@ -120,6 +120,7 @@ impl Worker {
             }
         }
         tally.busy = busy.share();
+        channels.iter().for_each(|channel| tally.add_addresses(channel));
         Ok(tally)
     }
 }

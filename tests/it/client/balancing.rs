@@ -161,6 +161,8 @@ async fn a_rolling_replacement_over_tls_loses_no_call_of_this_client() {
         max_attempts: MAX_ATTEMPTS,
         user_agent: channel::user_agent("tests", "1.0"),
         tracing: None,
+        balance: channel::Balance::default(),
+        outlier_detection: None,
     });
     channel.connected().await.expect("servers");
     let ending = Arc::new(AtomicBool::new(false));

@@ -228,6 +228,8 @@ async fn a_call_that_cannot_be_sent_fails_at_once() {
         max_attempts: MAX_ATTEMPTS,
         user_agent: channel::user_agent("tests", "1.0"),
         tracing: None,
+        balance: channel::Balance::default(),
+        outlier_detection: None,
     });
     let mut wrong = tonic::Request::new(request("hello"));
     wrong.metadata_mut().insert("connection", "close".parse().expect("ASCII"));

@@ -13,7 +13,7 @@ use wire::{
 };
 
 use crate::{
-    Address, MAX_ATTEMPTS, Target, Tls, TlsError, TlsFiles, user_agent,
+    Address, Balance, MAX_ATTEMPTS, Target, Tls, TlsError, TlsFiles, user_agent,
     wrong_arguments::WrongArguments,
 };
 
@@ -27,6 +27,9 @@ pub struct ConnectionArgs {
     #[arg(long, value_name = "N", default_value_t = MAX_ATTEMPTS, allow_negative_numbers = true)]
     #[arg(value_parser = RangedU64ValueParser::<u32>::new().range(1..=u64::from(MAX_ATTEMPTS)))]
     attempts: u32,
+    /// How calls are balanced over several addresses.
+    #[arg(long, value_name = "POLICY", value_enum, default_value_t)]
+    balance: Balance,
     #[command(flatten)]
     tls: TlsArgs,
 }
@@ -115,6 +118,8 @@ impl ConnectionArgs {
             max_attempts: self.attempts,
             user_agent: user_agent(program.name, program.version),
             tracing: None,
+            balance: self.balance,
+            outlier_detection: None,
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::{io::AsyncWriteExt, net::TcpListener};
 use tokio_util::task::AbortOnDropHandle;
 
 use super::*;
+use crate::Balance;
 
 /// A SETTINGS frame without settings (RFC 9113, section 6.5).
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -29,6 +30,8 @@ fn start(address: &str) -> (watch::Receiver<Snapshot>, AbortOnDropHandle<()>) {
         max_attempts: 1,
         user_agent: HeaderValue::from_static("test"),
         tracing: None,
+        balance: Balance::default(),
+        outlier_detection: None,
     };
     let (sender, snapshots) = watch::channel(Snapshot::default());
     (snapshots, AbortOnDropHandle::new(tokio::spawn(balance(target, resolver, sender))))
@@ -67,7 +70,7 @@ async fn a_name_that_hangs_or_fails_does_not_delay_the_others() {
     let (mut snapshots, _balancer) = start(&address);
     let snapshot = snapshots.wait_for(|snapshot| !snapshot.ready.is_empty()).await.expect("open");
     assert_eq!(authorities(&snapshot), [format!("works:{port}")]);
-    assert_eq!(snapshot.failure, None);
+    assert_eq!(snapshot.failure(), None);
 }
 
 #[tokio::test]
@@ -83,14 +86,14 @@ async fn two_names_of_one_ip_address_have_a_connection_each() {
 async fn the_cause_of_each_host_is_named_if_all_have_failed() {
     let closed = closed().await;
     let (mut snapshots, _balancer) = start(&format!("fails:1,{closed}"));
-    let snapshot = snapshots.wait_for(|snapshot| snapshot.failure.is_some()).await.expect("open");
+    let snapshot = snapshots.wait_for(|snapshot| snapshot.has_failed).await.expect("open");
     let refused = "Connection refused (os error 111)";
     let expected = format!("fails:1: no such name; {closed}: {refused}");
-    assert_eq!(snapshot.failure, Some(expected));
+    assert_eq!(snapshot.failure(), Some(&*expected));
     drop(snapshot);
 
     let same = format!("{closed},name:{}", closed.port());
     let (mut snapshots, _balancer) = start(&same);
-    let snapshot = snapshots.wait_for(|snapshot| snapshot.failure.is_some()).await.expect("open");
-    assert_eq!(snapshot.failure.as_deref(), Some(refused));
+    let snapshot = snapshots.wait_for(|snapshot| snapshot.has_failed).await.expect("open");
+    assert_eq!(snapshot.failure(), Some(refused));
 }

@@ -14,8 +14,8 @@ use wire::{receive::ReceiveBody, trace::ClientSpan};
 
 use super::{messages::Messages, status_fields};
 use crate::{
-    deadline::Deadline, headers::PREVIOUS_ATTEMPTS, limits::check_headers, status::from_h2_error,
-    stream_limit::StreamPermit, upload::Upload,
+    deadline::Deadline, endpoint_load::InFlight, headers::PREVIOUS_ATTEMPTS, limits::check_headers,
+    status::from_h2_error, stream_limit::StreamPermit, upload::Upload,
 };
 
 /// The messages and the trailers of a response. The call is cancelled if it is dropped
@@ -34,6 +34,7 @@ pub struct ResponseBody {
     /// Made on the first wait. Most responses arrive at once and need none.
     timer: Option<Pin<Box<Sleep>>>,
     span: Option<ClientSpan>,
+    in_flight: Option<InFlight>,
 }
 
 /// The request of a response. It holds the stream permit until the call has ended.
@@ -72,7 +73,7 @@ impl ResponseBody {
         request: RequestState,
         deadline: Option<Deadline>,
     ) -> Self {
-        Self { received: Some((body, messages)), request, deadline, timer: None, span: None }
+        Self { received: Some((body, messages)), request, deadline, ..Self::default() }
     }
 
     /// Returns the body of a response whose headers are all of it.
@@ -83,6 +84,11 @@ impl ResponseBody {
     /// Ends the span with this body, with the status of its trailers.
     pub(crate) fn end_span(&mut self, span: ClientSpan) {
         self.span = Some(span);
+    }
+
+    /// Ends the attempt with this body, with the outcome of its trailers.
+    pub(crate) fn count(&mut self, in_flight: InFlight) {
+        self.in_flight = Some(in_flight);
     }
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
@@ -148,6 +154,10 @@ impl Body for ResponseBody {
             // This cancels a call that the server has not ended.
             self.received = None;
             self.request.stop_upload();
+            if let Some(in_flight) = self.in_flight.take() {
+                let trailers = frame.as_ref().and_then(|frame| frame.as_ref().ok()?.trailers_ref());
+                in_flight.end(trailers.is_some_and(status_fields::is_ok));
+            }
         }
         match (&mut self.span, &frame) {
             (Some(span), Some(Ok(frame))) => {

@@ -18,3 +18,4 @@ pub use status_fields::DETAILS_ERROR;
 
 pub(crate) use body::RequestState;
 pub(crate) use head::judge;
+pub(crate) use status_fields::is_ok;

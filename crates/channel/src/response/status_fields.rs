@@ -22,6 +22,11 @@ pub(super) fn code(fields: &HeaderMap) -> Option<Code> {
     fields.get(CODE).map(|code| Code::from_bytes(code.as_bytes()))
 }
 
+/// Returns whether the status is OK.
+pub(crate) fn is_ok(fields: &HeaderMap) -> bool {
+    fields.get(CODE).is_some_and(|code| code == "0")
+}
+
 /// Removes the fields of a status, if there is one.
 pub(super) fn remove(fields: &mut HeaderMap) {
     if fields.remove(CODE).is_some() {

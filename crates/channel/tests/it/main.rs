@@ -1,5 +1,6 @@
 //! The channel against a tonic server, and against a scripted HTTP/2 server.
 
+mod balance;
 mod call;
 mod cancel;
 mod flow_control;

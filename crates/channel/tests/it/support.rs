@@ -8,7 +8,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use channel::{Channel, MAX_ATTEMPTS, Target, user_agent};
+use channel::{Balance, Channel, MAX_ATTEMPTS, Target, user_agent};
 use futures_util::{FutureExt, StreamExt, future::BoxFuture, stream};
 use http::{HeaderMap, Request, Response};
 use tokio::net::{TcpListener, TcpStream};
@@ -33,6 +33,8 @@ pub(crate) fn target(address: &str) -> Target {
         max_attempts: MAX_ATTEMPTS,
         user_agent: user_agent("test", "1.2.3"),
         tracing: None,
+        balance: Balance::default(),
+        outlier_detection: None,
     }
 }
 

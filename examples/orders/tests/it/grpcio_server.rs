@@ -46,6 +46,8 @@ impl Server {
             max_attempts: MAX_ATTEMPTS,
             user_agent: user_agent("orders", "1.0"),
             tracing: None,
+            balance: channel::Balance::default(),
+            outlier_detection: None,
         });
         channel.connected().await.expect("it listens");
         Some(Self { child, log, channel })

@@ -106,6 +106,8 @@ async fn a_server_is_replaced_under_load_without_a_unary_call_that_fails() {
         max_attempts: channel::MAX_ATTEMPTS,
         user_agent: channel::user_agent("test", "1"),
         tracing: None,
+        balance: channel::Balance::default(),
+        outlier_detection: None,
     });
     channel.connected().await.expect("both run");
     let add_token: fn(Request<()>) -> Result<Request<()>, Status> = add_token;
