@@ -1,6 +1,6 @@
 //! The reload of certificate files that change while a channel is in use.
 
-use channel::{Channel, MAX_ATTEMPTS, Target, Tls, TlsFiles};
+use channel::{Balance, Channel, MAX_ATTEMPTS, Target, Tls, TlsFiles};
 use rustix::process::Signal;
 use sample_service::proto::sample_service_client::SampleServiceClient;
 
@@ -40,6 +40,8 @@ async fn a_channel_connects_with_the_certificate_and_the_authority_that_are_moun
         timeout: NEVER,
         wait_for_ready: true,
         max_attempts: MAX_ATTEMPTS,
+        balance: Balance::default(),
+        outlier_detection: None,
         user_agent: channel::user_agent("tests", "1.0"),
         tracing: None,
     });
