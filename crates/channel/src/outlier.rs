@@ -24,7 +24,7 @@ pub struct OutlierDetection {
     /// The longest time for which an endpoint is ejected, unless `base_ejection_time` is longer.
     #[serde(deserialize_with = "duration")]
     pub max_ejection_time: Duration,
-    /// No further endpoint is ejected if this share of all of them is. One always can be.
+    /// No further endpoint is ejected if this share of all of them is. With 0, none is.
     pub max_ejection_percent: Percent,
     /// Ejects endpoints whose success rate is far below the mean.
     pub success_rate: Option<SuccessRate>,
@@ -93,9 +93,10 @@ impl OutlierDetection {
         if let Some(algorithm) = &self.failure_percentage
             && all.len() >= algorithm.minimum_hosts
         {
-            let least = 1.0 - f64::from(algorithm.threshold.get()) / 100.0;
+            let threshold = u64::from(algorithm.threshold.get());
             let is_outlier = |one: &Candidate<'_>| {
-                one.has_volume(algorithm.request_volume) && one.success_rate() < least
+                one.has_volume(algorithm.request_volume)
+                    && u64::from(one.failed) * 100 > one.calls() * threshold
             };
             self.eject(now, all, algorithm.enforcement_percentage, &is_outlier);
         }
@@ -120,7 +121,7 @@ impl OutlierDetection {
         let count = all.len();
         let mut ejected = all.iter().filter(|one| one.ejection.since.is_some()).count();
         for one in all {
-            if ejected > 0 && ejected * 100 >= count * self.max_ejection_percent.get() as usize {
+            if ejected * 100 >= count * self.max_ejection_percent.get() as usize {
                 return;
             }
             if one.ejection.since.is_none()
@@ -142,12 +143,15 @@ impl OutlierDetection {
 
 impl Candidate<'_> {
     fn has_volume(&self, volume: u32) -> bool {
-        let calls = self.succeeded.saturating_add(self.failed);
-        calls >= volume.max(1)
+        self.calls() >= u64::from(volume).max(1)
+    }
+
+    fn calls(&self) -> u64 {
+        u64::from(self.succeeded) + u64::from(self.failed)
     }
 
     fn success_rate(&self) -> f64 {
-        f64::from(self.succeeded) / (f64::from(self.succeeded) + f64::from(self.failed))
+        f64::from(self.succeeded) / self.calls() as f64
     }
 }
 

@@ -106,7 +106,8 @@ fn each_error_names_its_key_the_expected_value_and_its_source() {
         (
             "[server]\naddress = \"localhost\"",
             "server.address: expected an IP address and a port, such as \"[::]:9999\" or \
-             \"127.0.0.1:0\", found \"localhost\" (from FILE)",
+             \"127.0.0.1:0\", or unix: and the path of a Unix socket of at most 107 bytes, such as \
+             \"unix:/run/server.sock\", found \"localhost\" (from FILE)",
         ),
         (
             "[tracing]\nsample = 1.5",

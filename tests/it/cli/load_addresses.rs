@@ -1,5 +1,7 @@
 //! What `sample-service load` reports of each address.
 
+use std::{fs, path::Path};
+
 use serde_json::{Value, json};
 use tonic::Code;
 
@@ -8,12 +10,15 @@ use crate::support::{
     scripted::{Reaction, Scripted},
 };
 
+/// Makes calls and returns the report in JSON.
+fn report(arguments: &[&str]) -> Value {
+    let output = run(&[&["load", "--json", "--timeout", "60s"], arguments].concat());
+    event(stdout(&output).lines().next().unwrap_or_else(|| panic!("{}", stderr(&output))))
+}
+
 /// Makes calls and returns what the report in JSON says of each address.
 fn addresses(arguments: &[&str]) -> Vec<Value> {
-    let output = run(&[&["load", "--json", "--timeout", "60s"], arguments].concat());
-    let report =
-        event(stdout(&output).lines().next().unwrap_or_else(|| panic!("{}", stderr(&output))));
-    report["addresses"].as_array().expect("a list").clone()
+    report(arguments)["addresses"].as_array().expect("a list").clone()
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -87,4 +92,17 @@ fn a_slow_server_gets_few_calls_by_least_request() {
     };
     let (round_robin, least) = (share_of_slow("round_robin"), share_of_slow("least_request"));
     assert!(round_robin > 0.3 && least < 0.15, "{round_robin}, {least}");
+}
+
+#[test]
+fn the_fields_of_the_report_are_documented() {
+    let server = ServerProcess::start(&[]);
+    let report = report(&["--address", &server.address, "--calls", "5"]);
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/load-report.md");
+    let document = fs::read_to_string(document).expect("it is there");
+    let parts =
+        [&report, &report["settings"], &report["addresses"][0], &report["latency_ms"]["ok"]];
+    for field in parts.iter().flat_map(|part| part.as_object().expect("an object").keys()) {
+        assert!(document.contains(&format!("`{field}`")), "{field}");
+    }
 }
