@@ -7,10 +7,8 @@ use std::{
 };
 
 use channel::{
-    Address, Channel, Failure, OneMessage, PREVIOUS_ATTEMPTS, Target,
-    arguments::{
-        ConnectionArgs, flush_spans, parse_metadata, parse_size, start_tracing, until_interrupted,
-    },
+    Channel, Failure, OneMessage, PREVIOUS_ATTEMPTS, Target,
+    arguments::{flush_spans, start_tracing, until_interrupted},
     output::{print, print_error, status_json, status_text},
 };
 use clap::Args;
@@ -19,14 +17,13 @@ use futures_util::{
     future::{Either, ready},
     stream::{self, Stream},
 };
-use http::{HeaderName, HeaderValue};
+use generic::{ClientArgs, MethodArgs};
 use serde_json::Value;
 use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, metadata::MetadataMap};
 use wire::{
     command::{Command, Program, exit_code},
-    duration::parse_timeout,
     escape::Escaped,
 };
 
@@ -47,40 +44,26 @@ pub fn command() -> Command {
 
 #[derive(Debug, Args)]
 struct CallArgs {
-    /// The messages; `-` reads one message per line from standard input.
+    /// The messages; `-` reads one message per line from standard input. A path such as
+    /// /package.Service/Method calls that method with --data instead, of any server.
     #[arg(value_name = "MESSAGE", default_value = "test message")]
     messages: Vec<String>,
-    /// The address of the server. Several addresses, separated by commas, or all IP addresses
-    /// of a host name are called, as --balance says.
-    #[arg(long, value_name = "HOST:PORT", default_value = "localhost:9999")]
-    address: Address,
-    /// The timeout of the connection, and then of each call with its retries.
-    #[arg(long, value_name = "DURATION", default_value = "5s", value_parser = parse_timeout)]
-    #[arg(allow_hyphen_values = true)]
-    timeout: Duration,
-    /// The size limit of a reply, such as 8MiB [default: 4MiB, and 64KiB more].
-    #[arg(long, value_name = "BYTES", value_parser = parse_size)]
-    max_message: Option<usize>,
-    /// Metadata of each call; may be repeated. The value of a key that ends in -bin is base64,
-    /// or several separated by commas.
-    #[arg(long, value_name = "KEY=VALUE", value_parser = parse_metadata)]
-    metadata: Vec<(HeaderName, HeaderValue)>,
-    /// Print one JSON object per call.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
-    connection: ConnectionArgs,
+    client: ClientArgs,
+    #[command(flatten)]
+    method: MethodArgs,
 }
 
 fn run(arguments: CallArgs, program: Program<'_>) -> Result<ExitCode, Failure> {
-    let CallArgs { messages, address, timeout, max_message, metadata, json, connection } =
-        arguments;
-    let mut target = connection.target(address, timeout, program)?;
-    let metadata = MetadataMap::from_headers(metadata.into_iter().collect());
+    let CallArgs { messages, client, method } = arguments;
+    if let Some(path) = method.method(&messages)? {
+        return generic::call(&path, &method, &client, program);
+    }
+    let mut target = client.target(program)?;
     let outcome = until_interrupted(async {
         // Spans are sent by tasks of the runtime, so that the export starts in it.
         target.tracing = start_tracing(program)?;
-        let succeeded = call_all(&target, &messages, max_message, &metadata, json).await;
+        let succeeded = call_all(&target, &messages, &client).await;
         if let Some(tracing) = target.tracing {
             flush_spans(tracing).await;
         }
@@ -99,15 +82,10 @@ fn run(arguments: CallArgs, program: Program<'_>) -> Result<ExitCode, Failure> {
 async fn call_all(
     target: &Target,
     messages: &[String],
-    max_message: Option<usize>,
-    metadata: &MetadataMap,
-    json: bool,
+    arguments: &ClientArgs,
 ) -> Result<bool, Failure> {
-    let mut channel = Channel::new(target);
-    if let Some(max_message) = max_message {
-        channel = channel.with_max_message(max_message);
-    }
-    channel.connected().await?;
+    let channel = arguments.connect(target).await?;
+    let metadata = MetadataMap::from_headers(arguments.metadata());
     // The channel has checked the size of a message before tonic reads it.
     let client = SampleServiceClient::new(channel).max_decoding_message_size(usize::MAX);
     let mut calls = stream::iter(messages)
@@ -131,7 +109,7 @@ async fn call_all(
     while let Some(call) = calls.next().await {
         let call = call?;
         succeeded &= call.result.is_ok();
-        if json { call.print_json().await? } else { call.print_text().await? }
+        if arguments.json { call.print_json().await? } else { call.print_text().await? }
     }
     Ok(succeeded)
 }

@@ -26,6 +26,8 @@ pub fn service() -> Service<Settings> {
         .flags(settings::FLAGS)
         .grpc(|app| SampleServiceServer::new(Sample::new(app.settings().work)))
         .command(call::command())
+        .command(generic::list_command())
+        .command(generic::describe_command())
         .command(channel::health_command())
         .command(load::command::<_, SampleResponse>("/SampleService/Call", |message| {
             SampleRequest { message }

@@ -23,13 +23,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("chassis-build", &[]),
     ("channel", &["wire"]),
-    ("load", &["channel", "wire"]),
+    ("generic", &["channel", "wire"]),
+    ("load", &["channel", "generic", "wire"]),
     ("http2", &["wire"]),
     ("http2-judge", &["http2"]),
     ("chassis", &["http2", "wire"]),
     ("baseline", &[]),
 ];
-const SERVICE_ARROWS: &[&str] = &["chassis", "channel", "load", "wire"];
+const SERVICE_ARROWS: &[&str] = &["chassis", "channel", "generic", "load", "wire"];
 
 #[test]
 fn modules_have_no_cycles() {

@@ -126,7 +126,14 @@ impl Channel {
     /// channel and wait for a connection. It is for streams that last.
     #[must_use]
     pub fn without_deadline(&self) -> Self {
-        Self { timeout: None, wait_for_ready: true, ..self.clone() }
+        Self { wait_for_ready: true, ..self.with_timeout(None) }
+    }
+
+    /// Returns a channel with the same connections, whose calls end after this time, or at their
+    /// own end if there is none.
+    #[must_use]
+    pub fn with_timeout(&self, timeout: Option<Duration>) -> Self {
+        Self { timeout, ..self.clone() }
     }
 
     /// Returns a channel with the same connections, whose responses may have messages of this many

@@ -74,7 +74,7 @@ pub use limits::{DEFAULT_MAX_MESSAGE, OneMessage};
 pub use outlier::{FailurePercentage, OutlierDetection, SuccessRate};
 pub use pick::Balance;
 pub use reconnect::MIN_RECONNECT_BACKOFF;
-pub use response::{DETAILS_ERROR, ResponseBody};
+pub use response::{DETAILS_ERROR, ResponseBody, read_status};
 pub use retry::MAX_ATTEMPTS;
 pub use settings::Settings;
 pub use settings_values::Percent;

@@ -1,5 +1,7 @@
 //! What is wrong with the arguments of a client command.
 
+use wire::escape::Escaped;
+
 use crate::tls_config::TlsError;
 
 /// Arguments that are valid one by one, and wrong together or for the environment.
@@ -14,6 +16,9 @@ pub enum WrongArguments {
          checks an address of their own (server.health_address), or pass --cert and --key"
     )]
     ClientCertificate,
+    /// The method, its request or its schema is wrong. The text can have names that a server sent.
+    #[error("{}", Escaped(.0))]
+    Method(String),
     /// TLS cannot be configured with the files that the arguments name.
     #[error(transparent)]
     Tls(#[from] TlsError),

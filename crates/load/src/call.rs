@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use channel::{Channel, OneMessage, Peer};
-use http::{HeaderMap, HeaderValue, Request, header, request::Parts};
+use channel::{Channel, OneMessage, Peer, read_status};
+use http::{HeaderValue, Request, header, request::Parts};
 use http_body_util::BodyExt;
 use tonic::{Code, Status};
 use wire::framing::PREFIX;
@@ -12,7 +12,7 @@ use wire::framing::PREFIX;
 use crate::{CheckMessage, Plan};
 
 /// What every call sends.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Template {
     head: Parts,
     message: Bytes,
@@ -35,14 +35,19 @@ pub(super) struct CallRecord {
 
 impl Template {
     pub(super) fn new(plan: &Plan, timeout: Duration) -> Self {
-        let mut request = Request::post(plan.path);
+        let mut request = Request::post(plan.path.as_str());
         let headers = request.headers_mut().expect("the path is valid");
         headers.extend(plan.metadata.clone().into_headers());
         headers.insert(header::TE, HeaderValue::from_static("trailers"));
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/grpc"));
         let (mut head, ()) = request.body(()).expect("the headers are valid").into_parts();
         head.extensions.insert(OneMessage);
-        Self { head, message: plan.message.clone(), check: plan.check, timeout }
+        Self {
+            head,
+            message: plan.message.clone(),
+            check: CheckMessage::clone(&plan.check),
+            timeout,
+        }
     }
 
     /// Makes a call now. `due` is the time at which it was due, if it is later than that.
@@ -74,19 +79,13 @@ impl Template {
     }
 }
 
-fn read_status(trailers: &HeaderMap) -> Result<(), Status> {
-    if trailers.get(Status::GRPC_STATUS).is_some_and(|code| code == "0") {
-        return Ok(());
-    }
-    let status = Status::from_header_map(trailers);
-    Err(status.expect("the channel has checked that there is a status"))
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use channel::{Balance, Target, user_agent};
     use h2::server::Builder;
-    use http::Response;
+    use http::{HeaderMap, Response};
     use tokio::{net::TcpListener, sync::mpsc, time::sleep};
     use tonic::metadata::MetadataMap;
     use wire::framing::framed;
@@ -144,10 +143,10 @@ mod tests {
             warmup: Duration::ZERO,
             amount: Amount::Calls(3),
             connections: 1,
-            path: "/Service/Method",
+            path: "/Service/Method".to_owned(),
             message: framed(&String::new()),
             message_size: 0,
-            check: |_| Ok(()),
+            check: Arc::new(|_| Ok(())),
             metadata: MetadataMap::new(),
         };
         let expired = Template::new(&plan, Duration::ZERO).call(&channel, None).await;

@@ -2,7 +2,9 @@
 
 use std::{
     io::{BufWriter, Write},
+    pin::pin,
     process::ExitCode,
+    sync::Arc,
     time::Duration,
 };
 
@@ -12,7 +14,8 @@ use channel::{
     user_agent,
 };
 use clap::{Args, builder::RangedU64ValueParser};
-use http::{HeaderName, HeaderValue};
+use generic::MethodArgs;
+use http::{HeaderMap, HeaderName, HeaderValue};
 use prost::Message;
 use tonic::{Status, metadata::MetadataMap};
 use wire::{
@@ -24,15 +27,18 @@ use wire::{
     signal::shutdown_signals,
 };
 
-use crate::{Amount, Pace, Plan, Report};
+use crate::{
+    Amount, Pace, Plan, Report,
+    method::{MethodCall, resolve},
+};
 
 const DEFAULT_CONCURRENCY: usize = 10;
 const DEFAULT_DURATION: Duration = Duration::from_secs(10);
 
-/// Returns the `load` command for the unary method at `path`, such as
-/// `/SampleService/Call`. `encode` makes the request message from the text of `--message`;
+/// Returns the `load` command. If no other method is given, it calls the unary method at `path`,
+/// such as `/SampleService/Call`. `encode` makes the request message from the text of `--message`;
 /// response messages are of type `R`.
-pub fn command<M: Message, R: Message + Default>(
+pub fn command<M: Message, R: Message + Default + 'static>(
     path: &'static str,
     encode: impl Fn(String) -> M + Send + Sync + 'static,
 ) -> Command {
@@ -44,6 +50,9 @@ pub fn command<M: Message, R: Message + Default>(
 
 #[derive(Debug, Args)]
 struct LoadArgs {
+    /// The path of another unary method, of any server, such as /package.Service/Method.
+    #[arg(value_name = "METHOD", conflicts_with_all = ["message", "size"])]
+    path: Option<String>,
     /// The address of the server. Several addresses, separated by commas, or all IP addresses
     /// of a host name are called, as --balance says.
     #[arg(long, value_name = "HOST:PORT", default_value = "localhost:9999")]
@@ -101,6 +110,8 @@ struct LoadArgs {
     wait_for_ready: bool,
     #[command(flatten)]
     tls: TlsArgs,
+    #[command(flatten)]
+    method: MethodArgs,
 }
 
 /// More connections than a closed loop uses.
@@ -116,7 +127,7 @@ struct UnusedConnections {
 }
 
 impl LoadArgs {
-    fn run<M: Message, R: Message + Default>(
+    fn run<M: Message, R: Message + Default + 'static>(
         self,
         path: &'static str,
         encode: impl Fn(String) -> M,
@@ -129,10 +140,17 @@ impl LoadArgs {
             return Err(CommandError::new(exit_code::ARGUMENTS, error));
         }
         let (json, allow_errors) = (self.json, self.allow_errors);
+        let text = self.size.map_or_else(|| self.message.clone(), |size| "x".repeat(size));
+        let own = MethodCall {
+            path: path.to_owned(),
+            message_size: text.len(),
+            message: framed(&encode(text)),
+            check: Arc::new(check::<R>),
+        };
         let report = self
             .target(program)
             .map_err(Failure::from)
-            .and_then(|target| measure(&target, &self.plan::<M, R>(path, encode)))
+            .and_then(|target| self.measure(&target, own))
             .and_then(|report| print(&report, json).map(|()| report));
         match report {
             Ok(report) if report.is_success() || allow_errors => Ok(ExitCode::SUCCESS),
@@ -155,13 +173,38 @@ impl LoadArgs {
         })
     }
 
-    fn plan<M: Message, R: Message + Default>(
-        self,
-        path: &'static str,
-        encode: impl Fn(String) -> M,
-    ) -> Plan {
+    fn measure(self, target: &Target, own: MethodCall) -> Result<Report, Failure> {
+        let path = self.method.method(self.path.as_slice())?;
+        if path.is_none() && self.path.is_some() {
+            let text = "expected the path of a method, such as /package.Service/Method";
+            return Err(WrongArguments::Method(text.to_owned()).into());
+        }
+        let runtime = runtime::current_thread().map_err(Failure::System)?;
+        let report = runtime.block_on(async {
+            let mut signals = shutdown_signals().map_err(Failure::System)?;
+            let mut interrupt = pin!(async {
+                let _name = signals.recv().await;
+            });
+            let call = match path {
+                None => own,
+                Some(path) => tokio::select! {
+                    call = resolve(&self.method, &path, target, self.metadata()) => call?,
+                    () = &mut interrupt => return Err(Status::cancelled("interrupted").into()),
+                },
+            };
+            crate::run::run(target, &self.plan(call), interrupt).await
+        });
+        // A thread may be blocked in a read of standard input.
+        runtime.shutdown_background();
+        report
+    }
+
+    fn metadata(&self) -> HeaderMap {
+        self.metadata.iter().cloned().collect()
+    }
+
+    fn plan(&self, call: MethodCall) -> Plan {
         let concurrency = self.concurrency.unwrap_or(DEFAULT_CONCURRENCY);
-        let message = self.size.map_or(self.message, |size| "x".repeat(size));
         Plan {
             pace: match self.rate {
                 Some(rate) => Pace::Open { rate },
@@ -173,28 +216,17 @@ impl LoadArgs {
                 None => Amount::Duration(self.duration.unwrap_or(DEFAULT_DURATION)),
             },
             connections: self.connections,
-            path,
-            message_size: message.len(),
-            message: framed(&encode(message)),
-            check: check::<R>,
-            metadata: MetadataMap::from_headers(self.metadata.into_iter().collect()),
+            path: call.path,
+            message_size: call.message_size,
+            message: call.message,
+            check: call.check,
+            metadata: MetadataMap::from_headers(self.metadata()),
         }
     }
 }
 
 fn check<R: Message + Default>(message: &[u8]) -> Result<(), Status> {
     R::decode(message).map(drop).map_err(|error| Status::internal(error.to_string()))
-}
-
-fn measure(target: &Target, plan: &Plan) -> Result<Report, Failure> {
-    let runtime = runtime::current_thread().map_err(Failure::System)?;
-    runtime.block_on(async {
-        let mut signals = shutdown_signals().map_err(Failure::System)?;
-        let interrupt = async {
-            let _name = signals.recv().await;
-        };
-        crate::run::run(target, plan, interrupt).await
-    })
 }
 
 fn print(report: &Report, json: bool) -> Result<(), Failure> {

@@ -1,15 +1,19 @@
 //! Which calls to make, and when.
 
-use std::time::Duration;
+use std::{
+    fmt::{self, Debug, Formatter},
+    sync::Arc,
+    time::Duration,
+};
 
 use bytes::Bytes;
 use tonic::{Status, metadata::MetadataMap};
 
 /// Decodes a message, and returns INTERNAL if it cannot be decoded.
-pub type CheckMessage = fn(&[u8]) -> Result<(), Status>;
+pub type CheckMessage = Arc<dyn Fn(&[u8]) -> Result<(), Status> + Send + Sync>;
 
 /// Which calls to make, and when.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Plan {
     /// When a call begins.
     pub pace: Pace,
@@ -21,7 +25,7 @@ pub struct Plan {
     /// concurrency are not used.
     pub connections: usize,
     /// The path of the unary method, such as `/SampleService/Call`.
-    pub path: &'static str,
+    pub path: String,
     /// The request message of each call, with its prefix (see [`wire::framing`]).
     pub message: Bytes,
     /// Decodes the message of each response.
@@ -54,6 +58,12 @@ pub enum Amount {
     Duration(Duration),
     /// After this number of calls.
     Calls(u64),
+}
+
+impl Debug for Plan {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plan").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Plan {

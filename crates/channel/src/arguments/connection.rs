@@ -18,7 +18,7 @@ use crate::{
 };
 
 /// How a command connects to a server and retries its calls.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct ConnectionArgs {
     /// Wait for a server that does not accept connections yet, until the timeout.
     #[arg(long)]
@@ -35,7 +35,7 @@ pub struct ConnectionArgs {
 }
 
 /// How a command uses TLS.
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Args)]
 pub struct TlsArgs {
     /// Use TLS. The other TLS flags imply it.
     #[arg(long, help_heading = "TLS")]

@@ -1,6 +1,6 @@
 //! How a client command runs.
 
-use std::{fmt::Display, io::Write, process::ExitCode, time::Duration};
+use std::{fmt::Display, io::Write, pin::Pin, process::ExitCode, time::Duration};
 
 use tokio::task::spawn_blocking;
 use wire::{
@@ -16,6 +16,8 @@ use crate::Failure;
 
 /// How long a command waits at its end until its spans are sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
+
+type Work<'a> = Pin<Box<dyn Future<Output = Result<ExitCode, Failure>> + 'a>>;
 
 /// How a command ended.
 #[derive(Debug)]
@@ -46,6 +48,11 @@ impl Outcome {
 pub fn until_interrupted(
     work: impl Future<Output = Result<ExitCode, Failure>>,
 ) -> Result<Outcome, Failure> {
+    // Boxed, so that what follows is compiled once for all commands.
+    run_work(Box::pin(work))
+}
+
+fn run_work(work: Work<'_>) -> Result<Outcome, Failure> {
     let runtime = runtime::current_thread().map_err(Failure::System)?;
     let outcome = runtime.block_on(async {
         let mut signals = shutdown_signals().map_err(Failure::System)?;

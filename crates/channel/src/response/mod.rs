@@ -14,7 +14,7 @@ mod messages;
 mod status_fields;
 
 pub use body::ResponseBody;
-pub use status_fields::DETAILS_ERROR;
+pub use status_fields::{DETAILS_ERROR, read_status};
 
 pub(crate) use body::RequestState;
 pub(crate) use head::judge;

@@ -17,6 +17,22 @@ const DETAILS: HeaderName = Status::GRPC_STATUS_DETAILS;
 /// encoding adds bytes above 0x7e.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
+/// Reads the status at the end of a response that a [`Channel`](crate::Channel) has returned.
+///
+/// # Errors
+///
+/// Returns the status if it is not OK.
+///
+/// # Panics
+///
+/// Panics if there is no status, which the channel has checked.
+pub fn read_status(trailers: &HeaderMap) -> Result<(), Status> {
+    if trailers.get(CODE).is_some_and(|code| code == "0") {
+        return Ok(());
+    }
+    Err(Status::from_header_map(trailers).expect("the channel has checked that there is a status"))
+}
+
 /// Returns the code of the status, or `None` if there is no status.
 pub(super) fn code(fields: &HeaderMap) -> Option<Code> {
     fields.get(CODE).map(|code| Code::from_bytes(code.as_bytes()))

@@ -1,0 +1,24 @@
+//! Messages as JSON, as the protobuf documentation maps them ("ProtoJSON Format").
+//!
+//! - `encode`: JSON to the wire format.
+//! - `print`, `fields`: the wire format to JSON.
+//! - `scalar`: numbers, texts, bytes and enums in JSON.
+//! - `write`, `depth`: JSON as text, and how deep it may be nested.
+//! - `well_known`, `structs`, `time`: the messages whose JSON is not that of their fields.
+
+mod depth;
+mod encode;
+mod fields;
+mod print;
+mod scalar;
+mod structs;
+mod time;
+mod well_known;
+mod write;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use encode::encode;
+pub(crate) use print::print;
+pub(crate) use write::quoted;

@@ -1,0 +1,20 @@
+//! The schema: messages, enums and services, and where they come from.
+//!
+//! - `types`: what a file declares.
+//! - `features`: what follows from its syntax or edition.
+//! - `descriptor`, `values`: reads a file from its encoded descriptor.
+//! - `pool`: all files, with their names resolved.
+
+mod descriptor;
+mod features;
+mod pool;
+mod types;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+pub(crate) use descriptor::{read_file, read_set};
+pub(crate) use features::Features;
+pub(crate) use pool::{Pool, Symbol};
+pub(crate) use types::{Enum, Field, File, Kind, Label, Message, Method, Service, json_name};
