@@ -42,6 +42,8 @@ mod server {
 mod client {
     mod balancing;
     mod broken_responses;
+    mod generic;
+    mod hostile_reflection;
     mod interop;
     mod other_servers;
     mod outliers;
@@ -56,6 +58,7 @@ mod cli {
     mod call_responses;
     mod configuration;
     mod documents;
+    mod generic;
     mod health;
     mod json;
     mod load;

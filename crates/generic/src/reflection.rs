@@ -155,6 +155,8 @@ impl<'a> Reflection<'a> {
             };
             answers.push(read(&message).map_err(|problem| malformed(&problem))?);
         }
+        // Its end, so that the server does not see a call that was cancelled. The answers are there.
+        let _ = response.next().await;
         Ok(answers)
     }
 }

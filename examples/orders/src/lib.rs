@@ -39,6 +39,9 @@ pub fn service() -> Service<Settings, Dependencies> {
             AsyncFilterLayer::new(move |request| layers::greet(greeter.clone(), request))
         })
         .grpc(|app| OrdersServer::new(Orders(app.dependencies().store.clone())))
+        .command(generic::call_command())
+        .command(generic::list_command())
+        .command(generic::describe_command())
         .command(channel::health_command())
         .command(load::command::<_, Order>("/acme.orders.v1.Orders/GetOrder", |id| {
             GetOrderRequest { id }

@@ -10,10 +10,11 @@ use std::{
 };
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/python");
-const PACKAGES: [&str; 6] = [
+const PACKAGES: [&str; 7] = [
     "grpcio",
     "grpcio-tools",
     "grpcio-health-checking",
+    "grpcio-reflection",
     "grpcio-status",
     "kubernetes-validate",
     "pyopenssl",

@@ -154,7 +154,8 @@ async fn print_description(
         let (name, proto) = (quoted(name), quoted(&proto));
         print(format_args!(r#"{{"symbol":{name},"kind":"{kind}","proto":{proto}}}"#)).await?;
     } else {
-        print(format_args!("{name} is a {kind}:\n{proto}")).await?;
+        let article = if kind == "enum" { "an" } else { "a" };
+        print(format_args!("{name} is {article} {kind}:\n{proto}")).await?;
     }
     Ok(())
 }

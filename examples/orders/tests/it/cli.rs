@@ -91,3 +91,35 @@ fn health_and_load_are_commands_of_the_service() {
     assert!(load(TOKEN).contains("NOT_FOUND"));
     assert!(load("wrong").contains("UNAUTHENTICATED"));
 }
+
+#[test]
+fn each_method_is_called_by_its_path() {
+    let server = Process::start(&[]);
+    server.wait_for("ready");
+    let metadata = format!("authorization=Bearer {TOKEN}");
+    let call = |arguments: &[&str]| {
+        let target = ["--address", &server.address, "--metadata", &metadata];
+        output(&mut command(BINARY, &[arguments, &target].concat()))
+    };
+    let (code, stdout, stderr) = call(&["list", "acme.orders.v1.Orders"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("acme.orders.v1.Orders.WatchOrders\n"), "{stdout}");
+    let (code, stdout, stderr) = call(&["describe", "acme.orders.v1.GetOrderRequest"]);
+    assert_eq!(code, Some(0), "{stderr}");
+    assert!(stdout.contains("message GetOrderRequest {\n  string id = 1;\n}"), "{stdout}");
+
+    let path = |method: &str| format!("/acme.orders.v1.Orders/{method}");
+    let (code, _, stderr) = call(&["call", &path("GetOrder"), "--data", r#"{"id":"1"}"#]);
+    assert!(stderr.starts_with("error: NOT_FOUND"), "{stderr}");
+    assert_eq!(code, Some(3));
+    // Nothing was placed, so that the stream has nothing to send.
+    let (code, stdout, stderr) = call(&["call", &path("WatchOrders"), "--timeout", "200ms"]);
+    assert!(stderr.starts_with("error: DEADLINE_EXCEEDED"), "{stderr}");
+    assert_eq!((stdout.as_str(), code), ("", Some(3)));
+    let (code, _, stderr) = call(&["call", &path("ImportOrders")]);
+    assert!(stderr.contains("takes a stream of requests"), "{stderr}");
+    assert_eq!(code, Some(1));
+    let (code, _, stderr) = call(&["call", "hello"]);
+    assert!(stderr.contains("\"hello\" is not the path of a method"), "{stderr}");
+    assert_eq!(code, Some(1));
+}
