@@ -16,7 +16,6 @@ use tempfile::TempDir;
 use crate::support::{
     certificates::Authority,
     process::{Process, ServerProcess, command, run, stderr, stdout},
-    python,
 };
 
 const REPLY: &str = "request : hello\nresponse : reply for hello\n";
@@ -68,9 +67,11 @@ fn assert_serves(address: &str) {
     assert_eq!(stdout(&output), REPLY, "{}", stderr(&output));
 }
 
+// The h2 crate refuses the authority that grpcio sends, which is the encoded path.
+#[cfg(not(feature = "http2-h2"))]
 #[test]
 fn a_python_client_calls_the_server_on_a_unix_socket() {
-    let Some(mut client) = python::script("client.py") else { return };
+    let Some(mut client) = crate::support::python::script("client.py") else { return };
     let place = Place::new();
     let _server = place.serve();
     let output = client.arg(&place.address).output().expect("python runs");
