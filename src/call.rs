@@ -7,8 +7,9 @@ use std::{
 };
 
 use channel::{
-    Channel, Failure, OneMessage, PREVIOUS_ATTEMPTS, Target,
-    arguments::{flush_spans, start_tracing, until_interrupted},
+    Channel, Failure, OneMessage, Target,
+    arguments::make_calls,
+    attempts,
     output::{print, print_error, status_json, status_text},
 };
 use clap::Args;
@@ -23,7 +24,7 @@ use tokio::io::{AsyncBufReadExt, BufReader, Lines, Stdin};
 use tokio_util::task::AbortOnDropHandle;
 use tonic::{Request, Status, metadata::MetadataMap};
 use wire::{
-    command::{Command, Program, exit_code},
+    command::{Command, Program},
     escape::Escaped,
 };
 
@@ -59,17 +60,8 @@ fn run(arguments: CallArgs, program: Program<'_>) -> Result<ExitCode, Failure> {
     if let Some(path) = method.method(&messages)? {
         return generic::call(&path, &method, &client, program);
     }
-    let mut target = client.target(program)?;
-    let outcome = until_interrupted(async {
-        // Spans are sent by tasks of the runtime, so that the export starts in it.
-        target.tracing = start_tracing(program)?;
-        let succeeded = call_all(&target, &messages, &client).await;
-        if let Some(tracing) = target.tracing {
-            flush_spans(tracing).await;
-        }
-        Ok(if succeeded? { ExitCode::SUCCESS } else { exit_code::RPC.into() })
-    })?;
-    Ok(outcome.exit_code())
+    let target = client.target(program)?;
+    make_calls(target, program, async |target| call_all(target, &messages, &client).await)
 }
 
 /// Calls with each message, and prints the outcomes in the order of the messages. Returns
@@ -146,9 +138,7 @@ async fn call(
         Ok(response) => response.metadata(),
         Err(status) => status.metadata(),
     };
-    let previous =
-        metadata.get(PREVIOUS_ATTEMPTS).and_then(|text| text.to_str().ok()?.parse().ok());
-    let attempts = previous.unwrap_or(0_u32).saturating_add(1);
+    let attempts = attempts(metadata.as_ref());
     let result = response.map(|response| response.into_inner().reply);
     FinishedCall { message, result, attempts, duration }
 }

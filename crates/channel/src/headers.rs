@@ -9,6 +9,14 @@ use crate::deadline::{Deadline, GRPC_TIMEOUT};
 /// adds it to requests, and to the response or the status of a call that was retried.
 pub const PREVIOUS_ATTEMPTS: &str = "grpc-previous-rpc-attempts";
 
+/// Returns how many attempts a call took, from the headers of its response or the metadata of its
+/// status.
+pub fn attempts(headers: &HeaderMap) -> u32 {
+    let previous = headers.get(PREVIOUS_ATTEMPTS);
+    let previous = previous.and_then(|text| text.to_str().ok()?.parse().ok());
+    previous.unwrap_or(0_u32).saturating_add(1)
+}
+
 /// The encodings of responses that the channel reads.
 const ENCODINGS: HeaderValue = HeaderValue::from_static("gzip,zstd");
 

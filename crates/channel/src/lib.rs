@@ -68,7 +68,7 @@ pub use details::Details;
 pub use endpoint_load::Peer;
 pub use endpoints::AddressState;
 pub use failure::Failure;
-pub use headers::{PREVIOUS_ATTEMPTS, user_agent};
+pub use headers::{PREVIOUS_ATTEMPTS, attempts, user_agent};
 pub use health::health_command;
 pub use limits::{DEFAULT_MAX_MESSAGE, OneMessage};
 pub use outlier::{FailurePercentage, OutlierDetection, SuccessRate};

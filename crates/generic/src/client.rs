@@ -1,7 +1,7 @@
 //! Calls whose messages are bytes.
 
 use bytes::{Buf, Bytes};
-use channel::{Channel, OneMessage, PREVIOUS_ATTEMPTS, ResponseBody, read_status};
+use channel::{Channel, OneMessage, ResponseBody, attempts, read_status};
 use http::{HeaderMap, HeaderValue, Request, header};
 use http_body_util::{BodyExt, Full};
 use tonic::{Status, body::Body};
@@ -84,15 +84,4 @@ impl Response {
     pub(crate) fn attempts(&self) -> u32 {
         attempts(&self.headers)
     }
-}
-
-/// Returns how many attempts a call took that has failed.
-pub(crate) fn attempts_of(status: &Status) -> u32 {
-    attempts(&status.metadata().clone().into_headers())
-}
-
-fn attempts(headers: &HeaderMap) -> u32 {
-    let previous = headers.get(PREVIOUS_ATTEMPTS);
-    let previous = previous.and_then(|text| text.to_str().ok()?.parse().ok());
-    previous.unwrap_or(0_u32).saturating_add(1)
 }

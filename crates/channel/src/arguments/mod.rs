@@ -9,7 +9,7 @@ mod size;
 
 pub use connection::{ConnectionArgs, TlsArgs};
 pub use metadata::parse_metadata;
-pub use run::{Outcome, flush_spans, start_tracing, until_interrupted};
+pub use run::{Outcome, make_calls, until_interrupted};
 pub use size::parse_size;
 
 pub use crate::wrong_arguments::WrongArguments;

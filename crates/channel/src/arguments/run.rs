@@ -12,7 +12,7 @@ use wire::{
     trace::{TraceStartError, Tracing},
 };
 
-use crate::Failure;
+use crate::{Failure, Target};
 
 /// How long a command waits at its end until its spans are sent.
 const FLUSH_TIMEOUT: Duration = Duration::from_secs(2);
@@ -69,13 +69,36 @@ fn run_work(work: Work<'_>) -> Result<Outcome, Failure> {
     outcome
 }
 
+/// Makes the calls of a command, which return whether all of them succeeded, and sends their spans.
+/// Returns the exit code.
+///
+/// # Errors
+///
+/// Returns the failure of the calls, or the system's if the runtime cannot be started.
+pub fn make_calls(
+    mut target: Target,
+    program: Program<'_>,
+    calls: impl AsyncFnOnce(&Target) -> Result<bool, Failure>,
+) -> Result<ExitCode, Failure> {
+    let outcome = until_interrupted(async {
+        // Spans are sent by tasks of the runtime, so that the export starts in it.
+        target.tracing = start_tracing(program)?;
+        let succeeded = calls(&target).await;
+        if let Some(tracing) = target.tracing {
+            flush_spans(tracing).await;
+        }
+        Ok(if succeeded? { ExitCode::SUCCESS } else { exit_code::RPC.into() })
+    })?;
+    Ok(outcome.exit_code())
+}
+
 /// Starts the export of spans, if the settings of the environment ask for it. Settings that cannot
 /// be used are only a warning, because the calls do not need them.
 ///
 /// # Errors
 ///
 /// Returns an error if the system has no thread left.
-pub fn start_tracing(program: Program<'_>) -> Result<Option<Tracing>, Failure> {
+fn start_tracing(program: Program<'_>) -> Result<Option<Tracing>, Failure> {
     let problem = match (program.trace_settings)() {
         Ok(None) => return Ok(None),
         Ok(Some(settings)) => match Tracing::start(&settings, program.name, program.version) {
@@ -91,7 +114,7 @@ pub fn start_tracing(program: Program<'_>) -> Result<Option<Tracing>, Failure> {
 
 /// Sends the spans that are left. Those that are lost are only a warning, because the calls were
 /// made.
-pub async fn flush_spans(tracing: Tracing) {
+async fn flush_spans(tracing: Tracing) {
     let flush = move || {
         let flushed = tracing.shut_down(FLUSH_TIMEOUT);
         tracing.lost(flushed.err())

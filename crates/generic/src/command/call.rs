@@ -4,22 +4,20 @@ use std::{io, process::ExitCode, time::Instant};
 
 use channel::{
     Failure, Target,
-    arguments::{flush_spans, start_tracing, until_interrupted},
+    arguments::make_calls,
+    attempts,
     output::{print, print_error, status_json, status_text},
 };
 use clap::Args;
 use tonic::Status;
-use wire::command::{Command, Program, exit_code};
+use wire::command::{Command, Program};
 
 use super::{
     arguments::{ClientArgs, MethodArgs},
     method::Method,
     path::MethodPath,
 };
-use crate::{
-    client::{Client, attempts_of},
-    problem::Problem,
-};
+use crate::{client::Client, problem::Problem};
 
 /// Returns the `call` command of a service that has none of its own.
 pub fn call_command() -> Command {
@@ -65,17 +63,8 @@ pub fn call(
     client: &ClientArgs,
     program: Program<'_>,
 ) -> Result<ExitCode, Failure> {
-    let mut target = client.target(program)?;
-    let outcome = until_interrupted(async {
-        // Spans are sent by tasks of the runtime, so that the export starts in it.
-        target.tracing = start_tracing(program)?;
-        let succeeded = connect_and_call(&target, path, method, client).await;
-        if let Some(tracing) = target.tracing {
-            flush_spans(tracing).await;
-        }
-        Ok(if succeeded? { ExitCode::SUCCESS } else { exit_code::RPC.into() })
-    })?;
-    Ok(outcome.exit_code())
+    let target = client.target(program)?;
+    make_calls(target, program, async |target| connect_and_call(target, path, method, client).await)
 }
 
 async fn connect_and_call(
@@ -113,7 +102,7 @@ impl Results<'_> {
         let mut response = match client.call(self.method.path(), &requests, expects_one).await {
             Ok(response) => response,
             Err(status) => {
-                let attempts = attempts_of(&status);
+                let attempts = attempts(status.metadata().as_ref());
                 return Ok(Some((status, attempts)));
             }
         };
