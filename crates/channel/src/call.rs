@@ -24,7 +24,8 @@ impl Channel {
     ///
     /// It is for callers that send the same message many times. The message has its prefix
     /// (see [`wire::framing`]). The headers are sent as they are, with those that the channel
-    /// adds to each attempt. There is no span. `peer` is set to where the last attempt is sent.
+    /// adds to each attempt. There is no span. `peer` is set to the server of the
+    /// last attempt.
     ///
     /// # Errors
     ///

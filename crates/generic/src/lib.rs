@@ -6,7 +6,7 @@
 //! In reading order:
 //!
 //! - `command`: the commands, and their arguments.
-//! - `source`, `reflection`, `client`: where a schema comes from.
+//! - `source`, `reflection`, `client`: the schema, from files or from a server.
 //! - `schema`, `proto`, `describe`: messages, enums and services.
 //! - `json`, `wire_format`: messages as JSON, and as bytes.
 //! - `problem`: what is wrong, and where.

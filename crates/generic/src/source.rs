@@ -1,4 +1,4 @@
-//! Where the schema of a server comes from.
+//! The schema of a server: from files, or else from its reflection.
 
 use std::{fs, path::PathBuf};
 
@@ -10,7 +10,7 @@ use crate::{
     schema::{Pool, read_set},
 };
 
-/// Where the schema of a server comes from: these files, or else the server's reflection.
+/// The files with the schema of a server. Without them, it comes from the server's reflection.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct SchemaArgs {
     /// A .proto file with the schema of the server, if it has no reflection; may be repeated.

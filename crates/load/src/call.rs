@@ -27,7 +27,7 @@ pub(super) struct CallRecord {
     pub(super) begun: Instant,
     pub(super) ended: Instant,
     pub(super) status: Status,
-    /// Where the call was sent, if it was.
+    /// The server that the call was sent to, if it was sent.
     pub(super) peer: Option<Peer>,
     /// Whether the call failed and no connection was left.
     pub(super) is_disconnected: bool,

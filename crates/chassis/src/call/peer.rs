@@ -8,7 +8,7 @@ use std::{
 
 use crate::{http2::Share, tls::PeerNames};
 
-/// Where a client is.
+/// The address of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerAddress {
     Ip(SocketAddr),
@@ -72,7 +72,7 @@ impl Peer {
         &self.share
     }
 
-    /// Returns where the client is.
+    /// Returns the address of the client.
     pub(crate) fn address(&self) -> PeerAddress {
         self.address
     }

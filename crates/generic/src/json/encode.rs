@@ -151,7 +151,7 @@ fn encode_field(
     Ok(())
 }
 
-/// Writes a value with its tag, and returns where the value begins.
+/// Writes a value with its tag, and returns the position of the value.
 fn encode_single(
     pool: &Pool,
     field: &Field,

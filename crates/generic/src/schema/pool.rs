@@ -179,7 +179,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Returns an error that lists what there is, if there is no such service or method.
+    /// Returns an error that lists the known names if there is no such service or method.
     pub(crate) fn method(&self, service: &str, method: &str) -> Result<&Method, Problem> {
         let Some(Symbol::Service(index)) = self.symbol(service) else {
             let names = listed(self.services.iter().map(|service| &service.name));
