@@ -79,6 +79,8 @@ mod telemetry {
 
 mod deploy {
     mod kubernetes;
+    mod kubernetes_apply;
+    mod kubernetes_client;
     mod kubernetes_objects;
     mod monitoring;
     mod scripts;

@@ -4,18 +4,20 @@ use std::{collections::BTreeSet, io::Write, process::Stdio, time::Duration};
 
 use chassis::config::Settings;
 use tempfile::TempDir;
-use yaml_rust2::Yaml;
 
 use crate::support::{
     certificates::Authority,
-    manifests::{call_port, servers, shipped},
+    manifests::{call_port, seconds, servers, shipped},
     process::{ServerProcess, command, stderr, stdout},
     python,
 };
 
-fn seconds(value: &Yaml) -> Duration {
-    Duration::from_secs(value.as_i64().and_then(|it| it.try_into().ok()).expect("seconds"))
-}
+/// How long the DNS of a cluster can return old addresses: CoreDNS as kubeadm sets it up.
+const DNS_TIME_TO_LIVE: Duration = Duration::from_secs(30);
+
+/// How long a gRPC client that has just resolved a name waits until it does so again
+/// (`grpc.dns_min_time_between_resolutions_ms`; that of Go is the same).
+const LEAST_RESOLUTION_INTERVAL: Duration = Duration::from_secs(30);
 
 #[test]
 fn the_grace_period_is_longer_than_the_longest_shutdown() {
@@ -25,6 +27,14 @@ fn the_grace_period_is_longer_than_the_longest_shutdown() {
         let end = shutdown.lame_duck + shutdown.drain + shutdown.flush;
         // The process can end up to a second after the bound.
         assert!(grace > end + Duration::from_secs(1), "{}: {grace:?}, {end:?}", manifests.folder);
+    }
+}
+
+#[test]
+fn a_lame_duck_serves_longer_than_clients_can_have_only_old_addresses() {
+    for (manifests, Settings { shutdown, .. }) in servers() {
+        let old = DNS_TIME_TO_LIVE + LEAST_RESOLUTION_INTERVAL;
+        assert!(shutdown.lame_duck > old, "{}: {:?}", manifests.folder, shutdown.lame_duck);
     }
 }
 
@@ -56,9 +66,16 @@ fn probes_use_the_health_address() {
 fn the_declared_ports_are_the_configured_ports() {
     for (manifests, settings) in servers() {
         let pod = manifests.pod().expect("a server");
-        let scraped = pod["metadata"]["annotations"]["prometheus.io/port"].as_str();
         let served = settings.metrics.address.map(|address| address.port().to_string());
-        assert_eq!(scraped, served.as_deref(), "{}", manifests.folder);
+        let scraped = &pod["metadata"]["annotations"]["prometheus.io/port"];
+        match manifests.of_kind("PodMonitor").next() {
+            Some(monitor) => {
+                let endpoint = &monitor["spec"]["podMetricsEndpoints"][0];
+                assert_eq!(endpoint["port"].as_str(), Some("metrics"));
+                assert!(scraped.is_badvalue() && served.is_some(), "{}", manifests.folder);
+            }
+            None => assert_eq!(scraped.as_str(), served.as_deref(), "{}", manifests.folder),
+        }
 
         let container = &pod["spec"]["containers"][0];
         let ports = container["ports"].as_vec().expect("ports").iter();
@@ -99,6 +116,7 @@ fn config_check_accepts_the_settings_of_all_manifests() {
         }
         let output = check.output().expect("it runs");
         assert!(output.status.success(), "{}: {}", manifests.folder, stderr(&output));
+        assert!(!stderr(&output).contains("WARN"), "{}: {}", manifests.folder, stderr(&output));
         let is_tls = manifests.folder.ends_with("tls");
         assert_eq!(settings.tls.is_some_and(|tls| tls.client_ca.is_some()), is_tls);
     }
@@ -123,6 +141,11 @@ fn pods_have_no_privileges_that_they_do_not_need() {
             assert_eq!(pod["automountServiceAccountToken"].as_bool(), Some(false), "{context}");
             assert_eq!(pod["enableServiceLinks"].as_bool(), Some(false), "{context}");
             assert!(pod["containers"][1].is_badvalue(), "{context}: one container a pod");
+            assert_eq!(
+                container["terminationMessagePolicy"].as_str(),
+                Some("FallbackToLogsOnError"),
+                "{context}: the error is in `kubectl describe`"
+            );
             for amount in ["requests", "limits"] {
                 for resource in ["cpu", "memory"] {
                     let amount = &container["resources"][amount][resource];
@@ -137,37 +160,6 @@ fn pods_have_no_privileges_that_they_do_not_need() {
         }
     }
     assert!(pods > 0);
-}
-
-#[test]
-fn the_job_calls_the_headless_service_with_the_same_image() {
-    let all = shipped();
-    let of = |folder| all.iter().find(|manifests| manifests.folder == folder);
-    let (Some(server), Some(client)) = (of("base"), of("client")) else { return };
-    let job = client.the("Job");
-    assert_eq!(job["spec"]["backoffLimit"].as_i64(), Some(0), "the client retries by itself");
-    let bound = seconds(&job["spec"]["activeDeadlineSeconds"]);
-    assert!(!job["spec"]["ttlSecondsAfterFinished"].is_badvalue(), "only this removes it");
-    let client = &job["spec"]["template"]["spec"]["containers"][0];
-    let image = &server.pod().expect("a server")["spec"]["containers"][0]["image"];
-    assert_eq!(client["image"], *image);
-    assert_eq!(image.as_str(), Some(concat!("sample-service:", env!("CARGO_PKG_VERSION"))));
-
-    let mut services = server.of_kind("Service");
-    let headless = services.find(|it| it["spec"]["clusterIP"].as_str() == Some("None"));
-    let headless = headless.expect("one")["metadata"]["name"].as_str().expect("a name");
-    let arguments = client["args"].as_vec().expect("arguments");
-    let arguments: Vec<_> = arguments.iter().map(|it| it.as_str().expect("text")).collect();
-    let address = format!("--address={headless}:9999");
-    assert!(arguments.contains(&&*address), "{arguments:?}");
-    assert!(arguments.contains(&"--timeout=60s") && bound > Duration::from_secs(60), "{bound:?}");
-
-    // The program accepts these arguments.
-    let server = ServerProcess::start(&[]);
-    let here = format!("--address={}", server.address);
-    let arguments = arguments.iter().map(|it| if *it == address { &here } else { *it });
-    let output = command(&arguments.collect::<Vec<_>>()).output().expect("it runs");
-    assert!(stdout(&output).ends_with("response : reply for test message\n"), "{output:?}");
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::{
 
 use serde_json::Value;
 use tempfile::TempDir;
+use yaml_rust2::YamlLoader;
 
 use crate::support::{
     certificates::{Authority, write},
@@ -77,12 +78,23 @@ fn promtool_accepts_the_configuration_for_kubernetes() {
     let Some(mut check) = program("promtool", prometheus::PACKAGE) else { return };
     // Debian's Prometheus has no discovery of pods.
     let (pods, none) = ("kubernetes_sd_configs:\n      - role: pod\n", "static_configs: []\n");
-    let config = shipped("prometheus-kubernetes.yaml");
-    assert!(config.contains(pods));
+    let scrape = shipped("scrape.yaml");
+    assert!(scrape.contains(pods));
     let folder = TempDir::new().expect("a folder");
-    let file = write(folder.path(), "prometheus.yaml", &config.replace(pods, none));
+    write(folder.path(), "scrape.yaml", &scrape.replace(pods, none));
+    let config = "rule_files: [alerts.yaml]\nscrape_config_files: [scrape.yaml]\n";
+    let file = write(folder.path(), "prometheus.yaml", config);
     write(folder.path(), "alerts.yaml", &shipped("alerts.yaml"));
     succeeds(check.args(["check", "config", &file]));
+}
+
+#[test]
+fn the_prometheus_operator_gets_the_same_alerts() {
+    let file = "../kubernetes/components/prometheus-operator/prometheus-rule.yaml";
+    let (rule, alerts) = (shipped(file), shipped("alerts.yaml"));
+    let read = |text: &str| YamlLoader::load_from_str(text).expect("YAML").remove(0);
+    // To renew it: the groups of alerts.yaml, two spaces further to the right, below `spec:`.
+    assert_eq!(read(&rule)["spec"], read(&alerts));
 }
 
 #[test]

@@ -17,7 +17,8 @@ use tonic_health::pb::{
 
 use crate::support::{
     http2::{
-        END_HEADERS, END_STREAM, GOAWAY, HEADERS, PREFACE, Peer, SETTINGS, frame, grpc_headers,
+        ACK, END_HEADERS, END_STREAM, GOAWAY, HEADERS, PING, PREFACE, Peer, SETTINGS, frame,
+        grpc_headers,
     },
     in_process::{client, connect, layers, request},
     process::{Process, ServerProcess, command, event, report, run, stderr, stdout},
@@ -93,6 +94,38 @@ async fn a_lame_duck_serves_new_connections_and_is_not_ready() {
     server.process.signal(Signal::TERM);
     let (status, _) = server.process.wait();
     assert_eq!(status.code(), Some(0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lame_duck_asks_its_clients_to_connect_elsewhere() {
+    let health_address = [("SAMPLE__SERVER__HEALTH_ADDRESS", "127.0.0.1:0")];
+    let server = ServerProcess::with(&[&[(LAME_DUCK, "1h")][..], &health_address].concat(), &[]);
+    let mut probe = Peer::handshake(&server.health_address).await;
+    let mut peers = Vec::new();
+    for _ in 0..8 {
+        let mut peer = Peer::handshake(&server.address).await;
+        peer.next(SETTINGS).await.expect("it is accepted");
+        peers.push(peer);
+    }
+    server.process.signal(Signal::TERM);
+    for mut peer in peers {
+        // Streams that are on their way are served.
+        assert_eq!(peer.next(GOAWAY).await.expect("it is told").goaway(), (0x7fff_ffff, 0));
+    }
+    // A client that connects again stays for a while, and probes are served until the end.
+    let mut again = Peer::handshake(&server.address).await;
+    for peer in [&mut again, &mut probe] {
+        peer.send(&frame(PING, 0, 0, &[0; 8])).await;
+        let mut frames = Vec::new();
+        while frames.last() != Some(&(PING, ACK)) {
+            let frame = peer.frame().await.expect("it is open");
+            frames.push((frame.kind, frame.flags));
+        }
+        assert!(frames.iter().all(|(kind, _)| *kind != GOAWAY), "{frames:?}");
+    }
+    drop((again, probe));
+    server.process.signal(Signal::TERM);
+    assert_eq!(server.process.wait().0.code(), Some(0));
 }
 
 #[tokio::test(flavor = "multi_thread")]

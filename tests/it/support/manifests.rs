@@ -6,6 +6,7 @@ use std::{
     io::{self, Write},
     path::Path,
     process::Command,
+    time::Duration,
 };
 
 use chassis::config::{self, Layers};
@@ -26,14 +27,23 @@ pub(crate) struct Manifests {
     pub(crate) environment: BTreeMap<String, String>,
 }
 
-/// Returns the manifests of the base as they are, and those of every folder as `kubectl
-/// kustomize` renders them. In CI there must be a kubectl.
+/// Kustomizations that have another base or more components than those that are shipped.
+const COMBINATIONS: [(&str, &str, &str); 5] = [
+    ("monitoring over tls", "../tls", "../components/prometheus-operator"),
+    ("gateway", "../base", "../components/grpc-route"),
+    ("keda", "../base", "../components/prometheus-operator, ../components/keda"),
+    ("istio", "../base", "../components/istio"),
+    ("linkerd", "../base", "../components/linkerd"),
+];
+
+/// Returns the manifests of the base as they are, and those of every folder and component as
+/// `kubectl kustomize` renders them. In CI there must be a kubectl.
 pub(crate) fn shipped() -> Vec<Manifests> {
     let mut all = vec![base()];
     if Command::new("kubectl").args(["version", "--client"]).output().is_ok() {
-        let folders = ["base", "tls", "monitoring", "client"];
-        all.extend(folders.map(|folder| rendered(folder, Path::new(DEPLOY))));
-        all.push(monitoring_over_tls());
+        let folders = ["base", "tls", "monitoring", "monitoring-operator", "client", "client-tls"];
+        all.extend(folders.map(|folder| rendered(folder, Path::new(DEPLOY), folder)));
+        all.extend(combinations());
     } else {
         assert!(env::var_os("CI").is_none(), "no kubectl: .ci/kubectl installs it");
         // Not captured, so that a skipped test is seen.
@@ -53,6 +63,11 @@ pub(crate) fn servers() -> Vec<(Manifests, config::Settings)> {
         (manifests, settings)
     });
     with_settings.collect()
+}
+
+/// Returns a number of seconds.
+pub(crate) fn seconds(value: &Yaml) -> Duration {
+    Duration::from_secs(value.as_i64().and_then(|it| it.try_into().ok()).expect("seconds"))
 }
 
 /// Returns the port at which calls are served.
@@ -80,26 +95,30 @@ fn base() -> Manifests {
     Manifests::new("base, as it is", texts.join("\n---\n"), environment)
 }
 
-/// Returns monitoring over TLS, by the change that its kustomization describes.
-fn monitoring_over_tls() -> Manifests {
+fn combinations() -> Vec<Manifests> {
     let copy = TempDir::new().expect("a folder");
     let copied = Command::new("cp").arg("-r").arg(DEPLOY).arg(copy.path()).status();
     assert!(copied.expect("it runs").success());
     let deploy = copy.path().join("deploy");
-    let file = deploy.join("kubernetes/monitoring/kustomization.yaml");
-    let text = fs::read_to_string(&file).expect("it is there");
-    fs::write(&file, text.replace("- ../base", "- ../tls")).expect("it is ours");
-    Manifests { folder: "monitoring over tls", ..rendered("monitoring", &deploy) }
+    let folder = deploy.join("kubernetes/combination");
+    fs::create_dir(&folder).expect("it is ours");
+    let rendered = COMBINATIONS.map(|(name, base, components)| {
+        let text = format!("resources: [{base}]\ncomponents: [{components}]\n");
+        fs::write(folder.join("kustomization.yaml"), text).expect("it is ours");
+        rendered("combination", &deploy, name)
+    });
+    rendered.into()
 }
 
-fn rendered(folder: &'static str, deploy: &Path) -> Manifests {
+/// Returns a folder of `deploy` as it is rendered, under a name.
+fn rendered(folder: &str, deploy: &Path, name: &'static str) -> Manifests {
     let output = Command::new("kubectl")
         .arg("kustomize")
         .arg(deploy.join("kubernetes").join(folder))
         .output()
         .expect("it runs");
     assert!(output.status.success(), "{folder}: {}", stderr(&output));
-    let mut manifests = Manifests::new(folder, stdout(&output), BTreeMap::new());
+    let mut manifests = Manifests::new(name, stdout(&output), BTreeMap::new());
     manifests.environment = manifests.settings_of_the_server();
     manifests
 }
@@ -108,6 +127,10 @@ impl Manifests {
     fn new(folder: &'static str, text: String, environment: BTreeMap<String, String>) -> Self {
         let documents = YamlLoader::load_from_str(&text).expect("YAML");
         Self { folder, text, documents, environment }
+    }
+
+    pub(crate) fn documents(&self) -> &[Yaml] {
+        &self.documents
     }
 
     pub(crate) fn of_kind(&self, kind: &str) -> impl Iterator<Item = &Yaml> {

@@ -18,7 +18,7 @@ use super::{
     abuses::{Abuses, Misdeed},
     calls::Calls,
     listener::Stream,
-    memory,
+    memory, moving,
     observer::Observer,
     registry::{Admitted, Entry, Refusal, Registry},
 };
@@ -58,6 +58,8 @@ pub(super) struct Connections {
     lifecycle: Lifecycle,
     /// The state in which connections shut down.
     drain_at: State,
+    /// How long the lame duck time is, in which clients move; `None` if they never do.
+    lame_duck: Option<Duration>,
     budget: Arc<Budget>,
     pub(super) registry: Arc<Registry>,
     /// The task of each connection.
@@ -78,6 +80,8 @@ pub(super) struct Door {
     pub(super) tls: Option<Tls>,
     /// The state in which connections shut down.
     pub(super) drain_at: State,
+    /// How long the lame duck time is, in which clients move; `None` if they never do.
+    pub(super) lame_duck: Option<Duration>,
     pub(super) budget: Arc<Budget>,
 }
 
@@ -119,7 +123,7 @@ impl Connections {
         lifecycle: Lifecycle,
         door: Door,
     ) -> Arc<Self> {
-        let Door { registry, tls, drain_at, budget } = door;
+        let Door { registry, tls, drain_at, lame_duck, budget } = door;
         let config::Settings { limits, keepalive, .. } = settings;
         Arc::new(Self {
             calls,
@@ -142,6 +146,7 @@ impl Connections {
             telemetry,
             lifecycle,
             drain_at,
+            lame_duck,
             budget,
             registry,
             tasks: TaskTracker::new(),
@@ -166,6 +171,14 @@ impl Connections {
     async fn stopped(&self) {
         self.draining().await;
         self.stop.cancelled().await;
+    }
+
+    /// Waits until the client of a connection has to connect elsewhere, because the server is a lame
+    /// duck; `is_lame` if it was when the connection was accepted.
+    async fn moved_by_the_lame_duck(&self, is_lame: bool) {
+        let Some(time) = self.lame_duck else { return std::future::pending().await };
+        self.lifecycle.reached(State::LameDuck).await;
+        moving::as_lame_duck(time, is_lame).await;
     }
 
     /// Returns the budget for what the connections hold for their peers.
@@ -260,6 +273,7 @@ impl Connections {
         entry: &Entry,
         share: &Arc<Share>,
     ) -> End {
+        let is_lame = self.lifecycle.now() >= State::LameDuck;
         let observer = Observer { telemetry: self.telemetry.clone(), peer };
         let http2 = http2::Settings { observer: Some(Arc::new(observer)), ..self.http2.clone() };
         let begun = tokio::select! {
@@ -279,7 +293,8 @@ impl Connections {
         let mut calls = self.calls.for_peer(Peer::new(peer, names, Arc::clone(share)));
         let leave = async {
             tokio::select! {
-                () = old_age(self.max_age) => {}
+                () = moving::old_age(self.max_age) => {}
+                () = self.moved_by_the_lame_duck(is_lame) => {}
                 () = entry.told_to_leave() => {}
             }
         };
@@ -350,42 +365,5 @@ fn call_mode() -> CallMode {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::CurrentThread => CallMode::InPlace,
         _ => CallMode::Tasks,
-    }
-}
-
-/// Resolves at the age, with a jitter of a tenth either way, so that connections that were
-/// opened together are not all opened again together. Never resolves if the age is zero.
-async fn old_age(age: Duration) {
-    if age.is_zero() {
-        return std::future::pending().await;
-    }
-    sleep(age.mul_f64(0.9 + 0.2 * fastrand::f64())).await;
-}
-
-#[cfg(test)]
-mod tests {
-    use tokio::time::Instant;
-
-    use super::*;
-
-    #[tokio::test(start_paused = true)]
-    async fn ages_differ_by_up_to_a_tenth() {
-        let age = Duration::from_secs(1000);
-        let mut ages = Vec::new();
-        for _ in 0..100 {
-            let start = Instant::now();
-            old_age(age).await;
-            ages.push(start.elapsed().as_secs());
-        }
-        assert!(ages.iter().all(|age| (900..=1100).contains(age)), "{ages:?}");
-        assert!(
-            ages.iter().any(|age| *age < 970) && ages.iter().any(|age| *age > 1030),
-            "{ages:?}"
-        );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn an_age_of_zero_never_ends() {
-        assert_eq!(old_age(Duration::ZERO).now_or_never(), None);
     }
 }

@@ -9,6 +9,7 @@ mod drain;
 mod file_descriptors;
 mod listener;
 mod memory;
+mod moving;
 mod observed;
 mod observer;
 mod peer_counts;
@@ -239,6 +240,7 @@ impl Server {
                 registry: Registry::new(shares.service, per_peer),
                 tls: tls.clone(),
                 drain_at: State::Draining,
+                lame_duck: Some(settings.shutdown.lame_duck),
                 budget: Budget::new(settings.limits.memory.get()),
             };
             let address = settings.server.address.clone();
@@ -257,6 +259,7 @@ impl Server {
                     registry: Registry::new(shares.health, None),
                     tls: None,
                     drain_at: State::Stopped,
+                    lame_duck: None,
                     budget: memory::health_budget(),
                 };
                 bind(
