@@ -45,7 +45,7 @@ pub(crate) fn shipped() -> Vec<Manifests> {
         all.extend(folders.map(|folder| rendered(folder, Path::new(DEPLOY), folder)));
         all.extend(combinations());
     } else {
-        assert!(env::var_os("CI").is_none(), "no kubectl: .ci/kubectl installs it");
+        assert!(env::var_os("CI").is_none(), "no kubectl: .ci/kubernetes-tools installs it");
         // Not captured, so that a skipped test is seen.
         let _ = writeln!(
             io::stderr(),
