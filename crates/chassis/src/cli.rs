@@ -3,7 +3,7 @@
 use std::{
     env,
     ffi::OsString,
-    io::{self, BufWriter, Write},
+    io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
     time::Duration,
@@ -22,15 +22,15 @@ use wire::{
 
 use crate::{
     config::{
-        ConfigErrors, Effective, Flag, Layers, Schema, Settings, clap_flags, default_toml,
-        local_server, trace_settings,
+        ConfigErrors, Effective, Flag, Layers, Schema, Settings, clap_flags, local_server,
+        trace_settings,
     },
+    config_command,
     documents::{completions_command, man_command, man_page, write_completions},
     failed::{fail, suggest, sysexits, usage, wants_json},
-    server::{CallThreads, StartError, raise_descriptor_limit},
+    server::{CallThreads, StartError, memory_shortfall, raise_descriptor_limit},
     service::Service,
     telemetry::{AccessLog, LogWriter, Metrics, Telemetry, log},
-    tls,
 };
 
 const EXIT_CODES: &str = "\
@@ -87,7 +87,9 @@ where
     let outcome = match matches.subcommand() {
         None => serve(service, &matches),
         Some(("serve", matches)) => serve(service, matches),
-        Some(("config", matches)) => run_config(&service, matches).map(|()| ExitCode::SUCCESS),
+        Some(("config", matches)) => {
+            config_command::run(&service, matches).map(|()| ExitCode::SUCCESS)
+        }
         Some(("completions", matches)) => {
             let written = write_completions(program, matches, &mut stdout());
             written.map(|()| ExitCode::SUCCESS).map_err(Into::into)
@@ -329,37 +331,9 @@ fn log_limits(settings: &Settings, calls: &runtime::Handle) {
         drain = ?settings.shutdown.drain,
         "limits"
     );
-}
-
-fn run_config<S, D>(service: &Service<S, D>, matches: &ArgMatches) -> anyhow::Result<()>
-where
-    S: Send + Sync + 'static,
-    D: Send + Sync + 'static,
-{
-    let schema = service.schema();
-    let mut out = BufWriter::new(stdout());
-    match matches.subcommand() {
-        Some(("check", matches)) => {
-            let settings = service.load(&Layers::from_matches(&schema, matches))?.chassis;
-            log::filter(&settings.log, &schema.package.crate_name())?;
-            tls::check(settings.tls.as_ref())?;
-            writeln!(out, "the configuration is valid")?;
-        }
-        Some(("show", matches)) => {
-            let loaded = service.load(&Layers::from_matches(&schema, matches))?;
-            if matches.get_flag("json") {
-                loaded.write_json(&mut out)?;
-            } else {
-                loaded.write_toml(&mut out)?;
-                if let Some(directives) = log::level_override() {
-                    writeln!(out, "\n# {}={directives:?} wins over log.level", log::OVERRIDE)?;
-                }
-            }
-        }
-        _ => write!(out, "{}", default_toml(&schema))?,
+    if let Some(warning) = memory_shortfall(settings) {
+        tracing::warn!("{warning}");
     }
-    out.flush()?;
-    Ok(())
 }
 
 #[cfg(test)]

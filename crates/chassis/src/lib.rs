@@ -30,6 +30,7 @@ mod cli;
 pub mod codegen;
 mod compute;
 pub mod config;
+mod config_command;
 mod descriptors;
 mod documents;
 mod failed;

@@ -11,7 +11,7 @@ use rustix::process::Signal;
 use serde_json::json;
 use tempfile::TempDir;
 
-use crate::support::process::{ServerProcess, command, event, run, stderr, stdout};
+use crate::support::process::{Process, ServerProcess, command, event, run, stderr, stdout};
 
 const TYPO: &str = "[server]\nmax_wokers = 3\n";
 
@@ -267,7 +267,10 @@ fn later_layers_win_and_config_show_names_the_source() {
 #[test]
 fn config_check_reports_the_errors_of_serve() {
     let valid = run(&["config", "check"]);
-    assert_eq!(stdout(&valid), "the configuration is valid\n");
+    let lines = stdout(&valid);
+    let (first, memory) = lines.split_once('\n').expect("two lines");
+    assert_eq!(first, "the configuration is valid");
+    assert!(memory.starts_with("limits.memory is ") && memory.contains("MiB: "), "{memory}");
     assert_eq!(valid.status.code(), Some(0));
 
     assert_refused(&run(&["config", "check", "--max-workers", "0"]));
@@ -361,4 +364,30 @@ fn the_readme_has_the_generated_table_of_settings() {
 /// Returns the path of a file of the repository.
 fn path(file: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(file)
+}
+
+#[test]
+fn a_budget_that_is_too_small_for_the_limits_is_a_warning() {
+    let small = [("SAMPLE__LIMITS__MEMORY", "64MiB"), ("SAMPLE__LIMITS__MESSAGE", "8MiB")];
+    let check = |limit| {
+        let connections = ("SAMPLE__LIMITS__CONNECTIONS", limit);
+        command(&["config", "check"]).envs(small).envs([connections]).output().expect("it runs")
+    };
+    let warned = check("1000");
+    assert_eq!(warned.status.code(), Some(0));
+    assert!(stdout(&warned).ends_with("limits.memory is 64MiB\n"), "{}", stdout(&warned));
+    let warning = stderr(&warned);
+    assert!(warning.starts_with("warning: limits.memory is 64MiB"), "{warning}");
+    assert!(warning.contains("can need 96MiB"), "{warning}");
+    // Five workers with two messages of 8 MiB each are 80 MiB: only more memory is enough.
+    assert!(stderr(&check("1")).contains("can need 81MiB"));
+
+    let mut serve = command(&["serve", "--log-format", "json", "--address", "127.0.0.1:0"]);
+    let server = Process::spawn(serve.envs(small));
+    let event = server.wait_for(|line| {
+        let event = event(line);
+        (event["level"] == "WARN").then_some(event)
+    });
+    let message = event["message"].as_str().expect("text");
+    assert!(message.starts_with("limits.memory is 64MiB"), "{message}");
 }

@@ -70,6 +70,7 @@ pub use connections::ConnectionCounts;
 pub use drain::DrainReport;
 pub(crate) use file_descriptors::raise_limit as raise_descriptor_limit;
 pub use listener::BindError;
+pub(crate) use memory::shortfall as memory_shortfall;
 
 /// How long the accept loops may take to end. They end at once, unless handlers occupy every
 /// thread of their runtime.

@@ -1,0 +1,58 @@
+//! The command `config`.
+
+use std::io::{self, BufWriter, Write};
+
+use clap::ArgMatches;
+use wire::output::stdout;
+
+use crate::{
+    config::{Layers, default_toml},
+    server::memory_shortfall,
+    service::Service,
+    telemetry::log,
+    tls,
+};
+
+/// Runs `config`: checks the settings, shows them, or prints the defaults.
+///
+/// # Errors
+///
+/// Returns an error if the settings are not valid, or if standard output cannot be written.
+pub(crate) fn run<S, D>(service: &Service<S, D>, matches: &ArgMatches) -> anyhow::Result<()>
+where
+    S: Send + Sync + 'static,
+    D: Send + Sync + 'static,
+{
+    let schema = service.schema();
+    let mut out = BufWriter::new(stdout());
+    match matches.subcommand() {
+        Some(("check", matches)) => {
+            let settings = service.load(&Layers::from_matches(&schema, matches))?.chassis;
+            log::filter(&settings.log, &schema.package.crate_name())?;
+            tls::check(settings.tls.as_ref())?;
+            writeln!(out, "the configuration is valid")?;
+            let memory = &settings.limits.memory;
+            let from = memory.derived_from().map(|from| format!(": {from}")).unwrap_or_default();
+            writeln!(out, "limits.memory is {}MiB{from}", memory.get() >> 20)?;
+            if let Some(warning) = memory_shortfall(&settings) {
+                out.flush()?;
+                // The outcome of the command does not depend on it.
+                let _ = writeln!(io::stderr(), "warning: {warning}");
+            }
+        }
+        Some(("show", matches)) => {
+            let loaded = service.load(&Layers::from_matches(&schema, matches))?;
+            if matches.get_flag("json") {
+                loaded.write_json(&mut out)?;
+            } else {
+                loaded.write_toml(&mut out)?;
+                if let Some(directives) = log::level_override() {
+                    writeln!(out, "\n# {}={directives:?} wins over log.level", log::OVERRIDE)?;
+                }
+            }
+        }
+        _ => write!(out, "{}", default_toml(&schema))?,
+    }
+    out.flush()?;
+    Ok(())
+}
