@@ -1,0 +1,37 @@
+"""What was seen, for people and for scripts."""
+
+import dataclasses
+from typing import Any
+
+from .drain import WINDOW, Seen
+
+
+def lost(codes: dict[str, int]) -> int:
+    return sum(calls for code, calls in codes.items() if code != "OK")
+
+
+def table(seen: Seen) -> str:
+    lines = [
+        f"| client | calls | lost | on the first lame duck, {WINDOW[0]:g} to {WINDOW[1]:g} s after SIGTERM |",
+        "|---|---:|---:|---:|",
+    ]
+    for client, codes in seen.codes.items():
+        calls = sum(codes.values())
+        lines.append(f"| {client} | {calls} | {lost(codes)} | {seen.shares[client]:.1%} |")
+    took = ", ".join(f"{seconds:.0f}" for seconds in seen.took)
+    codes = ", ".join(str(code) for code in seen.exit_codes)
+    lines.append(f"exit codes {codes} after {took} s")
+    return "\n".join(lines)
+
+
+def problems(seen: Seen) -> list[str]:
+    found = [
+        f"{client}: {lost(codes)} of {sum(codes.values())} calls: {seen.errors[client]}"
+        for client, codes in seen.codes.items() if lost(codes)
+    ]
+    found += [f"a server ended with {code}" for code in seen.exit_codes if code != 0]
+    return found
+
+
+def as_json(seen: Seen) -> dict[str, Any]:
+    return dataclasses.asdict(seen)
