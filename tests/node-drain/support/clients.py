@@ -23,10 +23,11 @@ class Client:
         return seen["codes"], seen["errors"]
 
 
-def load(name: str, binary: pathlib.Path, address: str, seconds: float) -> Client:
+def load(name: str, binary: pathlib.Path, address: str, connections: int, seconds: float) -> Client:
     return Client(name, [
-        str(binary), "load", f"--address={address}", f"--rate={RATE}", f"--duration={seconds:g}s",
-        f"--metadata=x-request-id={name}", "--json", "--allow-errors",
+        str(binary), "load", f"--address={address}", f"--connections={connections}",
+        f"--rate={RATE}", f"--duration={seconds:g}s", f"--metadata=x-request-id={name}", "--json",
+        "--allow-errors",
     ])
 
 

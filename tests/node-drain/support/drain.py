@@ -24,7 +24,7 @@ CLUSTER_IP = "127.0.2.1"
 # every 5 s. The last replacement is ready after 17 s.
 DELETIONS = (0.0, 7.5, 15.0)
 
-# How long the clients have been connected before. They have resolved the name just before the
+# For how long each client has made calls before. All have resolved the name just before the
 # drain, so that grpcio does it again after 29 s at the earliest.
 BEFORE = 1.0
 
@@ -68,10 +68,12 @@ def run(binary: pathlib.Path, settings: dict[str, str]) -> Seen:
         say(f"three servers for {seconds:g} s, with lame duck "
             f"{settings['SAMPLE__SHUTDOWN__LAME_DUCK']}")
         callers = [
-            clients.load("load", binary, f"{NAME}:{PORT}", seconds),
+            clients.load("load", binary, f"{NAME}:{PORT}", 1, seconds),
             clients.grpcio("grpcio", f"{NAME}:{PORT}", seconds),
-            clients.load("load, ClusterIP", binary, f"{CLUSTER_IP}:{PORT}", seconds),
+            # Each of its connections is with one pod.
+            clients.load("load, ClusterIP", binary, f"{CLUSTER_IP}:{PORT}", 12, seconds),
         ]
+        wait_for_a_call_of_each(callers, pods)
         time.sleep(BEFORE)
         dns.let_expire_in(OTHER_QUERY - 0.1)
         drain(binary, settings, dns, pods, cleanup)
@@ -85,6 +87,15 @@ def run(binary: pathlib.Path, settings: dict[str, str]) -> Seen:
             exit_codes=exit_codes,
             took=[pod.ended - pod.deleted for pod in pods[:3]],
         )
+
+
+def wait_for_a_call_of_each(callers: list[clients.Client], pods: list[Pod]) -> None:
+    names = {client.name for client in callers}
+    deadline = time.monotonic() + 60
+    while names - {name for pod in pods for name, _ in pod.calls()}:
+        if time.monotonic() > deadline:
+            sys.exit("a client made no call")
+        time.sleep(0.1)
 
 
 def drain(binary: pathlib.Path, settings: dict[str, str], dns: Dns, pods: list[Pod],
@@ -114,11 +125,11 @@ def drain(binary: pathlib.Path, settings: dict[str, str], dns: Dns, pods: list[P
 
 def duration(settings: dict[str, str]) -> float:
     """Returns for how long the clients call: until the last pod has ended, and until clients that
-    have only old addresses have resolved the name again twice."""
+    have only old addresses have resolved the name again twice; 10 s are for the start."""
     lame_duck = re.fullmatch(r"(\d+)s", settings["SAMPLE__SHUTDOWN__LAME_DUCK"])
     if lame_duck is None:
         sys.exit("the lame duck time must be in seconds, such as 35s")
-    return BEFORE + max(DELETIONS[-1] + int(lame_duck[1]), 2 * TIME_TO_LIVE) + 8
+    return 10 + max(DELETIONS[-1] + int(lame_duck[1]), 2 * TIME_TO_LIVE)
 
 
 def share(client: str, pods: list[Pod]) -> float:

@@ -23,12 +23,14 @@ class Pod:
         self.address = f"127.0.1.{number}"
         self.deleted: float | None = None
         self.ended: float | None = None
-        self._log = tempfile.TemporaryFile("w+")
+        self._folder = tempfile.TemporaryDirectory()
+        self._log_file = pathlib.Path(self._folder.name) / "log"
         environment = os.environ | settings
         environment["SAMPLE__SERVER__ADDRESS"] = f"{self.address}:{PORT}"
         environment["SAMPLE__SERVER__HEALTH_ADDRESS"] = f"{self.address}:9998"
-        self._process = subprocess.Popen(
-            [binary, "serve"], env=environment, stdout=self._log, stderr=self._log)
+        with self._log_file.open("w") as log:
+            self._process = subprocess.Popen(
+                [binary, "serve"], env=environment, stdout=log, stderr=log)
 
     def delete(self) -> None:
         self.deleted = time.time()
@@ -49,10 +51,10 @@ class Pod:
 
     def calls(self) -> Iterator[tuple[str, float]]:
         """Yields the client and the time of each call that the pod has served."""
-        self._log.seek(0)
-        for line in self._log:
-            event = json.loads(line)
-            if event["message"] == "call":
+        for line in self._log_file.read_text().splitlines(keepends=True):
+            # The last line may not be complete yet.
+            event = json.loads(line) if line.endswith("\n") else {}
+            if event.get("message") == "call":
                 yield event["request_id"], timestamp(event["timestamp"])
 
 

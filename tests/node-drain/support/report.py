@@ -12,7 +12,8 @@ def lost(codes: dict[str, int]) -> int:
 
 def table(seen: Seen) -> str:
     lines = [
-        f"| client | calls | lost | on the first lame duck, {WINDOW[0]:g} to {WINDOW[1]:g} s after SIGTERM |",
+        "| client | calls | lost | on the first lame duck, "
+        f"{WINDOW[0]:g} to {WINDOW[1]:g} s after SIGTERM |",
         "|---|---:|---:|---:|",
     ]
     for client, codes in seen.codes.items():
