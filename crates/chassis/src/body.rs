@@ -21,6 +21,7 @@ use crate::{
     cause::Cause,
     http2::{RequestBody, ResponseBody, cause_of},
     in_flight::InFlightGuard,
+    load_reports::LoadReports,
     telemetry::CallRecord,
 };
 
@@ -226,6 +227,10 @@ impl Body {
         }
     }
 
+    fn load_reports(&self) -> Option<&LoadReports> {
+        self.record.as_ref()?.call().load_reports()
+    }
+
     fn poll_cause(&mut self, cx: &mut Context<'_>) -> Poll<Cause> {
         let Some(early_end) = &mut self.early_end else { return Poll::Pending };
         if let Some(cutting) = &mut early_end.cutting
@@ -254,6 +259,9 @@ impl ResponseBody for Body {
     }
 
     fn take_shared_trailers(mut self: Pin<&mut Self>) -> Option<&'static HeaderMap> {
+        if self.load_reports().is_some() {
+            return None;
+        }
         match &mut self.frames {
             Frames::Message { data, trailers: trailers @ Trailers::Ok } if data.is_empty() => {
                 *trailers = Trailers::None;
@@ -273,7 +281,10 @@ impl ResponseBody for Body {
     ) -> Poll<HeaderMap> {
         self.watch_reading(blocked_since);
         let cause = ready!(self.poll_cause(cx));
-        let trailers = cause.trailers();
+        let mut trailers = cause.trailers();
+        if let Some(reports) = self.load_reports() {
+            reports.end(&mut trailers);
+        }
         // The handler's stream is dropped now, not when the client reads again.
         self.frames = Frames::Empty;
         self.early_end = None;
@@ -312,7 +323,7 @@ impl HttpBody for Body {
         }
         let is_ok = matches!(&self.frames,
             Frames::Message { data, trailers: Trailers::Ok } if data.is_empty());
-        let frame = match &mut self.frames {
+        let mut frame = match &mut self.frames {
             Frames::Empty => None,
             Frames::Message { data, trailers } if data.is_empty() => {
                 trailers.take().map(|trailers| Ok(Frame::trailers(trailers)))
@@ -327,6 +338,12 @@ impl HttpBody for Body {
             (Some(record), _) if is_ok => record.call().set_ok(),
             (Some(record), Some(Ok(frame))) => record.observe(frame),
             _ => {}
+        }
+        if let Some(reports) = self.load_reports()
+            && let Some(Ok(frame)) = &mut frame
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            reports.end(trailers);
         }
         Poll::Ready(frame)
     }

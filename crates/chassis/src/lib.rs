@@ -12,7 +12,7 @@
 //! - `server`: listeners, connections, the life cycle, the drain.
 //! - `http2`: which HTTP/2 layer serves the connections; the layers are in the crate `http2`.
 //! - `telemetry`: the log, metrics, traces.
-//! - `health`, `reflection`, `admin`, `tls`: what stands beside the services.
+//! - `health`, `reflection`, `load_reports`, `admin`, `tls`: what stands beside the services.
 //! - [`config`]: the settings, and where each comes from.
 //! - `cli`, `documents`, `failed`: the commands, what documents them, and how they fail.
 
@@ -39,11 +39,13 @@ mod http2;
 mod in_flight;
 mod inbound;
 mod lifecycle;
+mod load_reports;
 mod log_rate;
 mod message;
 mod method;
 mod middleware;
 mod mount;
+mod moving_average;
 mod package;
 mod proto;
 mod reflection;

@@ -90,7 +90,7 @@ pub struct Method {
 pub enum Origin {
     /// A service that was added to the chassis.
     Service,
-    /// Health or reflection, which the chassis itself serves.
+    /// Health, reflection or load reports, which the chassis itself serves.
     Chassis,
     /// No service: the path is not served.
     None,

@@ -31,7 +31,15 @@ pub(crate) fn shared(message_limit: usize) -> Arc<Shared> {
     let (lifecycle, responses) = (Lifecycle::new(), Responses::Mirror);
     let message_timeout = Duration::from_secs(30);
     let (stalled, unread) = (Duration::from_secs(30), Unread::default());
-    Arc::new(Shared { lifecycle, message_limit, message_timeout, responses, stalled, unread })
+    Arc::new(Shared {
+        lifecycle,
+        message_limit,
+        message_timeout,
+        responses,
+        stalled,
+        unread,
+        load_reports: None,
+    })
 }
 
 pub(crate) fn call() -> Call {

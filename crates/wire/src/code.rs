@@ -1,4 +1,4 @@
-//! The names of the status codes.
+//! The status codes: their names, and whose failure they are.
 
 use tonic::Code;
 
@@ -24,4 +24,18 @@ pub fn code_name(code: Code) -> &'static str {
         Code::DataLoss => "DATA_LOSS",
         Code::Unauthenticated => "UNAUTHENTICATED",
     }
+}
+
+/// Returns whether the code is a failure of the server. The others are the caller's mistake or
+/// wish (OpenTelemetry's semantic conventions for gRPC).
+pub fn is_server_failure(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown
+            | Code::DeadlineExceeded
+            | Code::Unimplemented
+            | Code::Internal
+            | Code::Unavailable
+            | Code::DataLoss
+    )
 }

@@ -3,7 +3,7 @@
 //! - [`framing`]: how a message is framed in a body.
 //! - [`content_type`]: the content type of gRPC.
 //! - [`encoding`]: the encodings of compressed messages.
-//! - [`code`]: the names of the status codes.
+//! - [`code`]: the status codes.
 //! - [`receive`]: the body that a peer sends on one HTTP/2 stream.
 //! - [`keepalive`]: PING to a silent peer, and the keepalive timeout.
 //! - [`pem`]: certificates and keys in PEM files.

@@ -1,5 +1,6 @@
 //! Which calls may run: the queue and the workers of unary calls, and the slots of streams.
 
+mod occupancy;
 mod queue;
 mod service_time;
 mod streams;

@@ -10,7 +10,10 @@ use tokio::{
     time::{Instant, timeout},
 };
 
-use super::service_time::ServiceTime;
+use super::{
+    occupancy::{Occupancy, Occupant},
+    service_time::ServiceTime,
+};
 use crate::{call::Call, cause::Cause, config};
 
 /// The shortest retry hint that `grpc-retry-pushback-ms` can express.
@@ -27,6 +30,8 @@ pub(crate) struct Queue {
     waiting: AtomicUsize,
     limits: config::Queue,
     service_time: ServiceTime,
+    /// `None` if no average is asked for.
+    occupancy: Option<Occupancy>,
     refused: RefusedCounts,
 }
 
@@ -71,8 +76,21 @@ impl Queue {
             waiting: AtomicUsize::new(0),
             limits: limits.clone(),
             service_time: ServiceTime::default(),
+            occupancy: None,
             refused: RefusedCounts::default(),
         }
+    }
+
+    /// Keeps the average for [`Self::utilization`].
+    #[must_use]
+    pub(crate) fn averaged(self) -> Self {
+        Self { occupancy: Some(Occupancy::new()), ..self }
+    }
+
+    /// Returns the recent average of the calls at work and in the queue, divided by the
+    /// concurrency limit. It is more than 1 if calls wait.
+    pub(crate) fn utilization(&self) -> f64 {
+        self.occupancy.as_ref().map_or(0.0, Occupancy::average) / self.max_workers as f64
     }
 
     pub(crate) fn load(&self) -> Load {
@@ -100,14 +118,14 @@ impl Queue {
         if let Ok(permit) = self.workers.try_acquire() {
             let start = self.service_time.start();
             call.record_wait(start, Duration::ZERO);
-            return Ok(WorkerPermit { start, queue: self, call: Some(call), _permit: permit });
+            return Ok(self.permit(start, Some(call), permit));
         }
         let wait = Wait { call, began: Instant::now() };
         // Boxed, so that calls that do not wait do not have its timer in their future.
         let permit = Box::pin(self.wait_for_worker(call.deadline())).await?;
         let start = self.service_time.start();
         drop(wait);
-        Ok(WorkerPermit { start, queue: self, call: Some(call), _permit: permit })
+        Ok(self.permit(start, Some(call), permit))
     }
 
     /// Does the same for a call that another queue admits later: its times there are those of
@@ -122,7 +140,21 @@ impl Queue {
             Err(_) => Box::pin(self.wait_for_worker(call.deadline())).await?,
         };
         let start = self.service_time.start();
-        Ok(WorkerPermit { start, queue: self, call: None, _permit: permit })
+        Ok(self.permit(start, None, permit))
+    }
+
+    fn permit<'a>(
+        &'a self,
+        start: Instant,
+        call: Option<&'a Call>,
+        permit: SemaphorePermit<'a>,
+    ) -> WorkerPermit<'a> {
+        WorkerPermit { start, queue: self, call, _permit: permit, _occupant: self.occupy() }
+    }
+
+    /// Adds a call to the average, if there is one.
+    fn occupy(&self) -> Option<Occupant<'_>> {
+        self.occupancy.as_ref().map(Occupancy::enter)
     }
 
     async fn wait_for_worker(
@@ -130,7 +162,7 @@ impl Queue {
         deadline: Option<Instant>,
     ) -> Result<SemaphorePermit<'_>, Cause> {
         let place = self.enter()?;
-        let wait = self.expected_wait(place.ahead);
+        let wait = self.wait_behind(place.ahead);
         if deadline
             .is_some_and(|deadline| deadline.saturating_duration_since(Instant::now()) < wait)
         {
@@ -149,7 +181,7 @@ impl Queue {
     fn enter(&self) -> Result<QueuePlace<'_>, Cause> {
         let one_more = |waiting| (waiting < self.limits.length).then_some(waiting + 1);
         match self.waiting.fetch_update(Ordering::AcqRel, Ordering::Acquire, one_more) {
-            Ok(ahead) => Ok(QueuePlace { waiting: &self.waiting, ahead }),
+            Ok(ahead) => Ok(QueuePlace { waiting: &self.waiting, ahead, _occupant: self.occupy() }),
             Err(_) => {
                 self.refused.queue_full.fetch_add(1, Ordering::Relaxed);
                 Err(Cause::QueueFull { retry_after: self.retry_after() })
@@ -159,7 +191,7 @@ impl Queue {
 
     /// Returns how long a call waits that has `ahead` calls before it in the queue. While
     /// all workers are busy, one becomes free every (recent service time / workers).
-    fn expected_wait(&self, ahead: usize) -> Duration {
+    fn wait_behind(&self, ahead: usize) -> Duration {
         let turns = (ahead + 1) as f64 / self.max_workers as f64;
         Duration::try_from_secs_f64(self.service_time.average().as_secs_f64() * turns)
             .unwrap_or(Duration::MAX)
@@ -167,7 +199,12 @@ impl Queue {
 
     /// Returns when to retry: once every call that is in the queue now has a worker.
     fn retry_after(&self) -> Duration {
-        self.expected_wait(self.waiting.load(Ordering::Acquire)).max(MIN_DELAY)
+        self.expected_wait().max(MIN_DELAY)
+    }
+
+    /// Returns the expected wait of the next call.
+    pub(crate) fn expected_wait(&self) -> Duration {
+        self.wait_behind(self.waiting.load(Ordering::Acquire))
     }
 }
 
@@ -188,6 +225,7 @@ impl Drop for Wait<'_> {
 struct QueuePlace<'a> {
     waiting: &'a AtomicUsize,
     ahead: usize,
+    _occupant: Option<Occupant<'a>>,
 }
 
 impl Drop for QueuePlace<'_> {
@@ -204,6 +242,7 @@ pub(crate) struct WorkerPermit<'a> {
     /// `None` if its times are not those of the call.
     call: Option<&'a Call>,
     _permit: SemaphorePermit<'a>,
+    _occupant: Option<Occupant<'a>>,
 }
 
 impl Drop for WorkerPermit<'_> {
@@ -358,5 +397,29 @@ mod tests {
         // One call is ahead now.
         assert_ready_err!(within(199).poll());
         assert_pending!(within(200).poll());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn the_utilization_is_the_average_of_calls_at_work_and_in_the_queue() {
+        let limits = config::Queue { length: 2, timeout: HOUR };
+        let queue: &Queue = Box::leak(Box::new(Queue::new(2, &limits).averaged()));
+        let working = [admit(queue).await, admit(queue).await];
+        let mut waiting = [spawn(admit(queue)), spawn(admit(queue))];
+        for call in &mut waiting {
+            assert_pending!(call.poll());
+        }
+        assert_ready_err!(spawn(admit(queue)).poll());
+        assert_eq!(queue.utilization(), 0.0);
+        let is_near = |value: f64| (queue.utilization() - value).abs() < 0.01;
+        advance(HOUR).await;
+        assert!(is_near(2.0), "{}", queue.utilization());
+
+        // One leaves the queue, and the other takes a worker.
+        let [leaves, mut stays] = waiting;
+        drop((leaves, working));
+        let _worker = assert_ready_ok!(stays.poll());
+        assert!(is_near(2.0), "{}", queue.utilization());
+        advance(HOUR).await;
+        assert!(is_near(0.5), "{}", queue.utilization());
     }
 }

@@ -19,7 +19,14 @@ use tonic::{Code, Status};
 use wire::{encoding::Encoding, trace::ServerSpan, trace_context};
 
 use super::{headers::KnownHeaders, peer::Peer, request_id::RequestId, timing::OnceDuration};
-use crate::{cause::Cause, config::Responses, lifecycle::Lifecycle, method::Method, text::cut};
+use crate::{
+    cause::Cause,
+    config::Responses,
+    lifecycle::Lifecycle,
+    load_reports::LoadReports,
+    method::{Method, Origin},
+    text::cut,
+};
 
 /// What all calls of a server share.
 #[derive(Debug)]
@@ -34,6 +41,8 @@ pub(crate) struct Shared {
     /// How long a client may read nothing of a response; zero for no limit.
     pub(crate) stalled: Duration,
     pub(crate) unread: Unread,
+    /// `None` if they are off.
+    pub(crate) load_reports: Option<Arc<LoadReports>>,
 }
 
 /// How many responses ended because their clients did not read them, by reason.
@@ -135,6 +144,13 @@ impl Call {
 
     pub(crate) fn shared(&self) -> &Arc<Shared> {
         &self.shared
+    }
+
+    /// Returns the load reports if the response has one in its trailers: those of health and
+    /// reflection have none.
+    pub(crate) fn load_reports(&self) -> Option<&LoadReports> {
+        let reports = self.shared.load_reports.as_deref()?;
+        (self.method.origin() == Origin::Service).then_some(reports)
     }
 
     pub(crate) fn method(&self) -> &Arc<Method> {

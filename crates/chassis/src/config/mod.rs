@@ -46,8 +46,8 @@ pub(crate) use part::{local_server, trace_settings};
 pub use schema::Schema;
 pub use secret::Secret;
 pub use sections::{
-    Compression, Deadline, Keepalive, Limits, Log, Metrics, Queue, Reflection, Server, Settings,
-    Shutdown, Streaming, Tls, Tracing,
+    Compression, Deadline, Keepalive, Limits, LoadReports, Log, Metrics, Queue, Reflection, Server,
+    Settings, Shutdown, Streaming, Tls, Tracing,
 };
 pub use types::{
     Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size,

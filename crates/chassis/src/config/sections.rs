@@ -155,6 +155,13 @@ settings! {
         enabled: bool = true;
     }
 
+    /// Load reports for clients that balance by load (ORCA): docs/load-balancing.md.
+    [load_reports] pub LoadReports {
+        /// Whether each response has a report of the server's load in its trailers, and
+        /// clients can ask for a stream of reports (xds.service.orca.v3.OpenRcaService).
+        enabled: bool = false;
+    }
+
     /// The log, which is written to standard output.
     [log] pub Log {
         /// The least severe level that is logged: "off", "error", "warn", "info",

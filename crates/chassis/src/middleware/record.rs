@@ -11,6 +11,7 @@ use std::{
 
 use http::{Request, Response};
 use pin_project_lite::pin_project;
+use tonic::Status;
 use tower::{Layer, Service};
 
 use super::refuse::refuse;
@@ -158,6 +159,11 @@ where
         // chassis has made has none there: it need not be searched.
         if !response.body().is_ok_message() {
             record.call().read_status(response.headers());
+            if response.headers().contains_key(Status::GRPC_STATUS)
+                && let Some(reports) = record.call().load_reports()
+            {
+                reports.end(response.headers_mut());
+            }
         }
         response.body_mut().record(record);
         Poll::Ready(Ok(response))
@@ -166,7 +172,7 @@ where
 
 #[cfg(test)]
 mod tests {
-    use tonic::{Code, Status};
+    use tonic::Code;
     use tower::{ServiceExt, service_fn};
 
     use super::*;

@@ -46,10 +46,16 @@ use crate::{
     http2::Budget,
     in_flight::InFlight,
     lifecycle::{Lifecycle, State},
+    load_reports::{self, LoadReports, OpenRca},
     method::{MethodTable, ServiceMethods},
     middleware::{self, Admission, Limits, RecordLayer},
     mount::Next,
-    proto::grpc::health::v1::health_server,
+    proto::{
+        grpc::health::v1::health_server,
+        xds::service::orca::v3::open_rca_service_server::{
+            OpenRcaServiceServer, SERVICE_NAME as OPEN_RCA,
+        },
+    },
     reflection,
     telemetry::Telemetry,
     tls::Tls,
@@ -129,12 +135,15 @@ pub(crate) struct Setup {
 }
 
 impl Setup {
-    /// Returns all methods: those of health and reflection first.
+    /// Returns all methods: those of the chassis's own services first.
     pub(crate) fn methods(settings: &Settings, services: &[ServiceMethods]) -> MethodTable {
         let added = services;
         let mut services = vec![health::methods()];
         if settings.reflection.enabled {
             services.extend(reflection::methods());
+        }
+        if settings.load_reports.enabled {
+            services.push(load_reports::methods());
         }
         services.extend(added.iter().cloned());
         MethodTable::new(&services)
@@ -198,10 +207,16 @@ impl Server {
     ) -> Result<Self, StartError> {
         let Setup { settings, services, descriptors, make_services, lifecycle, tasks } = setup;
         let tls = settings.tls.as_ref().map(Tls::start).transpose()?;
+        let queue = || admission::Queue::new(settings.server.max_workers.get(), &settings.queue);
         let limits = Arc::new(Limits {
-            queue: admission::Queue::new(settings.server.max_workers.get(), &settings.queue),
-            decompressed: admission::Queue::new(settings.server.max_workers.get(), &settings.queue),
+            queue: if settings.load_reports.enabled { queue().averaged() } else { queue() },
+            decompressed: queue(),
             streams: Arc::new(admission::Streams::new(settings.streaming.limit.get())),
+        });
+        let budget = Budget::new(settings.limits.memory.get());
+        let load_reports = settings.load_reports.enabled.then(|| {
+            let (limits, budget) = (Arc::clone(&limits), Arc::clone(&budget));
+            Arc::new(LoadReports::new(move || observed::sample(&limits.queue, &budget)))
         });
         let shared = Arc::new(Shared {
             lifecycle: lifecycle.clone(),
@@ -210,6 +225,7 @@ impl Server {
             responses: settings.compression.responses,
             stalled: settings.limits.stalled,
             unread: Unread::default(),
+            load_reports: load_reports.clone(),
         });
         let record = RecordLayer::new(telemetry.clone(), Arc::new(methods), Arc::clone(&shared));
         let names: Vec<_> = services.iter().map(|service| service.service.to_string()).collect();
@@ -218,9 +234,14 @@ impl Server {
             Next::new(Admission::new(health_server::HealthServer::new(health.clone()), None));
         let mut chassis = vec![health_next.clone()];
         if settings.reflection.enabled {
-            let health_name = health_server::SERVICE_NAME.to_owned();
-            let names = [names, vec![health_name]].concat();
+            let mut names = names;
+            names.push(health_server::SERVICE_NAME.to_owned());
+            names.extend(load_reports.is_some().then(|| OPEN_RCA.to_owned()));
             chassis.extend(reflection::services(&names, &descriptors));
+        }
+        if let Some(reports) = load_reports {
+            let service = OpenRcaServiceServer::new(OpenRca::new(reports, lifecycle.clone()));
+            chassis.push(Next::new(Admission::new(service, None)));
         }
         let served = Arc::new(OnceLock::new());
         let in_flight = InFlight::default();
@@ -242,7 +263,7 @@ impl Server {
                 tls: tls.clone(),
                 drain_at: State::Draining,
                 lame_duck: Some(settings.shutdown.lame_duck),
-                budget: Budget::new(settings.limits.memory.get()),
+                budget,
             };
             let address = settings.server.address.clone();
             bind(address, "server.address", router, in_flight.clone(), door)?

@@ -1,4 +1,4 @@
-//! The metrics of the server itself, read at each scrape.
+//! The metrics of the server itself, read at each scrape, and the load that it reports.
 
 use std::{
     fmt,
@@ -7,13 +7,27 @@ use std::{
 
 use super::connections::Connections;
 use crate::{
+    admission::Queue,
     call::Shared,
     http2::{Budget, MemoryKind},
     lifecycle::{Lifecycle, State},
+    load_reports::Sample,
     middleware::Limits,
     telemetry::{Families, LogWriter, Metrics},
     tls::TlsStatus,
 };
+
+/// Returns the load of the server for its reports.
+pub(super) fn sample(queue: &Queue, budget: &Budget) -> Sample {
+    let load = queue.load();
+    Sample {
+        utilization: queue.utilization(),
+        memory: budget.used() as f64 / budget.limit() as f64,
+        busy: load.busy,
+        waiting: load.waiting,
+        expected_wait: queue.expected_wait(),
+    }
+}
 
 /// What the metrics are read from.
 #[derive(Debug, Clone)]

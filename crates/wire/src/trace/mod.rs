@@ -27,7 +27,11 @@ use opentelemetry_sdk::{
 };
 use tonic::Code;
 
-use crate::{code::code_name, runtime::start_thread, trace_context::IncomingTrace};
+use crate::{
+    code::{code_name, is_server_failure},
+    runtime::start_thread,
+    trace_context::IncomingTrace,
+};
 
 use conventions::Conventions;
 use headers::HeadersMut;
@@ -213,19 +217,9 @@ impl ServerSpan {
         }
     }
 
-    /// Ends the span. Codes that are the caller's mistake or wish are not errors of the
-    /// server (OpenTelemetry's semantic conventions for gRPC).
+    /// Ends the span, as an error if the code is a failure of the server.
     pub fn end(&self, code: Code) {
-        let is_error = matches!(
-            code,
-            Code::Unknown
-                | Code::DeadlineExceeded
-                | Code::Unimplemented
-                | Code::Internal
-                | Code::Unavailable
-                | Code::DataLoss
-        );
-        self.0.end(code, is_error);
+        self.0.end(code, is_server_failure(code));
     }
 }
 
