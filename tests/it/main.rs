@@ -14,6 +14,7 @@ mod server {
     mod ended_for;
     mod health;
     mod limit;
+    mod load_reports;
     mod memory;
     mod overload;
     mod own_calls;

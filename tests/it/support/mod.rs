@@ -9,6 +9,7 @@ pub(crate) mod http2;
 pub(crate) mod in_process;
 pub(crate) mod manifests;
 pub(crate) mod metrics;
+pub(crate) mod orca;
 pub(crate) mod panicking_service;
 pub(crate) mod process;
 pub(crate) mod program;

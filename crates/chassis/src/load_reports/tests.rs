@@ -62,6 +62,8 @@ fn end(reports: &LoadReports, code: Code) -> OrcaLoadReport {
 #[tokio::test(start_paused = true)]
 async fn the_first_call_has_a_report_that_counts_it() {
     let report = end(&reports(), Code::Ok);
+    // docs/load-balancing.md has this size.
+    assert_eq!(report.encoded_len(), 111);
     assert_eq!((report.application_utilization, report.mem_utilization), (1.5, 0.25));
     assert!(report.rps_fractional > 0.0, "{report:?}");
     assert_eq!(report.eps, 0.0);

@@ -1,0 +1,33 @@
+"""Balances by the policy of the first argument over the servers at the further addresses. For
+each number on standard input it makes so many calls, eight at a time, and prints "done"."""
+
+import concurrent.futures
+import json
+import sys
+
+import grpc
+import tutorial_pb2
+import tutorial_pb2_grpc
+
+policy, addresses = json.loads(sys.argv[1]), sys.argv[2:]
+
+channel = grpc.insecure_channel(
+    "ipv4:" + ",".join(addresses),
+    options=[
+        ("grpc.service_config", json.dumps({"loadBalancingConfig": [policy]})),
+        # Two addresses with a comma between are no valid authority.
+        ("grpc.default_authority", "sample"),
+    ],
+)
+stub = tutorial_pb2_grpc.SampleServiceStub(channel)
+threads = concurrent.futures.ThreadPoolExecutor(8)
+
+
+def call(_):
+    stub.Call(tutorial_pb2.SampleRequest(message="hello"), timeout=60, wait_for_ready=True)
+
+
+for line in sys.stdin:
+    # An error of any call is an error here.
+    list(threads.map(call, range(int(line))))
+    print("done")
