@@ -51,7 +51,7 @@ impl InFlight {
         Counts { started: self.0.started.load(Ordering::Acquire), finished, cut }
     }
 
-    /// Ends the calls of the chassis's own services, health and reflection, with UNAVAILABLE. They
+    /// Ends the calls of the chassis's own services, such as health, with UNAVAILABLE. They
     /// have not been cut: nothing is lost with them.
     pub(crate) fn end_own(&self) {
         self.0.leaving.cancel();

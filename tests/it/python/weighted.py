@@ -1,5 +1,5 @@
-"""Balances by the policy of the first argument over the servers at the further addresses. For
-each number on standard input it makes so many calls, eight at a time, and prints "done"."""
+"""Balances by the policy of the first argument over the servers at the further addresses. Each
+line of standard input is the number of calls to make, eight at a time; then it prints "done"."""
 
 import concurrent.futures
 import json

@@ -174,8 +174,8 @@ settings! {
         /// for machines.
         format: LogFormat = "text", flag "--log-format" "FORMAT" "text or json";
         /// The calls that are logged: "all", "errors" (those that do not end with OK)
-        /// or "off". Calls of health and reflection are logged only if they fail, or at
-        /// level "debug".
+        /// or "off". Calls of health, reflection and load reports are logged only if they
+        /// fail, or at level "debug".
         access: Access = "all";
         /// The duration above which a call is logged at level "warn", even if `access`
         /// leaves it out.

@@ -21,9 +21,9 @@ use crate::{
 
 /// The shortest time between two reports of a stream, and the time if the client asks for none.
 ///
-/// gRFC A51 has 30 s, to be configured. A client asks for 10 s if its own setting is not changed
-/// (`oob_reporting_period` in gRFC A58), so that with 30 s it would know the load of half a minute
-/// ago. A report is about 150 bytes, so one second is cheap too.
+/// The minimum of gRFC A51 is 30 s by default. But clients ask for 10 s by default
+/// (`oob_reporting_period` in gRFC A58), and compute weights every second. One report a second for
+/// each connection costs less than one call.
 const MIN_INTERVAL: Duration = Duration::from_secs(1);
 
 /// The size limit of a request in bytes: it has an interval, and maybe names.

@@ -43,7 +43,7 @@ pub(crate) struct Limits {
 #[derive(Clone)]
 pub(crate) struct Admission<S> {
     service: S,
-    /// `None` for health and reflection, which never wait.
+    /// `None` for the chassis's own services, such as health, which never wait.
     limits: Option<Arc<Limits>>,
 }
 

@@ -20,8 +20,8 @@ use crate::{
 };
 
 /// Keeps a call in flight until its response has been sent, or until it panics. At the bound of the drain the
-/// call ends with UNAVAILABLE: in the headers, or in the trailers of a stream. Calls of health
-/// and reflection end so soon after the drain has begun.
+/// call ends with UNAVAILABLE: in the headers, or in the trailers of a stream. Calls of the
+/// chassis's own services end so soon after the drain has begun.
 #[derive(Debug, Clone)]
 pub(crate) struct InFlightLayer(InFlight);
 

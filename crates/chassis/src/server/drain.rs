@@ -8,8 +8,9 @@ use tokio_util::task::TaskTracker;
 use super::connections::{ConnectionCounts, Connections};
 use crate::in_flight::{Counts, InFlight};
 
-/// How long calls of health and reflection may hold up the drain. Their streams end by themselves
-/// when it begins, unless their clients do not read; a check ends when its message has arrived.
+/// How long calls of the chassis's own services may hold up the drain. Their streams end by
+/// themselves when it begins, unless their clients do not read; a check ends when its message has
+/// arrived.
 const OWN_CALLS_GRACE: Duration = Duration::from_secs(1);
 
 /// How long responses may take to reach their clients after calls have been cut, and peers
@@ -23,7 +24,7 @@ const STOP_GRACE: Duration = Duration::from_millis(250);
 /// What happened in the drain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrainReport {
-    /// Calls in flight when the drain began, those of health and reflection too.
+    /// Calls in flight when the drain began, those of the chassis's own services too.
     pub in_flight: usize,
     /// Calls that finished during the drain.
     pub finished: usize,

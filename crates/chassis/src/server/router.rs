@@ -26,7 +26,7 @@ pub(super) type Stack = <middleware::Layers as Layer<Router>>::Service;
 /// The services of one address, in the order of the method table.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Router {
-    /// Health and reflection.
+    /// Health, and if they are on, reflection and load reports.
     chassis: Arc<[Next]>,
     /// The services that were added to the chassis; empty until the dependencies are ready.
     services: Arc<OnceLock<Vec<Next>>>,
