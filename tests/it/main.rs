@@ -79,6 +79,7 @@ mod telemetry {
 }
 
 mod deploy {
+    mod chart;
     mod kubernetes;
     mod kubernetes_apply;
     mod kubernetes_client;

@@ -135,9 +135,11 @@ fn config_check_accepts_the_settings_of_all_manifests() {
 fn pods_have_no_privileges_that_they_do_not_need() {
     let mut pods = 0;
     for manifests in shipped() {
-        for workload in manifests.of_kind("Deployment").chain(manifests.of_kind("Job")) {
+        let workloads = manifests.of_kind("Deployment").chain(manifests.of_kind("Job"));
+        let templates = workloads.map(|workload| &workload["spec"]["template"]);
+        for pod in templates.chain(manifests.of_kind("Pod")) {
             pods += 1;
-            let pod = &workload["spec"]["template"]["spec"];
+            let pod = &pod["spec"];
             let container = &pod["containers"][0];
             let (all, own) = (&pod["securityContext"], &container["securityContext"]);
             let context = manifests.folder;

@@ -80,7 +80,7 @@ fn the_network_policy_allows_only_calls_and_scrapes() {
         let pod = manifests.pod().expect("a server");
         let policy = &manifests.the("NetworkPolicy")["spec"];
         assert_eq!(policy["policyTypes"], yaml("[Ingress, Egress]"), "{}", manifests.folder);
-        let control_plane = match manifests.folder {
+        let control_plane = match manifests.overlay() {
             "istio" => Some("istio-system"),
             "linkerd" => Some("linkerd"),
             _ => None,
@@ -94,13 +94,13 @@ fn the_network_policy_allows_only_calls_and_scrapes() {
         let calls = i64::from(call_port(&settings));
         let mut from_pods = vec![Some(calls)];
         // Clients in the mesh connect to the sidecar.
-        from_pods.extend((manifests.folder == "linkerd").then_some(Some(4143)));
+        from_pods.extend((manifests.overlay() == "linkerd").then_some(Some(4143)));
         let mut expected = vec![(yaml("[{podSelector: {}}]"), from_pods)];
         if let Some(metrics) = settings.metrics.address {
             expected.push((of_namespace("monitoring"), vec![Some(metrics.port().into())]));
         }
-        if manifests.folder == "gateway" {
-            expected.push((of_namespace("gateway"), vec![Some(calls)]));
+        if ["gateway", "ingress-nginx"].contains(&manifests.overlay()) {
+            expected.push((of_namespace(manifests.overlay()), vec![Some(calls)]));
         }
         let rules = policy["ingress"].as_vec().expect("rules").iter().map(|rule| {
             let ports = rule["ports"].as_vec().expect("ports").iter();

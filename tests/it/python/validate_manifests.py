@@ -10,7 +10,7 @@ from packaging.version import Version
 
 versions = {".".join(v.split(".")[:2]) for v in kubernetes_validate.utils.all_versions()}
 newest = sorted(versions, key=Version)[-3:]
-CUSTOM = ("gateway.networking.k8s.io/", "keda.sh/", "monitoring.coreos.com/")
+CUSTOM = ("cert-manager.io/", "gateway.networking.k8s.io/", "keda.sh/", "monitoring.coreos.com/")
 manifests = [manifest for manifest in yaml.safe_load_all(sys.stdin)
              if not manifest["apiVersion"].startswith(CUSTOM)]
 for manifest in manifests:

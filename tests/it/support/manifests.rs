@@ -6,6 +6,7 @@ use std::{
     io::{self, Write},
     path::Path,
     process::Command,
+    sync::LazyLock,
     time::Duration,
 };
 
@@ -14,11 +15,14 @@ use tempfile::TempDir;
 use wire::socket::Socket;
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::process::{stderr, stdout};
+use super::{
+    chart,
+    process::{stderr, stdout},
+};
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
 
-/// The manifests of one folder for `kubectl apply -k`.
+/// The manifests of one folder for `kubectl apply -k`, or of the chart with some values.
 pub(crate) struct Manifests {
     pub(crate) folder: &'static str,
     pub(crate) text: String,
@@ -36,9 +40,15 @@ const COMBINATIONS: [(&str, &str, &str); 5] = [
     ("linkerd", "../base", "../components/linkerd"),
 ];
 
-/// Returns the manifests of the base as they are, and those of every folder and component as
-/// `kubectl kustomize` renders them. In CI there must be a kubectl.
-pub(crate) fn shipped() -> Vec<Manifests> {
+/// Returns the manifests of the base as they are, those of every folder and component as
+/// `kubectl kustomize` renders them, and those of the chart. In CI there must be a kubectl and a helm.
+pub(crate) fn shipped() -> &'static [Manifests] {
+    // To render them takes seconds.
+    static SHIPPED: LazyLock<Vec<Manifests>> = LazyLock::new(render);
+    &SHIPPED
+}
+
+fn render() -> Vec<Manifests> {
     let mut all = vec![base()];
     if Command::new("kubectl").args(["version", "--client"]).output().is_ok() {
         let folders = ["base", "tls", "monitoring", "monitoring-operator", "client", "client-tls"];
@@ -52,12 +62,13 @@ pub(crate) fn shipped() -> Vec<Manifests> {
             "NOT TESTED: overlays for Kubernetes, because there is no kubectl"
         );
     }
+    all.extend(chart::renderings().map(|(name, text)| Manifests::from_text(name, text)));
     all
 }
 
 /// Returns the manifests that have a server, each with its settings.
-pub(crate) fn servers() -> Vec<(Manifests, config::Settings)> {
-    let with_server = shipped().into_iter().filter(|manifests| manifests.pod().is_some());
+pub(crate) fn servers() -> Vec<(&'static Manifests, config::Settings)> {
+    let with_server = shipped().iter().filter(|manifests| manifests.pod().is_some());
     let with_settings = with_server.map(|manifests| {
         let settings = manifests.settings();
         (manifests, settings)
@@ -118,15 +129,25 @@ fn rendered(folder: &str, deploy: &Path, name: &'static str) -> Manifests {
         .output()
         .expect("it runs");
     assert!(output.status.success(), "{folder}: {}", stderr(&output));
-    let mut manifests = Manifests::new(name, stdout(&output), BTreeMap::new());
-    manifests.environment = manifests.settings_of_the_server();
-    manifests
+    Manifests::from_text(name, stdout(&output))
 }
 
 impl Manifests {
     fn new(folder: &'static str, text: String, environment: BTreeMap<String, String>) -> Self {
         let documents = YamlLoader::load_from_str(&text).expect("YAML");
         Self { folder, text, documents, environment }
+    }
+
+    /// Returns manifests of which a ConfigMap has the settings.
+    fn from_text(folder: &'static str, text: String) -> Self {
+        let mut manifests = Self::new(folder, text, BTreeMap::new());
+        manifests.environment = manifests.settings_of_the_server();
+        manifests
+    }
+
+    /// Returns the name of the folder, or of the folder that the chart's values stand for.
+    pub(crate) fn overlay(&self) -> &'static str {
+        self.folder.strip_prefix(chart::PREFIX).unwrap_or(self.folder)
     }
 
     pub(crate) fn documents(&self) -> &[Yaml] {

@@ -1,6 +1,7 @@
 //! What the tests share: servers, peers and files.
 
 pub(crate) mod certificates;
+pub(crate) mod chart;
 pub(crate) mod collector;
 pub(crate) mod dashboard;
 pub(crate) mod frames;

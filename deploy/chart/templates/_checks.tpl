@@ -1,0 +1,46 @@
+{{- /* Values that contradict each other, each with what to do. The schema finds misspelt ones. */ -}}
+{{- define "service.check" -}}
+{{- $settings := .Values.settings }}
+{{- range $section, $names := dict
+  "server" (dict "address" "ports.grpc" "health_address" "ports.health")
+  "metrics" (dict "address" "metrics.enabled and ports.metrics")
+  "tls" (dict "certificate" "tls" "key" "tls" "client_ca" "tls.clientCertificates") }}
+{{- range $name, $value := $names }}
+{{- if hasKey (get $settings $section | default dict) $name }}
+{{- fail (printf "settings.%s.%s is made from %s: set that" $section $name $value) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if and .Values.tls.certificate.enabled (not .Values.tls.enabled) }}
+{{- fail "tls.certificate.enabled needs tls.enabled" }}
+{{- end }}
+{{- if and .Values.tls.certificate.enabled (not .Values.tls.certificate.issuerRef.name) }}
+{{- fail "tls.certificate.enabled needs tls.certificate.issuerRef.name" }}
+{{- end }}
+{{- range $name := list "podMonitor" "rules" }}
+{{- if and (get $.Values.metrics $name).enabled (not $.Values.metrics.enabled) }}
+{{- fail (printf "metrics.%s.enabled needs metrics.enabled" $name) }}
+{{- end }}
+{{- end }}
+{{- with .Values.autoscaling }}
+{{- if and .keda.enabled (not (and .enabled $.Values.metrics.enabled)) }}
+{{- fail "autoscaling.keda.enabled needs autoscaling.enabled and metrics.enabled" }}
+{{- end }}
+{{- if and .enabled (not (or .keda.enabled .cpu .memory .queueLength .metrics)) }}
+{{- fail "autoscaling.enabled needs cpu, memory, queueLength, metrics or keda" }}
+{{- end }}
+{{- if gt (int64 .minReplicas) (int64 .maxReplicas) }}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" }}
+{{- end }}
+{{- end }}
+{{- if and .Values.grpcRoute.enabled (not .Values.grpcRoute.parentRefs) }}
+{{- fail "grpcRoute.enabled needs grpcRoute.parentRefs" }}
+{{- end }}
+{{- if and .Values.ingress.enabled (not (and .Values.ingress.host .Values.ingress.tlsSecretName)) }}
+{{- fail "ingress.enabled needs ingress.host and ingress.tlsSecretName" }}
+{{- end }}
+{{- $ports := values .Values.ports | sortAlpha }}
+{{- if ne (len ($ports | uniq)) (len $ports) }}
+{{- fail "two of ports.grpc, ports.health and ports.metrics are the same" }}
+{{- end }}
+{{- end }}
