@@ -77,7 +77,7 @@ fn quantities_are_as_the_api_server_writes_them() {
                 let memory = resources["memory"].as_str().expect("text");
                 let mebibytes: u64 =
                     memory.strip_suffix("Mi").and_then(|it| it.parse().ok()).expect("Mi");
-                assert!(mebibytes % 1024 != 0, "{}: {memory} is in Gi", manifests.folder);
+                assert!(!mebibytes.is_multiple_of(1024), "{}: {memory} is in Gi", manifests.folder);
             }
         }
     }
