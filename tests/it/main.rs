@@ -80,6 +80,8 @@ mod telemetry {
 
 mod deploy {
     mod chart;
+    mod chart_release;
+    mod chart_values;
     mod kubernetes;
     mod kubernetes_apply;
     mod kubernetes_client;

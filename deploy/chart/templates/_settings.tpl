@@ -1,9 +1,12 @@
-{{- /* The variables of a map of settings, as YAML: `server.max_workers` is PREFIX__SERVER__MAX_WORKERS. */ -}}
+{{- /* What the program makes of its name. */ -}}
+{{- define "service.environmentPrefix" -}}SAMPLE__{{- end }}
+
+{{- /* The variables of a map of settings, as YAML: `server.max_workers` is SERVER__MAX_WORKERS after a prefix. */ -}}
 {{- define "service.variables" -}}
 {{- range $key, $value := .settings }}
-{{- $name := printf "%s__%s" $.prefix (upper $key) }}
+{{- $name := printf "%s%s" $.prefix (upper $key) }}
 {{- if kindIs "map" $value }}
-{{- include "service.variables" (dict "prefix" $name "settings" $value) }}
+{{- include "service.variables" (dict "prefix" (printf "%s__" $name) "settings" $value) }}
 {{- else if not (kindIs "invalid" $value) }}
 {{- if and (kindIs "float64" $value) (eq (floor $value) $value) }}
 {{- /* As text, a million would be 1e+06. */ -}}
@@ -37,7 +40,8 @@
 {{- end }}
 
 {{- define "service.environment" -}}
-{{ include "service.variables" (dict "prefix" "SAMPLE" "settings" (include "service.settings" . | fromYaml)) }}
+{{- $settings := include "service.settings" . | fromYaml }}
+{{- include "service.variables" (dict "prefix" (include "service.environmentPrefix" .) "settings" $settings) }}
 {{- end }}
 
 {{- /*

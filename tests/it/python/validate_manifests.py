@@ -1,6 +1,6 @@
-"""Validates the manifests on standard input, strictly, against the schemas of the
-three newest minor versions of Kubernetes that there are, and prints how many. Of the
-kinds that operators define there are no schemas here."""
+"""Validates the files with manifests strictly against the schemas of the three newest minor versions
+of Kubernetes that there are, and prints how many. Of the kinds that operators define there are no
+schemas here."""
 
 import sys
 
@@ -11,9 +11,16 @@ from packaging.version import Version
 versions = {".".join(v.split(".")[:2]) for v in kubernetes_validate.utils.all_versions()}
 newest = sorted(versions, key=Version)[-3:]
 CUSTOM = ("cert-manager.io/", "gateway.networking.k8s.io/", "keda.sh/", "monitoring.coreos.com/")
-manifests = [manifest for manifest in yaml.safe_load_all(sys.stdin)
-             if not manifest["apiVersion"].startswith(CUSTOM)]
-for manifest in manifests:
-    for version in newest:
-        kubernetes_validate.validate(manifest, version, strict=True)
-print(f"{len(manifests)} manifests, {len(newest)} versions")
+validated = 0
+for file in sys.argv[1:]:
+    with open(file, encoding="utf-8") as text:
+        manifests = [manifest for manifest in yaml.safe_load_all(text)
+                     if manifest and not manifest["apiVersion"].startswith(CUSTOM)]
+    for manifest in manifests:
+        for version in newest:
+            try:
+                kubernetes_validate.validate(manifest, version, strict=True)
+            except kubernetes_validate.ValidationError as error:
+                sys.exit(f"{file}, {manifest['kind']}, Kubernetes {version}: {error.message}")
+    validated += len(manifests)
+print(f"{validated} manifests, {len(newest)} versions")

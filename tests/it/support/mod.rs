@@ -16,6 +16,7 @@ pub(crate) mod process;
 pub(crate) mod program;
 pub(crate) mod prometheus;
 pub(crate) mod python;
+pub(crate) mod schemas;
 pub(crate) mod scripted;
 pub(crate) mod test_service;
 pub(crate) mod tls;
