@@ -1,5 +1,6 @@
 //! What the tests share: servers, peers and files.
 
+pub(crate) mod api_server;
 pub(crate) mod certificates;
 pub(crate) mod chart;
 pub(crate) mod collector;
