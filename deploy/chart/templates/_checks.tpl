@@ -33,6 +33,9 @@
 {{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" }}
 {{- end }}
 {{- end }}
+{{- if le (int64 .Values.rollout.progressDeadlineSeconds) (int64 .Values.rollout.minReadySeconds) }}
+{{- fail "rollout.progressDeadlineSeconds must be more than rollout.minReadySeconds" }}
+{{- end }}
 {{- if and .Values.grpcRoute.enabled (not .Values.grpcRoute.parentRefs) }}
 {{- fail "grpcRoute.enabled needs grpcRoute.parentRefs" }}
 {{- end }}

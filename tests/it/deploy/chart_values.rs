@@ -192,6 +192,7 @@ fn values_that_contradict_each_other_are_errors_that_say_what_to_set() {
         ("autoscaling.keda.enabled=true", "needs autoscaling.enabled and metrics.enabled"),
         ("autoscaling.cpu=0", "needs cpu, memory, queueLength, metrics or keda"),
         ("autoscaling.minReplicas=11", "minReplicas is more than autoscaling.maxReplicas"),
+        ("rollout.minReadySeconds=60", "progressDeadlineSeconds must be more than"),
         ("grpcRoute.enabled=true", "grpcRoute.enabled needs grpcRoute.parentRefs"),
         ("ingress.enabled=true", "needs ingress.host and ingress.tlsSecretName"),
     ] {
