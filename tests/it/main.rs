@@ -81,6 +81,7 @@ mod telemetry {
 mod deploy {
     mod chart;
     mod chart_release;
+    mod chart_tls;
     mod chart_upgrade;
     mod chart_values;
     mod kubernetes;

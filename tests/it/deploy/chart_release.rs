@@ -3,10 +3,10 @@
 use std::{collections::BTreeSet, fs, process::Command};
 
 use tempfile::TempDir;
-use yaml_rust2::{Yaml, YamlLoader};
+use yaml_rust2::Yaml;
 
 use crate::support::{
-    chart::{CHART, helm, template},
+    chart::{CHART, documents, helm, render, the},
     process::{stderr, stdout},
     prometheus::shipped,
     schemas::assert_valid,
@@ -57,26 +57,6 @@ test: {enabled: false}
 resources: {requests: null, limits: null}
 securityContext: null
 ";
-
-/// Renders a release with these values.
-fn render(release: &str, values: &str) -> Result<String, String> {
-    let folder = TempDir::new().expect("a folder");
-    let file = folder.path().join("values.yaml");
-    fs::write(&file, values).expect("it is ours");
-    template(release, &[format!("--values={}", file.display())])
-}
-
-fn documents(text: &str) -> Vec<Yaml> {
-    YamlLoader::load_from_str(text).expect("YAML")
-}
-
-/// Returns the only document of a kind.
-fn the<'a>(documents: &'a [Yaml], kind: &str) -> &'a Yaml {
-    let mut all = documents.iter().filter(|document| document["kind"].as_str() == Some(kind));
-    let one = all.next().unwrap_or_else(|| panic!("no {kind}"));
-    assert!(all.next().is_none(), "more than one {kind}");
-    one
-}
 
 #[test]
 fn the_schemas_accept_what_other_values_render() {
@@ -184,57 +164,6 @@ fn the_alerts_select_the_job_of_another_name() {
     let expressions = text.matches("{job=\"other\"").count();
     assert_eq!(expressions, shipped("alerts.yaml").matches("{job=\"sample-service\"").count());
     assert!(!text.contains("job=\"sample-service\""));
-}
-
-#[test]
-fn without_client_certificates_the_test_reads_only_the_authority() {
-    if helm().is_none() {
-        return;
-    }
-    let values = "tls: {enabled: true, clientCertificates: false}";
-    let all = documents(&render("sample-service", values).expect("valid"));
-    let pod = &the(&all, "Pod")["spec"];
-    let arguments = pod["containers"][0]["args"].as_vec().expect("arguments");
-    assert_eq!(arguments.last().and_then(Yaml::as_str), Some("--ca=/tls/ca.crt"));
-    let secret = &pod["volumes"][0]["secret"];
-    assert_eq!(secret["secretName"].as_str(), Some("sample-service-tls"));
-    assert_eq!(secret["items"].as_vec().map(Vec::len), Some(1));
-    assert_eq!(secret["items"][0]["key"].as_str(), Some("ca.crt"));
-    let data = &the(&all, "ConfigMap")["data"];
-    assert!(data["SAMPLE__TLS__CLIENT_CA"].is_badvalue());
-}
-
-#[test]
-fn the_certificate_has_the_names_of_both_services() {
-    if helm().is_none() {
-        return;
-    }
-    let values = "tls: {enabled: true, certificate: {enabled: true, issuerRef: {name: ca}}}";
-    let all = documents(&render("sample-service", values).expect("valid"));
-    let certificates: Vec<_> =
-        all.iter().filter(|it| it["kind"].as_str() == Some("Certificate")).collect();
-    let [server, client] = *certificates else { panic!("{certificates:?}") };
-    let names = server["spec"]["dnsNames"].as_vec().expect("names");
-    for service in all.iter().filter(|it| it["kind"].as_str() == Some("Service")) {
-        let name = service["metadata"]["name"].as_str().expect("a name");
-        for name in [name, &format!("{name}.default.svc.cluster.local")] {
-            assert!(names.contains(&Yaml::from_str(name)), "{name}");
-        }
-    }
-    for (certificate, workload, usage) in
-        [(server, "Deployment", "server auth"), (client, "Pod", "client auth")]
-    {
-        let spec = &certificate["spec"];
-        assert!(spec["usages"].as_vec().expect("usages").contains(&Yaml::from_str(usage)));
-        assert_eq!(spec["privateKey"]["rotationPolicy"].as_str(), Some("Always"));
-        let workload = &the(&all, workload)["spec"];
-        let pod = if workload["template"].is_badvalue() {
-            workload
-        } else {
-            &workload["template"]["spec"]
-        };
-        assert_eq!(pod["volumes"][0]["secret"]["secretName"], spec["secretName"]);
-    }
 }
 
 #[test]

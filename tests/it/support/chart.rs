@@ -1,11 +1,14 @@
 //! The Helm chart of `deploy/chart`.
 
 use std::{
-    env,
+    env, fs,
     io::{self, Write},
     path::Path,
     process::Command,
 };
+
+use tempfile::TempDir;
+use yaml_rust2::{Yaml, YamlLoader};
 
 use super::process::{stderr, stdout};
 
@@ -62,4 +65,25 @@ pub(crate) fn template(release: &str, arguments: &[impl AsRef<str>]) -> Result<S
     template.args(arguments.iter().map(AsRef::as_ref));
     let output = template.output().expect("it runs");
     if output.status.success() { Ok(stdout(&output)) } else { Err(stderr(&output)) }
+}
+
+/// Renders a release with these values.
+pub(crate) fn render(release: &str, values: &str) -> Result<String, String> {
+    let folder = TempDir::new().expect("a folder");
+    let file = folder.path().join("values.yaml");
+    fs::write(&file, values).expect("it is ours");
+    template(release, &[format!("--values={}", file.display())])
+}
+
+/// Returns the objects of a rendering.
+pub(crate) fn documents(text: &str) -> Vec<Yaml> {
+    YamlLoader::load_from_str(text).expect("YAML")
+}
+
+/// Returns the only document of a kind.
+pub(crate) fn the<'a>(documents: &'a [Yaml], kind: &str) -> &'a Yaml {
+    let mut all = documents.iter().filter(|document| document["kind"].as_str() == Some(kind));
+    let one = all.next().unwrap_or_else(|| panic!("no {kind}"));
+    assert!(all.next().is_none(), "more than one {kind}");
+    one
 }
