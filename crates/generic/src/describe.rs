@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::schema::{Enum, Field, Kind, Label, Message, Method, Pool, Service, Symbol};
+use protojson::{Enum, Field, Kind, Label, Message, Method, Pool, Service, Symbol};
 
 /// What a symbol is, and its declaration.
 #[derive(Debug, PartialEq)]

@@ -3,15 +3,13 @@
 use std::collections::BTreeSet;
 
 use channel::Failure;
-use tonic::{Code, Status};
-
-use crate::{
-    client::Client,
-    problem::Problem,
-    proto::bundled,
-    schema::{Pool, read_file},
+use protojson::{
+    Pool, Problem, read_file,
     wire_format::{Raw, Reader, put_field},
 };
+use tonic::{Code, Status};
+
+use crate::{client::Client, proto::bundled};
 
 /// The two versions, which differ only in their names. Older servers have only the second.
 const PATHS: [&str; 2] = [
@@ -176,7 +174,7 @@ fn add(pool: &mut Pool, files: &[Vec<u8>], bytes: &mut usize) -> Result<(), Stat
 /// Reads a `ServerReflectionResponse`.
 fn read(message: &[u8]) -> Result<Answer, Problem> {
     let mut reader = Reader(message);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         match (number, value) {
             (4, Raw::Bytes(bytes)) => {
                 let files = all(bytes)?.into_iter().map(<[u8]>::to_vec).collect();
@@ -202,7 +200,7 @@ fn read(message: &[u8]) -> Result<Answer, Problem> {
 fn all(message: &[u8]) -> Result<Vec<&[u8]>, Problem> {
     let mut values = Vec::new();
     let mut reader = Reader(message);
-    while let Some(field) = reader.next()? {
+    while let Some(field) = reader.next_field()? {
         if let (1, Raw::Bytes(value)) = field {
             values.push(value);
         }
@@ -213,7 +211,7 @@ fn all(message: &[u8]) -> Result<Vec<&[u8]>, Problem> {
 fn read_error(message: &[u8]) -> Result<Status, Problem> {
     let (mut code, mut text) = (Code::Unknown, String::new());
     let mut reader = Reader(message);
-    while let Some(field) = reader.next()? {
+    while let Some(field) = reader.next_field()? {
         match field {
             // An error with the code OK is none that is known.
             (1, Raw::Varint(value)) if value != 0 => code = Code::from_i32(value as i32),

@@ -3,12 +3,9 @@
 use std::{fs, path::PathBuf};
 
 use clap::Args;
+use protojson::{Pool, Problem, read_set};
 
-use crate::{
-    problem::Problem,
-    proto,
-    schema::{Pool, read_set},
-};
+use crate::proto;
 
 /// The files with the schema of a server. Without them, it comes from the server's reflection.
 #[derive(Debug, Clone, Args)]

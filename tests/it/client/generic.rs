@@ -37,7 +37,7 @@ impl Things {
 }
 
 fn fixtures() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/generic/fixtures")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/protojson/fixtures")
 }
 
 /// Messages in JSON, as protobuf's own library prints them.

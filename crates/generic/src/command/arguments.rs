@@ -10,8 +10,8 @@ use clap::Args;
 use http::{HeaderMap, HeaderName, HeaderValue};
 use wire::{command::Program, duration::parse_timeout};
 
-use super::path::MethodPath;
-use crate::{client::Client, problem::Problem, source::SchemaArgs};
+use super::{failure::wrong, path::MethodPath};
+use crate::{client::Client, source::SchemaArgs};
 
 const DEFAULT_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -109,18 +109,11 @@ impl MethodArgs {
             _ => None,
         };
         if path.is_none() && has_flags {
-            return Err(Problem::new(
+            return Err(wrong(
                 "--data, --proto and --descriptors are for the call of one method: pass its path, \
                  such as /package.Service/Method",
-            )
-            .into());
+            ));
         }
         Ok(path)
-    }
-}
-
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
-        Self::Arguments(WrongArguments::Method(problem.to_string()))
     }
 }

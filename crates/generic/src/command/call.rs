@@ -14,10 +14,11 @@ use wire::command::{Command, Program};
 
 use super::{
     arguments::{ClientArgs, MethodArgs},
+    failure::wrong,
     method::Method,
     path::MethodPath,
 };
-use crate::{client::Client, problem::Problem};
+use crate::client::Client;
 
 /// Returns the `call` command of a service that has none of its own.
 pub fn call_command() -> Command {
@@ -47,7 +48,7 @@ fn run(
 ) -> Result<ExitCode, Failure> {
     let parsed = MethodPath::parse(path.strip_prefix('/').unwrap_or(path)).ok_or_else(|| {
         let text = format!("{path:?} is not the path of a method, such as /package.Service/Method");
-        Problem::new(text)
+        wrong(text)
     })?;
     call(&parsed, method, client, program)
 }

@@ -4,18 +4,13 @@ use std::{fs, pin::Pin};
 
 use channel::{Channel, Failure};
 use http::HeaderMap;
+use protojson::{Pool, listed};
 use serde_json::Value;
 use tokio::io::AsyncReadExt;
 use tonic::Status;
 
-use super::{arguments::MethodArgs, path::MethodPath};
-use crate::{
-    client::Client,
-    json,
-    problem::{Problem, listed},
-    reflection::Reflection,
-    schema::Pool,
-};
+use super::{arguments::MethodArgs, failure::wrong, path::MethodPath};
+use crate::{client::Client, reflection::Reflection};
 
 /// A method with its schema, and a request for it.
 #[derive(Debug)]
@@ -55,7 +50,7 @@ impl MethodArgs {
         metadata: HeaderMap,
     ) -> Result<Method, Failure> {
         let MethodPath { service, method } = path;
-        let pool = match self.schema.load()? {
+        let pool = match self.schema.load().map_err(wrong)? {
             Some(pool) => pool,
             None => {
                 let client = Client { channel: channel.clone(), metadata };
@@ -67,18 +62,17 @@ impl MethodArgs {
                 pool
             }
         };
-        let found = pool.method(service, method)?;
+        let found = pool.method(service, method).map_err(wrong)?;
         if found.streams_requests {
-            return Err(Problem::new(format!(
+            return Err(wrong(format_args!(
                 "{path} takes a stream of requests, and only methods with one request can be called"
-            ))
-            .into());
+            )));
         }
         let message = |name: &str| pool.message(name).expect("the names are resolved");
         let (input, output) = (message(&found.input), message(&found.output));
         let streams_responses = found.streams_responses;
         let data = self.read_data().await?;
-        let request = json::encode(&pool, input, &data)?;
+        let request = protojson::encode(&pool, input, &data).map_err(wrong)?;
         Ok(Method { pool, path: path.to_string(), output, streams_responses, data, request })
     }
 
@@ -92,14 +86,14 @@ impl MethodArgs {
             }
             Some(data) => match data.strip_prefix('@') {
                 Some(file) => {
-                    let cannot = |error| Problem::new(format!("cannot read {file}: {error}"));
+                    let cannot = |error| wrong(format_args!("cannot read {file}: {error}"));
                     (file.to_owned(), fs::read_to_string(file).map_err(cannot)?)
                 }
                 None => ("--data".to_owned(), data.to_owned()),
             },
         };
         let parsed = serde_json::from_str(&text);
-        parsed.map_err(|error| Problem::new(format!("{source} is not JSON: {error}")).into())
+        parsed.map_err(|error| wrong(format_args!("{source} is not JSON: {error}")))
     }
 }
 
@@ -108,7 +102,7 @@ pub(super) async fn unknown(symbol: &str, reflection: &mut Reflection<'_>) -> Fa
     match reflection.services().await {
         Ok(services) => {
             let services = listed(services.iter());
-            Problem::new(format!("the server has no {symbol}; its services are {services}")).into()
+            wrong(format_args!("the server has no {symbol}; its services are {services}"))
         }
         Err(failure) => failure,
     }
@@ -141,7 +135,7 @@ impl Method {
 
     /// Returns a response as JSON.
     pub(super) fn json(&self, response: &[u8], is_pretty: bool) -> Result<String, Status> {
-        json::print(&self.pool, self.output, response, is_pretty).map_err(|problem| {
+        protojson::print(&self.pool, self.output, response, is_pretty).map_err(|problem| {
             Status::internal(format!("a response message cannot be decoded: {problem}"))
         })
     }

@@ -2,6 +2,7 @@
 
 mod arguments;
 mod call;
+mod failure;
 mod method;
 mod path;
 mod schema;

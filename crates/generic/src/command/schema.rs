@@ -4,19 +4,17 @@ use std::process::ExitCode;
 
 use channel::{Failure, Target, arguments::until_interrupted, output::print};
 use clap::Args;
+use protojson::{Pool, Symbol, listed, quoted};
 use tonic::Status;
 use wire::{
     command::{Command, Program},
     escape::Escaped,
 };
 
-use super::{arguments::ClientArgs, method::unknown};
+use super::{arguments::ClientArgs, failure::wrong, method::unknown};
 use crate::{
     describe::{Description, describe},
-    json::quoted,
-    problem::{Problem, listed},
     reflection::Reflection,
-    schema::{Pool, Symbol},
     source::SchemaArgs,
 };
 
@@ -54,7 +52,7 @@ enum Wanted {
 
 fn run(arguments: &SymbolArgs, program: Program<'_>, wanted: Wanted) -> Result<ExitCode, Failure> {
     let target = arguments.client.target(program)?;
-    let files = arguments.schema.load()?;
+    let files = arguments.schema.load().map_err(wrong)?;
     let outcome = until_interrupted(async {
         // A method can be named by its path too.
         let symbol = arguments.symbol.as_ref();
@@ -81,7 +79,7 @@ fn run(arguments: &SymbolArgs, program: Program<'_>, wanted: Wanted) -> Result<E
                     }
                 }
                 (Some(name), _) => {
-                    return Err(Problem::new(format!("{name} is not a service")).into());
+                    return Err(wrong(format_args!("{name} is not a service")));
                 }
             },
         }
@@ -105,8 +103,9 @@ async fn find(
         return match symbol {
             Some(symbol) if describe(&pool, &symbol).is_none() => {
                 let services = listed(services.iter());
-                let text = format!("the files have no {symbol}; their services are {services}");
-                Err(Problem::new(text).into())
+                Err(wrong(format_args!(
+                    "the files have no {symbol}; their services are {services}"
+                )))
             }
             Some(symbol) => Ok((pool, vec![symbol])),
             None => Ok((pool, services)),

@@ -1,14 +1,11 @@
 //! Messages.
 
+use protojson::{Field, File, Kind, Label, Message, Problem, json_name, wire_format::MAX_FIELD};
+
 use super::{
     enums::{Scope, parse_enum},
     lexer::Token,
     tokens::{DeclaredOption, Tokens},
-};
-use crate::{
-    problem::Problem,
-    schema::{Field, File, Kind, Label, Message, json_name},
-    wire_format::MAX_FIELD,
 };
 
 /// Parses the body of a message, whose full name was taken.

@@ -1,7 +1,8 @@
 //! The files of protobuf itself, which every file can import.
 
+use protojson::File;
+
 use super::parser::parse;
-use crate::schema::File;
 
 macro_rules! files {
     ($($name:literal),*) => {

@@ -1,10 +1,8 @@
 //! Enums, and what is around a declaration.
 
+use protojson::{Enum, Features, File, Problem};
+
 use super::{lexer::Token, tokens::Tokens};
-use crate::{
-    problem::Problem,
-    schema::{Enum, Features, File},
-};
 
 /// What is around a declaration.
 #[derive(Debug, Clone)]

@@ -5,8 +5,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use protojson::{Pool, Problem};
+
 use super::{bundled::bundled, parser::parse};
-use crate::{problem::Problem, schema::Pool};
 
 /// Adds files and all that they import to a pool. Imports are looked for in `folders`, then beside
 /// the files.

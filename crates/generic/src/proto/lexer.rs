@@ -1,6 +1,6 @@
 //! The words of a `.proto` file.
 
-use crate::problem::Problem;
+use protojson::Problem;
 
 /// A word of a file.
 #[derive(Debug, Clone, PartialEq)]

@@ -1,14 +1,12 @@
 //! The declarations of a file: imports, enums and services. `body` reads messages.
 
+use protojson::{Features, File, Method, Problem, Service};
+
 use super::{
     body::parse_message,
     enums::{Scope, parse_enum},
     lexer::Token,
     tokens::Tokens,
-};
-use crate::{
-    problem::Problem,
-    schema::{Features, File, Method, Service},
 };
 
 /// Parses a file.

@@ -5,10 +5,10 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use protojson::{Enum, Kind, Message, Pool, Service, read_set};
 use protox::Compiler;
 
 use super::{bundled::bundled, load, parser::parse};
-use crate::schema::{Enum, Kind, Message, Pool, Service, read_set};
 
 fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
@@ -58,7 +58,7 @@ fn content(pool: Pool) -> (Vec<Message>, Vec<Enum>, Vec<Service>) {
 #[test]
 fn files_are_read_as_protox_reads_them() {
     for (root, files) in [
-        ("fixtures", &["acme/everything.proto", "acme/old.proto"][..]),
+        ("../protojson/fixtures", &["acme/everything.proto", "acme/old.proto"][..]),
         ("../../proto", &["sample.proto"]),
         ("../../examples/orders/proto", &["acme/orders/v1/orders.proto", "sample.proto"]),
         ("../chassis/proto", &["grpc/health/v1/health.proto"]),
@@ -128,7 +128,7 @@ fn editions_change_presence_and_encoding() {
         [has(0), has(1), has(3), has(4)],
         [(false, false), (true, false), (false, true), (false, false)]
     );
-    assert_eq!(fields[2].label, crate::schema::Label::Required);
+    assert_eq!(fields[2].label, protojson::Label::Required);
     assert_eq!(fields[5].kind, Kind::Group);
 }
 

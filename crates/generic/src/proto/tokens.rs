@@ -1,7 +1,8 @@
 //! The words of a file, one after the other.
 
+use protojson::Problem;
+
 use super::lexer::{Position, Token, tokens};
-use crate::problem::Problem;
 
 /// The words of a file, one after the other.
 #[derive(Debug)]

@@ -14,7 +14,7 @@ mod values;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use descriptor::{read_file, read_set};
-pub(crate) use features::Features;
-pub(crate) use pool::{Pool, Symbol};
-pub(crate) use types::{Enum, Field, File, Kind, Label, Message, Method, Service, json_name};
+pub use descriptor::{read_file, read_set};
+pub use features::Features;
+pub use pool::{Pool, Symbol};
+pub use types::{Enum, Field, File, Kind, Label, Message, Method, Service, json_name};

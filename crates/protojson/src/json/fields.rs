@@ -14,7 +14,7 @@ pub(super) fn collect<'a>(
 ) -> Result<Vec<Vec<Raw<'a>>>, Problem> {
     let mut values = vec![Vec::new(); message.fields.len()];
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         let Some(index) = message.fields.iter().position(|field| field.number == number) else {
             continue;
         };

@@ -19,6 +19,6 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use encode::encode;
-pub(crate) use print::print;
-pub(crate) use write::quoted;
+pub use encode::encode;
+pub use print::print;
+pub use write::quoted;

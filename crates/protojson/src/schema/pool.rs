@@ -7,10 +7,13 @@ use crate::problem::{Problem, listed};
 
 /// All files of a schema. It can be used once it is linked.
 #[derive(Debug, Default)]
-pub(crate) struct Pool {
-    pub(crate) messages: Vec<Message>,
-    pub(crate) enums: Vec<Enum>,
-    pub(crate) services: Vec<Service>,
+pub struct Pool {
+    /// All message types, nested ones too.
+    pub messages: Vec<Message>,
+    /// All enum types, nested ones too.
+    pub enums: Vec<Enum>,
+    /// All services.
+    pub services: Vec<Service>,
     symbols: Vec<Symbol>,
     /// What each file imports.
     imports: Vec<Vec<String>>,
@@ -21,9 +24,12 @@ pub(crate) struct Pool {
 
 /// What a full name stands for, with its index in the pool.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Symbol {
+pub enum Symbol {
+    /// A message type.
     Message(usize),
+    /// An enum type.
     Enum(usize),
+    /// A service.
     Service(usize),
 }
 
@@ -33,7 +39,7 @@ impl Pool {
     /// # Errors
     ///
     /// Returns an error if a name is taken.
-    pub(crate) fn add(&mut self, file: File) -> Result<(), Problem> {
+    pub fn add(&mut self, file: File) -> Result<(), Problem> {
         let File { name, imports, messages, enums, services } = file;
         if self.has_file(&name) {
             return Ok(());
@@ -65,16 +71,17 @@ impl Pool {
     }
 
     /// Returns whether a file of this name was added.
-    pub(crate) fn has_file(&self, name: &str) -> bool {
+    pub fn has_file(&self, name: &str) -> bool {
         self.file_names.contains_key(name)
     }
 
-    pub(crate) fn file_count(&self) -> usize {
+    /// Returns the number of files that were added.
+    pub fn file_count(&self) -> usize {
         self.imports.len()
     }
 
     /// Returns the imports of all files that were not added.
-    pub(crate) fn missing(&self) -> Vec<String> {
+    pub fn missing(&self) -> Vec<String> {
         let imports = self.imports.iter().flatten();
         let mut missing: Vec<String> =
             imports.filter(|import| !self.has_file(import)).cloned().collect();
@@ -84,7 +91,7 @@ impl Pool {
     }
 
     /// Returns the name of a file that imports this one.
-    pub(crate) fn importer(&self, import: &str) -> &str {
+    pub fn importer(&self, import: &str) -> &str {
         let imports = |index: usize| self.imports[index].iter().any(|name| name == import);
         let found = self.file_names.iter().find(|(_, index)| imports(**index));
         found.map_or("", |(name, _)| name)
@@ -95,7 +102,7 @@ impl Pool {
     /// # Errors
     ///
     /// Returns an error if a type is not declared, or is not of the kind that its place needs.
-    pub(crate) fn link(&mut self) -> Result<(), Problem> {
+    pub fn link(&mut self) -> Result<(), Problem> {
         let mut messages = std::mem::take(&mut self.messages);
         for message in &mut messages {
             for field in &mut message.fields {
@@ -163,12 +170,12 @@ impl Pool {
     }
 
     /// Returns what this full name stands for.
-    pub(crate) fn symbol(&self, name: &str) -> Option<Symbol> {
+    pub fn symbol(&self, name: &str) -> Option<Symbol> {
         self.symbol_names.get(name).map(|index| self.symbols[*index])
     }
 
     /// Returns the message of this full name.
-    pub(crate) fn message(&self, name: &str) -> Option<usize> {
+    pub fn message(&self, name: &str) -> Option<usize> {
         match self.symbol(name) {
             Some(Symbol::Message(index)) => Some(index),
             _ => None,
@@ -180,7 +187,7 @@ impl Pool {
     /// # Errors
     ///
     /// Returns an error that lists the known names if there is no such service or method.
-    pub(crate) fn method(&self, service: &str, method: &str) -> Result<&Method, Problem> {
+    pub fn method(&self, service: &str, method: &str) -> Result<&Method, Problem> {
         let Some(Symbol::Service(index)) = self.symbol(service) else {
             let names = listed(self.services.iter().map(|service| &service.name));
             return Err(Problem::new(format!("there is no service {service}; there is {names}")));

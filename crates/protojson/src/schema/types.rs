@@ -2,71 +2,102 @@
 
 /// A file.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct File {
-    pub(crate) name: String,
-    pub(crate) imports: Vec<String>,
-    pub(crate) messages: Vec<Message>,
-    pub(crate) enums: Vec<Enum>,
-    pub(crate) services: Vec<Service>,
+pub struct File {
+    /// The name by which others import it.
+    pub name: String,
+    /// The names of the files that it imports.
+    pub imports: Vec<String>,
+    /// All message types, nested ones too.
+    pub messages: Vec<Message>,
+    /// All enum types, nested ones too.
+    pub enums: Vec<Enum>,
+    /// All services.
+    pub services: Vec<Service>,
 }
 
 /// A message type.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Message {
+pub struct Message {
     /// The full name, without a dot at its begin.
-    pub(crate) name: String,
-    pub(crate) fields: Vec<Field>,
-    pub(crate) oneofs: Vec<String>,
+    pub name: String,
+    /// The fields, in the order of the file.
+    pub fields: Vec<Field>,
+    /// The names of the oneofs.
+    pub oneofs: Vec<String>,
     /// Whether it is the entry of a map, which no file declares.
-    pub(crate) is_map_entry: bool,
+    pub is_map_entry: bool,
 }
 
 /// A field of a message.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Field {
-    pub(crate) name: String,
-    pub(crate) json_name: String,
-    pub(crate) number: u32,
-    pub(crate) label: Label,
-    pub(crate) kind: Kind,
+pub struct Field {
+    /// The name in the file.
+    pub name: String,
+    /// The name in JSON.
+    pub json_name: String,
+    /// The number on the wire.
+    pub number: u32,
+    /// How many values it has.
+    pub label: Label,
+    /// The type of its values.
+    pub kind: Kind,
     /// The name of its type, if it is a message or an enum.
-    pub(crate) type_name: String,
+    pub type_name: String,
     /// The index of its oneof.
-    pub(crate) oneof: Option<usize>,
+    pub oneof: Option<usize>,
     /// Whether a default value that is set differs from no value.
-    pub(crate) has_presence: bool,
+    pub has_presence: bool,
     /// Whether the file asks for presence with a word of its own: `optional` of proto3.
-    pub(crate) is_optional: bool,
-    pub(crate) is_packed: bool,
+    pub is_optional: bool,
+    /// Whether repeated values are one after the other in one field on the wire.
+    pub is_packed: bool,
 }
 
 /// How many values a field has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Label {
+pub enum Label {
+    /// One or none.
     Singular,
+    /// One, which proto2 asks for.
     Required,
+    /// Any number.
     Repeated,
 }
 
 /// The type of a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub enum Kind {
+    /// `double`
     Double,
+    /// `float`
     Float,
+    /// `int64`
     Int64,
+    /// `uint64`
     Uint64,
+    /// `int32`
     Int32,
+    /// `fixed64`
     Fixed64,
+    /// `fixed32`
     Fixed32,
+    /// `bool`
     Bool,
+    /// `string`
     String,
     /// A message whose fields stand between two tags.
     Group,
+    /// `bytes`
     Bytes,
+    /// `uint32`
     Uint32,
+    /// `sfixed32`
     Sfixed32,
+    /// `sfixed64`
     Sfixed64,
+    /// `sint32`
     Sint32,
+    /// `sint64`
     Sint64,
     /// A message or an enum that is not resolved yet.
     Named,
@@ -97,13 +128,13 @@ const SCALARS: [(&str, u64, Kind); 15] = [
 
 impl Kind {
     /// Returns the type of this name, or `Named` if it is no scalar.
-    pub(crate) fn named(name: &str) -> Self {
+    pub fn named(name: &str) -> Self {
         let scalar = SCALARS.iter().find(|(scalar, ..)| *scalar == name);
         scalar.map_or(Self::Named, |(_, _, kind)| *kind)
     }
 
     /// Returns the type of this number in a descriptor.
-    pub(crate) fn numbered(number: u64) -> Option<Self> {
+    pub fn numbered(number: u64) -> Option<Self> {
         match number {
             10 => Some(Self::Group),
             11 | 14 => Some(Self::Named),
@@ -112,50 +143,57 @@ impl Kind {
     }
 
     /// Returns the name of a scalar, or an empty one.
-    pub(crate) fn name(self) -> &'static str {
+    pub fn name(self) -> &'static str {
         SCALARS.iter().find(|(.., kind)| *kind == self).map_or("", |(name, ..)| *name)
     }
 
     /// Returns whether a map can have keys of this type.
-    pub(crate) fn can_be_map_key(self) -> bool {
+    pub fn can_be_map_key(self) -> bool {
         self == Self::String
             || (self.can_be_packed() && !matches!(self, Self::Double | Self::Float | Self::Enum(_)))
     }
 
     /// Returns whether repeated values can be packed.
-    pub(crate) fn can_be_packed(self) -> bool {
+    pub fn can_be_packed(self) -> bool {
         !matches!(self, Self::String | Self::Bytes | Self::Group | Self::Named | Self::Message(_))
     }
 }
 
 /// An enum type.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Enum {
+pub struct Enum {
     /// The full name.
-    pub(crate) name: String,
-    pub(crate) values: Vec<(String, i32)>,
+    pub name: String,
+    /// The names of the values, and their numbers.
+    pub values: Vec<(String, i32)>,
 }
 
 /// A service.
 #[derive(Debug, Default, PartialEq)]
-pub(crate) struct Service {
+pub struct Service {
     /// The full name.
-    pub(crate) name: String,
-    pub(crate) methods: Vec<Method>,
+    pub name: String,
+    /// The methods, in the order of the file.
+    pub methods: Vec<Method>,
 }
 
 /// A method of a service.
 #[derive(Debug, Clone, Default, PartialEq)]
-pub(crate) struct Method {
-    pub(crate) name: String,
-    pub(crate) input: String,
-    pub(crate) output: String,
-    pub(crate) streams_requests: bool,
-    pub(crate) streams_responses: bool,
+pub struct Method {
+    /// The name within the service.
+    pub name: String,
+    /// The full name of the request message.
+    pub input: String,
+    /// The full name of the response message.
+    pub output: String,
+    /// Whether the client sends any number of messages.
+    pub streams_requests: bool,
+    /// Whether the server sends any number of messages.
+    pub streams_responses: bool,
 }
 
 /// Returns the name of a field in JSON: in lowerCamelCase, as protoc makes it.
-pub(crate) fn json_name(name: &str) -> String {
+pub fn json_name(name: &str) -> String {
     let mut json = String::new();
     let mut is_after_underscore = false;
     for c in name.chars() {

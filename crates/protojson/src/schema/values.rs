@@ -8,7 +8,7 @@ use crate::{
 /// Returns the name that most declarations have as their first field.
 pub(super) fn read_name(bytes: &[u8]) -> Result<String, Problem> {
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         if number == 1 {
             return identifier(text_of(value)?);
         }
@@ -25,7 +25,7 @@ pub(super) fn read_flag(bytes: &[u8], field: u32) -> Result<Option<bool>, Proble
 pub(super) fn read_number(bytes: &[u8], field: u32) -> Result<Option<u64>, Problem> {
     let mut found = None;
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         if number == field {
             found = Some(number_of(value)?);
         }

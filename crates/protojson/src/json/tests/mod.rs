@@ -6,15 +6,20 @@ use std::path::Path;
 
 use prost::Message;
 use prost_types::Timestamp;
+use protox::Compiler;
 
 use self::everything::{EVERYTHING, Everything, Money, everything};
 use super::{encode, print};
-use crate::{proto::load, schema::Pool};
+use crate::schema::{Pool, read_set};
 
 fn pool() -> (Pool, usize) {
-    let mut pool = Pool::default();
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures");
-    load(&mut pool, &[folder.join("acme/everything.proto")], &[folder]).expect("it is valid");
+    let mut compiler = Compiler::new([&folder]).expect("a folder");
+    compiler.include_imports(true).open_file("acme/everything.proto").expect("it is valid");
+    let mut pool = Pool::default();
+    for file in read_set(&compiler.encode_file_descriptor_set()).expect("it is valid") {
+        pool.add(file).expect("it is new");
+    }
     pool.link().expect("every type is declared");
     let message = pool.message("acme.Everything").expect("it is declared");
     (pool, message)

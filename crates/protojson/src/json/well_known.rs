@@ -75,7 +75,7 @@ impl Text {
     pub(super) fn of(self, bytes: &[u8]) -> Result<String, Problem> {
         let (mut seconds, mut nanos, mut paths) = (0, 0, Vec::new());
         let mut reader = Reader(bytes);
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.next_field()? {
             match field {
                 (1, Raw::Varint(value)) => seconds = value as i64,
                 (2, Raw::Varint(value)) => nanos = value as i32,

@@ -83,7 +83,7 @@ impl Writer {
 
 /// Returns a text as a string of JSON. Control characters are escaped, so that it is safe on a
 /// terminal.
-pub(crate) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     let mut writer = Writer::new(false);
     writer.string(text);
     writer.text

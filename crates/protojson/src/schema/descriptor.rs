@@ -23,10 +23,10 @@ const EDITION_2023: u64 = 1000;
 /// # Errors
 ///
 /// Returns an error if it is malformed.
-pub(crate) fn read_set(bytes: &[u8]) -> Result<Vec<File>, Problem> {
+pub fn read_set(bytes: &[u8]) -> Result<Vec<File>, Problem> {
     let mut files = Vec::new();
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         if number == 1 {
             files.push(read_file(bytes_of(value)?)?);
         }
@@ -39,12 +39,12 @@ pub(crate) fn read_set(bytes: &[u8]) -> Result<Vec<File>, Problem> {
 /// # Errors
 ///
 /// Returns an error if it is malformed.
-pub(crate) fn read_file(bytes: &[u8]) -> Result<File, Problem> {
+pub fn read_file(bytes: &[u8]) -> Result<File, Problem> {
     let mut file = File::default();
     let (mut package, mut features, mut options) = (String::new(), Features::PROTO2, &[][..]);
     // What the declarations need comes first, whatever its place is.
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         match number {
             1 => file.name = text_of(value)?,
             2 => {
@@ -60,7 +60,7 @@ pub(crate) fn read_file(bytes: &[u8]) -> Result<File, Problem> {
     }
     let features = features.with_options(options, 50)?;
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         match number {
             4 => read_message(bytes_of(value)?, &package, features, &mut file, MAX_NESTING)?,
             5 => file.enums.push(read_enum(bytes_of(value)?, &package)?),
@@ -83,7 +83,7 @@ fn read_message(
     };
     let mut message = Message::default();
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         match number {
             1 => message.name = full_name(scope, &text_of(value)?)?,
             7 => {
@@ -101,7 +101,7 @@ fn read_message(
     file.messages.push(message);
     let mut fields = Vec::new();
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         match number {
             2 => fields.push(read_field(bytes_of(value)?, features)?),
             3 => read_message(bytes_of(value)?, &name, features, file, depth)?,
@@ -136,7 +136,7 @@ fn read_field(bytes: &[u8], mut features: Features) -> Result<Field, Problem> {
     };
     let mut packed = None;
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         match number {
             1 => field.name = identifier(text_of(value)?)?,
             3 => field.number = number_of(value)?.try_into().unwrap_or_default(),
@@ -176,7 +176,7 @@ fn read_field(bytes: &[u8], mut features: Features) -> Result<Field, Problem> {
 fn read_enum(bytes: &[u8], scope: &str) -> Result<Enum, Problem> {
     let mut read = Enum { name: full_name(scope, &read_name(bytes)?)?, values: Vec::new() };
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         if number == 2 {
             let value = bytes_of(value)?;
             let number = read_number(value, 2)?.unwrap_or_default();
@@ -189,7 +189,7 @@ fn read_enum(bytes: &[u8], scope: &str) -> Result<Enum, Problem> {
 fn read_service(bytes: &[u8], scope: &str) -> Result<Service, Problem> {
     let mut service = Service { name: full_name(scope, &read_name(bytes)?)?, methods: Vec::new() };
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         if number == 2 {
             service.methods.push(read_method(bytes_of(value)?)?);
         }
@@ -200,7 +200,7 @@ fn read_service(bytes: &[u8], scope: &str) -> Result<Service, Problem> {
 fn read_method(bytes: &[u8]) -> Result<Method, Problem> {
     let mut method = Method::default();
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         match number {
             1 => method.name = identifier(text_of(value)?)?,
             2 => method.input = text_of(value)?,

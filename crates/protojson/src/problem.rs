@@ -11,19 +11,20 @@ pub struct Problem {
 }
 
 impl Problem {
-    pub(crate) fn new(text: impl Into<String>) -> Self {
+    /// Returns a problem of the whole message.
+    pub fn new(text: impl Into<String>) -> Self {
         Self { path: String::new(), text: text.into() }
     }
 
     /// Puts a field, or an element such as `[2]`, before the path.
-    pub(crate) fn within(mut self, outer: &str) -> Self {
+    pub fn within(mut self, outer: &str) -> Self {
         let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };
         self.path = format!("{outer}{separator}{}", self.path);
         self
     }
 
     /// Puts a text before the whole.
-    pub(crate) fn context(self, text: &str) -> Self {
+    pub fn context(self, text: &str) -> Self {
         Self::new(format!("{text}: {self}"))
     }
 }
@@ -40,7 +41,7 @@ impl Display for Problem {
 impl std::error::Error for Problem {}
 
 /// Returns names as a text for people.
-pub(crate) fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
+pub fn listed<'a>(names: impl Iterator<Item = &'a String>) -> String {
     let names: Vec<&str> = names.map(String::as_str).collect();
     if names.is_empty() { "none".to_owned() } else { names.join(", ") }
 }

@@ -22,7 +22,7 @@ const TYPE: &str = "@type";
 /// # Errors
 ///
 /// Returns an error with the path of what is wrong.
-pub(crate) fn encode(pool: &Pool, message: usize, json: &Value) -> Result<Vec<u8>, Problem> {
+pub fn encode(pool: &Pool, message: usize, json: &Value) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::new();
     encode_message(pool, message, json, MAX_DEPTH, &mut out)?;
     Ok(out)

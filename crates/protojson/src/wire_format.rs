@@ -6,22 +6,29 @@ use crate::problem::Problem;
 const MAX_GROUPS: usize = 100;
 
 /// The largest field number.
-pub(crate) const MAX_FIELD: u32 = (1 << 29) - 1;
+pub const MAX_FIELD: u32 = (1 << 29) - 1;
 
-/// The wire types.
-pub(crate) const VARINT: u8 = 0;
-pub(crate) const FIXED64: u8 = 1;
-pub(crate) const LENGTH: u8 = 2;
+/// The wire type of a varint.
+pub const VARINT: u8 = 0;
+/// The wire type of eight bytes.
+pub const FIXED64: u8 = 1;
+/// The wire type of a length and as many bytes.
+pub const LENGTH: u8 = 2;
 const GROUP: u8 = 3;
 const END_GROUP: u8 = 4;
-pub(crate) const FIXED32: u8 = 5;
+/// The wire type of four bytes.
+pub const FIXED32: u8 = 5;
 
 /// The value of a field, as its wire type has it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) enum Raw<'a> {
+pub enum Raw<'a> {
+    /// A varint.
     Varint(u64),
+    /// Eight bytes, the least first.
     Fixed64(u64),
+    /// Four bytes, the least first.
     Fixed32(u32),
+    /// A length and as many bytes.
     Bytes(&'a [u8]),
     /// A group, whose fields were skipped.
     Group,
@@ -29,7 +36,7 @@ pub(crate) enum Raw<'a> {
 
 /// Reads the fields of a message.
 #[derive(Debug)]
-pub(crate) struct Reader<'a>(pub(crate) &'a [u8]);
+pub struct Reader<'a>(pub &'a [u8]);
 
 impl<'a> Reader<'a> {
     /// Returns the next field with its number, or `None` at the end.
@@ -37,7 +44,7 @@ impl<'a> Reader<'a> {
     /// # Errors
     ///
     /// Returns an error if the bytes are not of a message.
-    pub(crate) fn next(&mut self) -> Result<Option<(u32, Raw<'a>)>, Problem> {
+    pub fn next_field(&mut self) -> Result<Option<(u32, Raw<'a>)>, Problem> {
         if self.0.is_empty() {
             return Ok(None);
         }
@@ -53,7 +60,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads a value of this wire type.
-    pub(crate) fn value(&mut self, wire_type: u8) -> Result<Raw<'a>, Problem> {
+    pub fn value(&mut self, wire_type: u8) -> Result<Raw<'a>, Problem> {
         Ok(match wire_type {
             VARINT => Raw::Varint(self.varint()?),
             FIXED64 => {
@@ -113,7 +120,7 @@ impl<'a> Reader<'a> {
 }
 
 /// Writes a varint.
-pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
+pub fn put_varint(out: &mut Vec<u8>, mut value: u64) {
     while value >= 0x80 {
         out.push(value as u8 | 0x80);
         value >>= 7;
@@ -122,18 +129,18 @@ pub(crate) fn put_varint(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Writes the number and the wire type that a field begins with.
-pub(crate) fn put_tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
+pub fn put_tag(out: &mut Vec<u8>, number: u32, wire_type: u8) {
     put_varint(out, u64::from(number << 3) | u64::from(wire_type));
 }
 
 /// Writes a length and as many bytes.
-pub(crate) fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     put_varint(out, bytes.len() as u64);
     out.extend_from_slice(bytes);
 }
 
 /// Writes a field that has bytes.
-pub(crate) fn put_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
+pub fn put_field(out: &mut Vec<u8>, number: u32, bytes: &[u8]) {
     put_tag(out, number, LENGTH);
     put_bytes(out, bytes);
 }

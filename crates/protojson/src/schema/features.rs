@@ -9,19 +9,25 @@ use crate::{
 /// What follows from the syntax or the edition of a file, and what its options change
 /// (`google.protobuf.FeatureSet`). Each declaration inherits it from the one around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(crate) struct Features {
-    pub(crate) has_presence: bool,
-    pub(crate) is_required: bool,
-    pub(crate) is_packed: bool,
+pub struct Features {
+    /// Whether a default value that is set differs from no value.
+    pub has_presence: bool,
+    /// Whether each message has a value.
+    pub is_required: bool,
+    /// Whether repeated values are one after the other in one field on the wire.
+    pub is_packed: bool,
     /// Whether messages are encoded as groups.
-    pub(crate) is_delimited: bool,
+    pub is_delimited: bool,
 }
 
 impl Features {
-    pub(crate) const PROTO2: Self =
+    /// Those of proto2.
+    pub const PROTO2: Self =
         Self { has_presence: true, is_required: false, is_packed: false, is_delimited: false };
-    pub(crate) const PROTO3: Self = Self { has_presence: false, is_packed: true, ..Self::PROTO2 };
-    pub(crate) const EDITIONS: Self = Self { is_packed: true, ..Self::PROTO2 };
+    /// Those of proto3.
+    pub const PROTO3: Self = Self { has_presence: false, is_packed: true, ..Self::PROTO2 };
+    /// Those of editions.
+    pub const EDITIONS: Self = Self { is_packed: true, ..Self::PROTO2 };
 
     /// Returns what an option changes, by its name without `features.` and its value.
     fn with(mut self, option: &str, value: &str) -> Self {
@@ -38,17 +44,17 @@ impl Features {
     }
 
     /// Returns what an option of a `.proto` file changes.
-    pub(crate) fn with_declared(self, (name, value): &(String, String)) -> Self {
+    pub fn with_declared(self, (name, value): &(String, String)) -> Self {
         name.strip_prefix("features.").map_or(self, |option| self.with(option, value))
     }
 
     /// Returns what encoded options change, which have the features in this field.
-    pub(crate) fn with_options(mut self, options: &[u8], field: u32) -> Result<Self, Problem> {
+    pub fn with_options(mut self, options: &[u8], field: u32) -> Result<Self, Problem> {
         let mut reader = Reader(options);
-        while let Some((number, value)) = reader.next()? {
+        while let Some((number, value)) = reader.next_field()? {
             if let (true, Raw::Bytes(features)) = (number == field, value) {
                 let mut reader = Reader(features);
-                while let Some(feature) = reader.next()? {
+                while let Some(feature) = reader.next_field()? {
                     self = match feature {
                         (1, Raw::Varint(2)) => self.with("field_presence", "IMPLICIT"),
                         (1, Raw::Varint(3)) => self.with("field_presence", "LEGACY_REQUIRED"),
@@ -66,7 +72,7 @@ impl Features {
     }
 
     /// Applies to a field what its file does not say of it: `packed` is that option.
-    pub(crate) fn apply(self, field: &mut Field, packed: Option<bool>) {
+    pub fn apply(self, field: &mut Field, packed: Option<bool>) {
         let is_repeated = field.label == Label::Repeated;
         if self.is_required && field.label == Label::Singular && field.oneof.is_none() {
             field.label = Label::Required;

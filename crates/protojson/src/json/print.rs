@@ -21,7 +21,7 @@ use crate::{
 /// # Errors
 ///
 /// Returns an error with the path of what is malformed.
-pub(crate) fn print(
+pub fn print(
     pool: &Pool,
     message: usize,
     bytes: &[u8],
@@ -175,7 +175,7 @@ impl Printer<'_> {
     fn wrapper(&mut self, field: &Field, bytes: &[u8], depth: usize) -> Result<(), Problem> {
         let mut value = default_of(field.kind);
         let mut reader = Reader(bytes);
-        while let Some((number, found)) = reader.next()? {
+        while let Some((number, found)) = reader.next_field()? {
             if number == field.number {
                 value = found;
             }
@@ -186,7 +186,7 @@ impl Printer<'_> {
     fn any(&mut self, bytes: &[u8], depth: usize) -> Result<(), Problem> {
         let (mut url, mut value) = (&[][..], &[][..]);
         let mut reader = Reader(bytes);
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.next_field()? {
             match field {
                 (1, Raw::Bytes(bytes)) => url = bytes,
                 (2, Raw::Bytes(bytes)) => value = bytes,

@@ -66,11 +66,11 @@ pub(super) fn print_struct(
 ) -> Result<(), Problem> {
     out.open('{');
     let mut reader = Reader(bytes);
-    while let Some((number, entry)) = reader.next()? {
+    while let Some((number, entry)) = reader.next_field()? {
         let (1, Raw::Bytes(entry)) = (number, entry) else { continue };
         let (mut key, mut value) = (&[][..], &[][..]);
         let mut reader = Reader(entry);
-        while let Some(field) = reader.next()? {
+        while let Some(field) = reader.next_field()? {
             match field {
                 (1, Raw::Bytes(bytes)) => key = bytes,
                 (2, Raw::Bytes(bytes)) => value = bytes,
@@ -93,7 +93,7 @@ pub(super) fn print_list(
 ) -> Result<(), Problem> {
     out.open('[');
     let mut reader = Reader(bytes);
-    while let Some((number, value)) = reader.next()? {
+    while let Some((number, value)) = reader.next_field()? {
         if let (1, Raw::Bytes(value)) = (number, value) {
             out.element();
             print_value(pool, value, deeper(depth)?, out)?;
@@ -112,7 +112,7 @@ pub(super) fn print_value(
 ) -> Result<(), Problem> {
     let mut last = None;
     let mut reader = Reader(bytes);
-    while let Some(field) = reader.next()? {
+    while let Some(field) = reader.next_field()? {
         last = Some(field);
     }
     match last {
