@@ -12,7 +12,8 @@
 //! - `server`: listeners, connections, the life cycle, the drain.
 //! - `http2`: which HTTP/2 layer serves the connections; the layers are in the crate `http2`.
 //! - `telemetry`: the log, metrics, traces.
-//! - `health`, `reflection`, `load_reports`, `admin`, `tls`: what stands beside the services.
+//! - `health`, `reflection`, `load_reports`, `admin`, `tls`: services and
+//!   listeners of the chassis itself, and certificates.
 //! - [`config`]: the settings, and where each comes from.
 //! - `cli`, `documents`, `failed`: the commands, what documents them, and how they fail.
 

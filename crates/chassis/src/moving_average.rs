@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-/// The time constant of all averages: what is this old counts e times less than what is new.
+/// The time constant of all averages: after this time, the weight of an event has
+/// fallen to 1/e.
 ///
 /// It is the same for all of them. The weight of a server is a quotient of two averages (gRFC
 /// A58), and only averages that rise and decay alike have the right quotient after a pause or

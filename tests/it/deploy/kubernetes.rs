@@ -97,7 +97,7 @@ fn memory_limit(manifests: &Manifests) -> u64 {
 #[test]
 fn the_memory_budget_follows_the_memory_limit() {
     for (manifests, _) in servers() {
-        let limit = memory_limit(&manifests);
+        let limit = memory_limit(manifests);
         // What the README says is enough.
         assert!(limit >= 64, "{}: {limit}Mi", manifests.folder);
         let is_given =
@@ -116,7 +116,7 @@ fn config_check_accepts_the_settings_of_all_manifests() {
     for (manifests, settings) in servers() {
         let mut check = command(&["config", "check"]);
         // As it is derived of the memory limit.
-        let limit = memory_limit(&manifests);
+        let limit = memory_limit(manifests);
         check.env("SAMPLE__LIMITS__MEMORY", format!("{}MiB", (limit - 16) / 4 * 3));
         for (name, value) in &manifests.environment {
             let file = mounted.iter().find_map(|(path, file)| (path == value).then_some(file));

@@ -110,7 +110,7 @@ async fn a_lame_duck_asks_its_clients_to_connect_elsewhere() {
     server.process.signal(Signal::TERM);
     for mut peer in peers {
         // Streams that are on their way are served.
-        assert_eq!(peer.next(GOAWAY).await.expect("it is told").goaway(), (0x7fff_ffff, 0));
+        assert_eq!(peer.next(GOAWAY).await.expect("GOAWAY").goaway(), (0x7fff_ffff, 0));
     }
     // A client that connects again stays for a while, and probes are served until the end.
     let mut again = Peer::handshake(&server.address).await;

@@ -1,7 +1,7 @@
 //! Load reports for the clients' load balancing: ORCA (gRFC A51), in the trailers of each call
 //! and as a stream.
 //!
-//! - `reports`: what is reported, and the trailer.
+//! - `reports`: the report, and the trailer that carries it.
 //! - `service`: the stream, `xds.service.orca.v3.OpenRcaService`.
 
 mod reports;

@@ -1,4 +1,4 @@
-//! What is reported.
+//! The load report, and the trailer that carries it.
 
 use std::{
     collections::HashMap,

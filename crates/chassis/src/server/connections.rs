@@ -58,7 +58,7 @@ pub(super) struct Connections {
     lifecycle: Lifecycle,
     /// The state in which connections shut down.
     drain_at: State,
-    /// How long the lame duck time is, in which clients move; `None` if they never do.
+    /// The lame duck time; `None` if its clients need not connect elsewhere.
     lame_duck: Option<Duration>,
     budget: Arc<Budget>,
     pub(super) registry: Arc<Registry>,
@@ -80,7 +80,7 @@ pub(super) struct Door {
     pub(super) tls: Option<Tls>,
     /// The state in which connections shut down.
     pub(super) drain_at: State,
-    /// How long the lame duck time is, in which clients move; `None` if they never do.
+    /// The lame duck time; `None` if its clients need not connect elsewhere.
     pub(super) lame_duck: Option<Duration>,
     pub(super) budget: Arc<Budget>,
 }
