@@ -36,6 +36,18 @@
 {{- if le (int64 .Values.rollout.progressDeadlineSeconds) (int64 .Values.rollout.minReadySeconds) }}
 {{- fail "rollout.progressDeadlineSeconds must be more than rollout.minReadySeconds" }}
 {{- end }}
+{{- if and (eq (toString .Values.rollout.maxSurge) "0") (eq (toString .Values.rollout.maxUnavailable) "0") }}
+{{- fail "rollout.maxSurge and rollout.maxUnavailable are both 0: no pod could be replaced" }}
+{{- end }}
+{{- if and (not .Values.autoscaling.enabled) (kindIs "invalid" .Values.replicas) }}
+{{- fail "replicas is needed without autoscaling.enabled" }}
+{{- end }}
+{{- if not (regexMatch "^[a-z]" (include "service.fullname" .)) }}
+{{- fail "the name of a Service begins with a letter: choose another name for the release, or set fullnameOverride" }}
+{{- end }}
+{{- if and .Values.ingress.enabled .Values.tls.enabled .Values.tls.clientCertificates (not (hasKey (default dict .Values.ingress.annotations) "nginx.ingress.kubernetes.io/ssl-passthrough")) }}
+{{- fail "ingress-nginx shows the server no certificate: set tls.clientCertificates=false, or the annotation nginx.ingress.kubernetes.io/ssl-passthrough in ingress.annotations" }}
+{{- end }}
 {{- if and .Values.grpcRoute.enabled (not .Values.grpcRoute.parentRefs) }}
 {{- fail "grpcRoute.enabled needs grpcRoute.parentRefs" }}
 {{- end }}

@@ -44,7 +44,7 @@ otherwise select each other's pods. It cannot be changed later.
 */ -}}
 {{- define "service.releaseLabels" -}}
 app.kubernetes.io/name: {{ include "service.name" . }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "service.serverLabels" -}}

@@ -63,7 +63,7 @@ that Kustomize makes.
 {{- range regexFindAll "[0-9]+ *[a-z]+" . -1 }}
 {{- $unit := regexFind "[a-z]+" . }}
 {{- if not (hasKey $units $unit) }}{{ fail (printf "settings.shutdown: the unit of %q is not ms, s, m or h" .) }}{{ end }}
-{{- $total = add $total (mul (regexFind "[0-9]+" . | int64) (get $units $unit)) }}
+{{- $total = add $total (mul (regexFind "[0-9]+" . | float64 | int64) (get $units $unit)) }}
 {{- end }}
 {{- $total }}
 {{- end }}

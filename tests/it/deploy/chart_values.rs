@@ -193,6 +193,13 @@ fn values_that_contradict_each_other_are_errors_that_say_what_to_set() {
         ("autoscaling.cpu=0", "needs cpu, memory, queueLength, metrics or keda"),
         ("autoscaling.minReplicas=11", "minReplicas is more than autoscaling.maxReplicas"),
         ("rollout.minReadySeconds=60", "progressDeadlineSeconds must be more than"),
+        ("rollout.maxSurge=0", "rollout.maxSurge and rollout.maxUnavailable are both 0"),
+        ("autoscaling.enabled=false,replicas=null", "replicas is needed"),
+        ("fullnameOverride=1st", "the name of a Service begins with a letter"),
+        (
+            "tls.enabled=true,ingress.enabled=true,ingress.host=a,ingress.tlsSecretName=b",
+            "set tls.clientCertificates=false",
+        ),
         ("grpcRoute.enabled=true", "grpcRoute.enabled needs grpcRoute.parentRefs"),
         ("ingress.enabled=true", "needs ingress.host and ingress.tlsSecretName"),
     ] {

@@ -5,6 +5,9 @@ from typing import Any
 
 from .drain import WINDOW, Seen
 
+# The share of the calls that may be on a lame duck after its connections have moved.
+MOST_LEFT = 0.1
+
 
 def lost(codes: dict[str, int]) -> int:
     return sum(calls for code, calls in codes.items() if code != "OK")
@@ -29,6 +32,11 @@ def problems(seen: Seen) -> list[str]:
     found = [
         f"{client}: {lost(codes)} of {sum(codes.values())} calls: {seen.errors[client]}"
         for client, codes in seen.codes.items() if lost(codes)
+    ]
+    # Of these clients' connections, each finds another server as soon as it is asked to.
+    found += [
+        f"{client}: {share:.0%} of the calls were still on the lame duck"
+        for client, share in seen.shares.items() if "ClusterIP" in client and share > MOST_LEFT
     ]
     found += [f"a server ended with {code}" for code in seen.exit_codes if code != 0]
     return found
