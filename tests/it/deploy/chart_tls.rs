@@ -1,4 +1,4 @@
-//! TLS in the Helm chart, where it does more than the kustomization does.
+//! What the Helm chart does for TLS in addition to the kustomization.
 
 use yaml_rust2::Yaml;
 

@@ -150,6 +150,13 @@ fn the_schema_describes_each_value_as_its_comment_does() {
     assert_eq!(found, expected.collect::<BTreeMap<_, _>>());
 }
 
+/// Asserts that Helm refuses the values with an error that has this text.
+fn assert_refused(values: &str, error: &str) {
+    let result = template("sample-service", &["--set", values]);
+    let reported = result.err().unwrap_or_else(|| panic!("{values} is accepted"));
+    assert!(reported.contains(error), "{values}: {reported}");
+}
+
 #[test]
 fn a_value_with_another_name_or_type_is_an_error_that_names_it() {
     if helm().is_none() {
@@ -164,9 +171,7 @@ fn a_value_with_another_name_or_type_is_an_error_that_names_it() {
         ("settings.server.max_workers[0]=5", "max_workers"),
         ("ports=null", "'ports'"),
     ] {
-        let result = template("sample-service", &["--set", value]);
-        let reported = result.err().unwrap_or_else(|| panic!("{value} is accepted"));
-        assert!(reported.contains(error), "{value}: {reported}");
+        assert_refused(value, error);
     }
     // Helm adds it if the chart is a part of another.
     template("sample-service", &["--set", "global.name=x"]).expect("it is accepted");
@@ -203,8 +208,6 @@ fn values_that_contradict_each_other_are_errors_that_say_what_to_set() {
         ("grpcRoute.enabled=true", "grpcRoute.enabled needs grpcRoute.parentRefs"),
         ("ingress.enabled=true", "needs ingress.host and ingress.tlsSecretName"),
     ] {
-        let result = template("sample-service", &["--set", values]);
-        let reported = result.err().unwrap_or_else(|| panic!("{values} is accepted"));
-        assert!(reported.contains(error), "{values}: {reported}");
+        assert_refused(values, error);
     }
 }

@@ -115,7 +115,7 @@ fn config_check_accepts_the_settings_of_all_manifests() {
     let mounted = [("/tls/tls.crt", certificate), ("/tls/tls.key", key), ("/tls/ca.crt", ca)];
     for (manifests, settings) in servers() {
         let mut check = command(&["config", "check"]);
-        // As it is derived of the memory limit.
+        // As the server derives it from the memory limit.
         let limit = memory_limit(manifests);
         check.env("SAMPLE__LIMITS__MEMORY", format!("{}MiB", (limit - 16) / 4 * 3));
         for (name, value) in &manifests.environment {

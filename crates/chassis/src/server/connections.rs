@@ -80,8 +80,6 @@ pub(super) struct Door {
     pub(super) tls: Option<Tls>,
     /// The state in which connections shut down.
     pub(super) drain_at: State,
-    /// The lame duck time; `None` if its clients need not connect elsewhere.
-    pub(super) lame_duck: Option<Duration>,
     pub(super) budget: Arc<Budget>,
 }
 
@@ -123,7 +121,7 @@ impl Connections {
         lifecycle: Lifecycle,
         door: Door,
     ) -> Arc<Self> {
-        let Door { registry, tls, drain_at, lame_duck, budget } = door;
+        let Door { registry, tls, drain_at, budget } = door;
         let config::Settings { limits, keepalive, .. } = settings;
         Arc::new(Self {
             calls,
@@ -146,7 +144,8 @@ impl Connections {
             telemetry,
             lifecycle,
             drain_at,
-            lame_duck,
+            // What is served until the end, such as health for probes, need not move.
+            lame_duck: (drain_at == State::Draining).then_some(settings.shutdown.lame_duck),
             budget,
             registry,
             tasks: TaskTracker::new(),

@@ -262,7 +262,6 @@ impl Server {
                 registry: Registry::new(shares.service, per_peer),
                 tls: tls.clone(),
                 drain_at: State::Draining,
-                lame_duck: Some(settings.shutdown.lame_duck),
                 budget,
             };
             let address = settings.server.address.clone();
@@ -281,7 +280,6 @@ impl Server {
                     registry: Registry::new(shares.health, None),
                     tls: None,
                     drain_at: State::Stopped,
-                    lame_duck: None,
                     budget: memory::health_budget(),
                 };
                 bind(
