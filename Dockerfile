@@ -63,8 +63,13 @@ FROM ${BINARY_FROM} AS binary
 
 FROM scratch
 ARG REVISION=unknown
+ARG SOURCE=unknown
+ARG VERSION=unknown
 LABEL org.opencontainers.image.title="sample-service" \
       org.opencontainers.image.description="A small gRPC microservice that behaves in production" \
+      org.opencontainers.image.licenses="MIT OR Apache-2.0" \
+      org.opencontainers.image.source="${SOURCE}" \
+      org.opencontainers.image.version="${VERSION}" \
       org.opencontainers.image.revision="${REVISION}"
 COPY --from=binary /sample-service /sample-service
 USER 65532:65532

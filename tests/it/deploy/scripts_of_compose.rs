@@ -37,7 +37,7 @@ fn compose_up(folder: &Path, umask: &str, variables: &[(&str, &str)]) -> Vec<Str
     for folder in [&programs, &folder.join("deploy")] {
         fs::create_dir(folder).expect("a folder");
     }
-    for file in ["deploy/compose-up", "deploy/static-binary", "Dockerfile"] {
+    for file in ["deploy/compose-up", "deploy/static-binary", "Cargo.toml", "Dockerfile"] {
         fs::copy(root.join(file), folder.join(file)).expect("copied");
     }
     for (name, text) in [("docker", DOCKER), ("cargo", CARGO)] {
