@@ -1,6 +1,7 @@
 //! The whole service from outside: in process on port 0, and as the real binary with real
 //! signals, exit codes and grpcio peers.
 
+mod references;
 mod structure;
 mod support;
 
