@@ -4,6 +4,7 @@
 mod references;
 mod structure;
 mod support;
+mod words;
 
 mod server {
     #[cfg(not(feature = "http2-h2"))]

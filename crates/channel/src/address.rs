@@ -9,9 +9,8 @@ use crate::host::{Host, Location, Socket};
 /// The hosts and ports of servers, separated by commas, such as `localhost:9999` or
 /// `[::1]:9999`. A host name stands for all of its IP addresses.
 ///
-/// `dns:///host:port`, `ipv4:` and `ipv6:` with a list of IP addresses and ports, and
-/// `http://host:port` are accepted too, and `unix:` with the path of a Unix socket, which has no
-/// comma in it.
+/// Other forms are `dns:///host:port`, `http://host:port`, and `ipv4:` and `ipv6:` with a list of
+/// IP addresses and ports. `unix:` has the path of a Unix socket, without a comma in it.
 #[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
 #[serde(try_from = "String")]
 pub struct Address(Vec<Host>);

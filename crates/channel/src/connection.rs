@@ -89,8 +89,8 @@ pub(crate) async fn start(
         .max_header_list_size(HEADER_LIST)
         .initial_max_send_streams(INITIAL_STREAM_LIMIT)
         .data_frame_budget(SMALL_FRAMES)
-        // Frames count that come for a call after it was cancelled, over the whole life of the
-        // connection, and the end of the connection would be the end of all other calls.
+        // h2 counts frames that arrive for a cancelled call, over the whole life of the connection.
+        // At its limit it would end the connection, and with it all other calls.
         .max_local_error_reset_streams(None)
         .handshake(Transport::new(stream, Greeting::new(outcome), activity.clone()))
         .await

@@ -155,7 +155,7 @@ impl Endpoints {
         })
     }
 
-    /// Returns the endpoints for a sweep, and begins to count their calls anew.
+    /// Returns the endpoints for a sweep, and resets the counts of their calls.
     pub(crate) fn candidates(&mut self) -> impl Iterator<Item = Candidate<'_>> {
         self.all.values_mut().map(|endpoint| {
             let (succeeded, failed) = endpoint.load.take_outcomes();

@@ -14,8 +14,8 @@
 //!   The method table of each service refers to it.
 //!
 //! For each service the code holds tonic's client, the trait that handlers implement,
-//! which is tonic's too, and a server that runs on the chassis. prost-build generates
-//! the messages, and protox reads the files, so that no `protoc` is needed.
+//! which is tonic's too, and a server that runs on the chassis. The messages are from
+//! prost-build. The files are read by protox, so that no `protoc` is needed.
 //!
 //! The crate depends on `prost`, on `chassis` for the servers, on `tonic` and
 //! `tonic-prost` for the clients, and on `prost-types` if a file uses a well-known type

@@ -30,8 +30,8 @@ pub(crate) fn man_command() -> Command {
 
 /// Writes the script for the shell that the arguments name.
 ///
-/// The one for bash is corrected: clap_complete 4.6 takes a hyphen in the name of a program for
-/// the begin of a subcommand in one half of the script, so that no option would be found.
+/// The one for bash is corrected. In one half of the script, clap_complete 4.6 takes a hyphen in
+/// the name of a program for the begin of a subcommand, and finds no option.
 ///
 /// # Errors
 ///

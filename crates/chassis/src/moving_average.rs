@@ -8,9 +8,8 @@ use tokio::time::Instant;
 /// The time constant of all averages: after this time, the weight of an event has
 /// fallen to 1/e.
 ///
-/// It is the same for all of them. The weight of a server is a quotient of two averages (gRFC
-/// A58), and only averages that rise and decay alike have the right quotient after a pause or
-/// with few calls.
+/// It is the same for all of them, because the weight of a server is a quotient of two averages
+/// (gRFC A58). After a pause or with few calls, it is right only if both rise and decay alike.
 const WINDOW: Duration = Duration::from_secs(2);
 
 /// Less than this is reported as 0. No call has ended for about 40 seconds then.

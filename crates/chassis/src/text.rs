@@ -7,7 +7,8 @@ pub(crate) const MAX_TEXT: usize = 128;
 /// sent.
 ///
 /// The message of a status is a header field, and each byte of it that is not ASCII takes three.
-/// Clients and proxies refuse a call whose fields are too large, and then nobody sees the status.
+/// Clients and proxies refuse a call whose fields are too large, and then the caller does not see
+/// the status.
 pub(crate) fn cut(text: &str) -> &str {
     if text.len() <= MAX_TEXT {
         return text;

@@ -1,4 +1,4 @@
-//! Compares what comes of a script on two layers.
+//! Compares the results of a script on two layers.
 
 use std::{collections::BTreeSet, fmt::Debug};
 

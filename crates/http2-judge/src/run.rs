@@ -77,7 +77,7 @@ pub struct Got {
     pub heads: usize,
 }
 
-/// What came of a script.
+/// The result of a script.
 #[derive(Debug, Default)]
 pub struct Report {
     /// What the handlers saw, by path.

@@ -15,7 +15,7 @@ pub enum Refused {
     Version,
 }
 
-/// Is told of what the service does not see.
+/// Receives the events that the service does not see.
 pub trait Observer: fmt::Debug + Send + Sync {
     /// A request was refused.
     fn refused(&self, why: Refused);

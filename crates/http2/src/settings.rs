@@ -33,7 +33,7 @@ pub struct Settings {
     /// Makes the response to a request for which the memory budget has no room. On the h2 crate,
     /// every request is served.
     pub refuse: Refuse,
-    /// Is told of requests that are refused. Of those that the h2 crate refuses it is not told.
+    /// Receives requests that are refused, but not those that the h2 crate refuses itself.
     pub observer: Option<Arc<dyn Observer>>,
 }
 

@@ -6,11 +6,11 @@
 use std::{fmt, io, thread, time::Duration};
 
 /// How often the files are read. A change is taken when two reads in a row have seen the same
-/// content, so that files which are written one after the other are neither taken nor reported
-/// half written.
+/// content. So files that are written one after the other are neither taken nor reported half
+/// written.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// What has been seen of files, and what has become of it.
+/// What has been seen of files, and the result.
 pub struct Reload<F> {
     /// What the last read saw.
     seen: F,

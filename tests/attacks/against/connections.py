@@ -28,7 +28,7 @@ class Held(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        # It closes with RST, so that this machine keeps no trace of so many.
+        # It closes with RST, so that this machine keeps none of them in TIME_WAIT.
         self.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.write(self.first_bytes)

@@ -1,7 +1,7 @@
 """HPACK's dynamic table, filled on many connections (CVE-2016-6581, CVE-2019-9516): 4 KiB that
 the server keeps for as long as the connection is open, in entries as small as can be.
 
-2,000 connections. Each fills its table with calls of 60 new fields, and fills it anew every
+2,000 connections. Each fills its table with calls of 60 new fields, and fills it again every
 second.
 """
 

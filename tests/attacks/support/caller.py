@@ -1,4 +1,4 @@
-"""A well-behaved client: unary calls, and what became of each."""
+"""A well-behaved client: unary calls, and the result of each."""
 
 import asyncio
 from dataclasses import dataclass, field

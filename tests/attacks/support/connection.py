@@ -155,7 +155,7 @@ class Connection(asyncio.Protocol):
         return max(0, min(self.window, self.streams.get(stream, 0), frames.MAX_PAYLOAD))
 
     def send_data(self, stream: int, data: bytes, end: bool = False) -> int:
-        """Sends what there is room for, in one frame, and returns its length."""
+        """Sends as much as there is room for, in one frame, and returns its length."""
         size = min(self.room(stream), len(data))
         if size:
             self.window -= size
@@ -186,7 +186,7 @@ Behaviour = Callable[[Connection, int], Awaitable[None]]
 
 @dataclass
 class Attack:
-    """Where an attack goes, and what became of it so far."""
+    """Where an attack goes, and its results so far."""
 
     target: Target
     tally: Counter = field(default_factory=Counter)

@@ -39,7 +39,7 @@ def largest_request() -> bytes:
 
 
 def gzip(start: bytes, mebibytes: int = 0) -> bytes:
-    """Compresses these bytes and then so many MiB of zeros, without compressing each."""
+    """Compresses these bytes and then this number of MiB of zeros, without compressing each."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     out = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
     out += compressor.compress(start) + compressor.flush(zlib.Z_FULL_FLUSH)

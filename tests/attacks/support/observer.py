@@ -1,7 +1,7 @@
 """Who watches the server during an attack, in a process of their own: an honest client and the
 probes that a platform and Prometheus make.
 
-The client makes a small call every 20 ms on its own connection, and the probes connect anew for
+The client makes a small call every 20 ms on its own connection, and the probes connect again for
 each. They begin on schedule, even if the ones before have not ended, so that a server that
 stalls does not hide it by getting fewer.
 """
@@ -29,7 +29,7 @@ SERVING = b"\x08\x01"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a call or a probe that began at this time.monotonic(). `latency` is in
+    """The result of a call or a probe that began at this time.monotonic(). `latency` is in
     seconds, and so is `late`: by how much this process began it after it was due."""
 
     who: str

@@ -1,4 +1,4 @@
-"""What is promised under attack, and the table of what became of it."""
+"""What is promised under attack, and the table of the results."""
 
 from collections import Counter
 from collections.abc import Iterable

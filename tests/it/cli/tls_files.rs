@@ -134,7 +134,7 @@ fn text_around_pem_blocks_is_skipped_and_invalid_blocks_are_refused() {
         (&half, "the block that begins in line 1 has no end"),
         (&malformed, "line 1, where a block begins, is malformed"),
     ] {
-        let problem = format!("FOLDER/broken: is not valid PEM: {problem}; write it anew\n");
+        let problem = format!("FOLDER/broken: is not valid PEM: {problem}; encode it again\n");
         let broken = files.write("broken", &damage(&issued.certificate));
         let refusal = files.refusal(&broken, &key, "");
         assert_eq!(refusal, format!("{ONE_ERROR}tls.certificate: {problem}"));

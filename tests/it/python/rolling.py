@@ -1,5 +1,5 @@
 """Calls the servers at the addresses of the arguments, balanced, from eight threads at once,
-until standard input ends; prints what came of it as JSON."""
+until standard input ends; prints the results as JSON."""
 
 import collections
 import json

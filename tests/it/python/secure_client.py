@@ -1,6 +1,6 @@
 """Calls the server at the first address over TLS, and asks for its health. It trusts the authority
 of the second argument, and shows the certificate of the third with the key of the fourth where they
-are given. Prints what came of each."""
+are given. Prints the result of each."""
 
 import sys
 from pathlib import Path

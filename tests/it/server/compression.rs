@@ -70,8 +70,8 @@ async fn health_and_other_calls_are_answered_while_large_messages_are_compressed
     let responses = finished.await.expect("no panic");
     assert!(responses.iter().all(|response| response.code() == Code::Ok), "{responses:?}");
     assert!(responses.iter().all(|response| response.body[0] == 1));
-    // If the thread of the calls did it, there would be one round for each of the two messages
-    // that are decompressed, and one for each of the two that are compressed.
+    // If the thread of the calls did it, there would be four rounds: one for each of the two
+    // messages that are decompressed, and of the two that are compressed.
     assert!(rounds >= 20, "{rounds}");
 }
 

@@ -303,11 +303,11 @@ async fn calls_cancelled_during_the_drain_are_not_cut() {
     let mut open = Vec::new();
     for _ in 0..50 {
         let (response, mut stream) = caller.begin(&[]).await;
-        stream.send_data(message(false, &text("gives up")), true).expect("sent");
+        stream.send_data(message(false, &text("is cancelled")), true).expect("sent");
         open.push((response, stream));
     }
     for _ in 0..50 {
-        server.wait_for_event("request : gives up");
+        server.wait_for_event("request : is cancelled");
     }
     server.process.signal(Signal::TERM);
     server.wait_for_event("draining");

@@ -15,7 +15,7 @@ use crate::support::process::{Process, event, send_signal, stderr};
 /// A user that has no other process. Root is not limited.
 const USER: &str = "54321";
 
-/// Returns a command of a program that may have so many threads.
+/// Returns a command of a program that may have this number of threads.
 fn limited(program: &Path, threads: usize, arguments: &[&str]) -> Command {
     let mut command = Command::new("prlimit");
     command.arg(format!("--nproc={threads}"));
@@ -33,8 +33,8 @@ fn binary(folder: &TempDir) -> std::path::PathBuf {
     binary
 }
 
-/// With any number of threads, the server either serves and can be told to end, or says what it
-/// has no thread for.
+/// With any number of threads, the server either serves and can be stopped, or says what it has no
+/// thread for.
 #[test]
 fn too_few_threads_are_a_sentence_and_exit_code_71() {
     if !getuid().is_root() {

@@ -14,7 +14,7 @@ pub(crate) fn serve(objects: Vec<(String, Value)>) -> String {
     let address = listener.local_addr().expect("it is bound").to_string();
     thread::spawn(move || {
         for connection in listener.incoming() {
-            // Helm can give up at any time.
+            // Helm can disconnect at any time.
             let _ = respond(&connection.expect("a connection"), &objects);
         }
     });

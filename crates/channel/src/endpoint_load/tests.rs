@@ -33,7 +33,7 @@ async fn a_failure_costs_a_call_at_first_and_half_of_it_a_second_later() {
     advance(8 * HALF_LIFE).await;
     assert_eq!(cost(), 0);
     assert_eq!(load.take_outcomes(), (0, 3));
-    assert_eq!(load.take_outcomes(), (0, 0), "the count begins anew");
+    assert_eq!(load.take_outcomes(), (0, 0), "the count begins again");
 }
 
 #[tokio::test(start_paused = true)]

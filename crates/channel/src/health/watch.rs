@@ -25,8 +25,8 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Returns an error if there is no connection at the start, if there is no status within the
-/// timeout, if the server does not allow the watch, or if output fails.
+/// Returns an error if there is no connection at the start, or no status within the timeout.
+/// Returns an error too if the server does not allow the watch, or if output fails.
 pub(super) async fn run(target: &Target, name: &str, json: bool) -> Result<(), Failure> {
     // It does not wait itself, so that the reason is known at once.
     let channel = Channel::new(&Target { wait_for_ready: false, ..target.clone() });

@@ -64,9 +64,9 @@ impl Messages {
     ///
     /// # Errors
     ///
-    /// Returns RESOURCE_EXHAUSTED if the message is larger than the limit, INTERNAL if it is
-    /// malformed or cannot be decompressed (compression.md of gRPC), or UNIMPLEMENTED if it is one
-    /// too many.
+    /// Returns RESOURCE_EXHAUSTED if the message is larger than the limit. Returns INTERNAL if it
+    /// is malformed or cannot be decompressed (compression.md of gRPC), and UNIMPLEMENTED if there
+    /// must not be another message.
     pub(super) fn next(&mut self) -> Result<Option<Bytes>, Status> {
         let Some(length) = announced_length(&self.received) else { return Ok(None) };
         let flag = self.received[0];

@@ -57,8 +57,8 @@ impl Setting for Memory {
 
 /// Derives the budget from the files below `root`.
 ///
-/// Of the memory that a container's limit leaves beside the idle server, a quarter is for what no
-/// budget can count, such as the gaps between allocations and buffers of the kernel. Without a
+/// A quarter of what a container's limit leaves beside the idle server is not part of the budget:
+/// gaps between allocations and buffers of the kernel, for example, cannot be counted. Without a
 /// limit, other programs need memory too.
 fn derived(root: &Path) -> Memory {
     let (bytes, from) = if let Some(limit) = cgroup_limit(root) {

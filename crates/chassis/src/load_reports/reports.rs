@@ -44,8 +44,8 @@ pub(crate) struct Sample {
 ///
 /// The fields are those of `xds/data/orca/v3/orca_load_report.proto` in
 /// <https://github.com/cncf/xds>. gRPC's own `weighted_round_robin` gives a server the weight
-/// `rps_fractional / (application_utilization + eps / rps_fractional * penalty)`, and ignores a
-/// report in which the rate or the utilization is 0 ("Subchannel Weights" in gRFC A58). That is
+/// `rps_fractional / (application_utilization + eps / rps_fractional * penalty)` ("Subchannel
+/// Weights" in gRFC A58). It ignores a report in which the rate or the utilization is 0. That is
 /// why all three are averages: at the end of a call its worker is free again.
 pub(crate) struct LoadReports {
     sample: Box<dyn Fn() -> Sample + Send + Sync>,
@@ -69,7 +69,7 @@ impl LoadReports {
 
     /// Counts the call that ends with these trailers, and adds the report to them.
     ///
-    /// A call that its client gives up has no trailers, so it counts for nothing.
+    /// A call that its client cancels has no trailers, so it counts for nothing.
     pub(crate) fn end(&self, trailers: &mut HeaderMap) {
         let code = trailers.get(Status::GRPC_STATUS);
         let code = code.map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()));

@@ -62,10 +62,10 @@ pub(crate) fn response_encoding(
     accepted.split(|&byte| byte == b',').find_map(|name| Encoding::named(name.trim_ascii()))
 }
 
-/// What becomes of a message: at once if it was short, or else on a thread of [`compute`].
+/// The result for a message: at once if it was short, or else from a thread of [`compute`].
 pub(crate) type Work<T> = Either<Ready<T>, Computation<T>>;
 
-/// What becomes of a message that is decompressed.
+/// The result of decompressing a message.
 pub(crate) type Decompression = Either<
     Ready<Result<Bytes, Cause>>,
     Map<Computation<Inflated>, fn(Inflated) -> Result<Bytes, Cause>>,
@@ -75,10 +75,9 @@ pub(crate) type Decompression = Either<
 ///
 /// # Errors
 ///
-/// Returns [`Cause::InflatedTooLarge`] if it has more than `limit` bytes, of which no more
-/// are decompressed, [`Cause::WindowTooLarge`] if that takes too much memory,
-/// [`Cause::NoMemory`] if the memory budget has no room for it, or [`Cause::MalformedMessage`] if
-/// it is not valid.
+/// Returns [`Cause::InflatedTooLarge`] if it has more than `limit` bytes: no more are decompressed.
+/// Returns [`Cause::WindowTooLarge`] if that takes too much memory, [`Cause::NoMemory`] if the
+/// memory budget has no room for it, or [`Cause::MalformedMessage`] if it is not valid.
 pub(crate) fn decompress(encoding: Encoding, message: Bytes, call: &Call) -> Decompression {
     let limit = call.message_limit();
     let mut memory = MessageMemory::default();
@@ -108,8 +107,8 @@ pub(crate) fn decompress(encoding: Encoding, message: Bytes, call: &Call) -> Dec
     Either::Right(computation.map(Inflated::into_message))
 }
 
-/// What comes back from the thread that has decompressed a message. The buffer comes back after an
-/// error too, to be freed by the thread that allocated it.
+/// The result of a thread that decompresses a message. It has the buffer after an error too, so
+/// that the thread that allocated the buffer frees it.
 pub(crate) struct Inflated {
     result: Result<(), Cause>,
     buffer: Vec<u8>,

@@ -46,7 +46,7 @@ impl MessageMemory {
     /// bytes.
     ///
     /// A buffer that is too small is replaced by one of twice its bytes, or of the size of the whole
-    /// message, so that what is reserved is what is allocated.
+    /// message. So what is reserved is what is allocated.
     ///
     /// # Errors
     ///

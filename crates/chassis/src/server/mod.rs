@@ -196,9 +196,9 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Returns an error if the files of TLS are not valid, which is checked before anything
-    /// is bound, if an address cannot be listened on, or if the service itself fails to start
-    /// at once.
+    /// Returns an error if the files of TLS are not valid, before anything is bound. Returns an
+    /// error too if an address cannot be listened on, or if the service itself fails to start at
+    /// once.
     pub(crate) fn bind(
         setup: Setup,
         methods: MethodTable,

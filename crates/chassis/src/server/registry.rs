@@ -176,7 +176,7 @@ impl Registry {
         self.limit_per_peer
     }
 
-    /// Returns how many connections are open and were not told to end.
+    /// Returns how many connections are open and were not asked to close.
     pub(super) fn open_now(&self) -> usize {
         self.lock().staying()
     }
@@ -257,8 +257,8 @@ impl Registry {
         true
     }
 
-    /// Waits while the connections that were told to end and are still open are so many that another
-    /// one could be one too many for the system.
+    /// Waits while too many connections are open that were asked to close: another one could be
+    /// over the limit of the system.
     pub(super) async fn room(&self) {
         let is_crowded = || {
             let open = self.lock();

@@ -8,8 +8,8 @@ use rustix::{
 };
 use wire::output::wait_for_room;
 
-/// A pipe takes so many bytes whole or not at all (`PIPE_BUF`), and if it has room for any, it
-/// has room for these.
+/// A pipe takes up to this number of bytes whole or not at all (`PIPE_BUF`), and if it has room for
+/// any, it has room for these.
 const WHOLE: usize = 4096;
 
 /// A file, pipe, socket or terminal. Another process may have made it non-blocking.

@@ -15,8 +15,8 @@ use wire::{
 use super::time::{in_its_time, not_after, not_before};
 
 /// The authorities of a file that are valid now. Those that have expired or are not valid yet
-/// are left out, because a file may have the old one or the next beside the one in use, and
-/// rustls does not check their time.
+/// are left out, because rustls does not check their time. A file may have the old one or the
+/// next beside the one in use.
 #[derive(Debug)]
 pub(super) struct Authorities {
     pub(super) verifier: Arc<dyn ClientCertVerifier>,

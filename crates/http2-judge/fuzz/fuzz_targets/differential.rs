@@ -1,7 +1,9 @@
 //! Scripts that are mostly valid: two layers must do the same.
 //!
-//! The first byte says which: the h2 crate and the own layer, the own layer with calls in its task
-//! and with a task for each call, or the own layer with bytes that come in one piece and in many.
+//! The first byte says which:
+//! - the h2 crate and the own layer,
+//! - the own layer with calls in its task, and with a task for each call,
+//! - the own layer with bytes that arrive in one piece, and in many.
 //!
 //! With `JUDGE_OWN` in the environment h2 is left out: what it does otherwise is no reason for a
 //! change not to land.

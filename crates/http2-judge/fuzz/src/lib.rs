@@ -28,7 +28,7 @@ const HANG: Duration = Duration::from_secs(24 * 3600);
 /// 1.3 MiB, and the echoes are as long.
 const MOST_MEMORY: u64 = 8 << 20;
 
-/// The virtual time after which a write is given up, because the server reads no more.
+/// The virtual time after which a write is cancelled, because the server does not read.
 const STALLED: Duration = Duration::from_secs(1);
 
 /// The virtual time after which all is done that does not wait for the peer. It is before the

@@ -150,7 +150,7 @@ impl Client {
         self.outcome().await
     }
 
-    /// Sends bytes, and returns what has become of the connection.
+    /// Sends bytes, and returns the state of the connection.
     pub(crate) async fn piece(&mut self, bytes: &[u8]) -> Outcome {
         self.write(bytes).await.unwrap_or(Outcome::Lives)
     }

@@ -150,7 +150,7 @@ fn acknowledgements_of_keepalive_pings_that_were_not_sent_end_the_connection() {
 }
 
 /// Makes a call whose response the server sends before the end of the request, so that it resets
-/// the stream, and then sends this frame on that stream without an end.
+/// the stream. Then it sends this frame on that stream again and again.
 fn ends_on_a_reset_stream(rule: Rule, frames: impl Fn(u32) -> Vec<u8>) {
     each(SMALL, |layer| {
         let frames = &frames;

@@ -88,7 +88,7 @@ pub(crate) enum Ends {
     Early(Duration),
 }
 
-/// When the client gives up.
+/// When the client cancels.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Cancel {
     /// Resets the stream after this many frames of the request.

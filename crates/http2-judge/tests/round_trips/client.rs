@@ -102,8 +102,8 @@ async fn send(mut stream: SendStream<Bytes>, call: &Call) {
 
 /// Waits for the window, and returns how much of it this stream may use now.
 ///
-/// h2's client sends the reset of a stream behind the data that waits for the window, so that it
-/// never sends that of a call that is dropped while there is such data.
+/// h2's client sends the reset of a stream behind the data that waits for the window. So it never
+/// sends the reset of a call that is dropped while there is such data.
 async fn capacity(stream: &mut SendStream<Bytes>, wanted: usize) -> Option<usize> {
     stream.reserve_capacity(wanted);
     while stream.capacity() == 0 {

@@ -73,7 +73,7 @@ pub(super) struct Allowances {
 impl Allowances {
     /// Returns the allowances of a connection that may have `streams` streams at once.
     pub(super) fn new(streams: u32) -> Self {
-        // All callers of a connection can give up at once, and again a second later: a stall of
+        // All callers of a connection can cancel at once, and again a second later: a stall of
         // the network looks like this. A reset costs less than the call that it ends.
         let resets = streams.saturating_mul(5).max(1000);
         let per_second = streams.saturating_mul(2).max(200);

@@ -121,8 +121,8 @@ impl Core {
         }
     }
 
-    /// Lets the call be resumed when there is room again. A task spends the room that it was told
-    /// of without asking.
+    /// Lets the call be resumed when there is room again. A task spends the room that it knows
+    /// without asking.
     pub(super) fn want_room(&mut self, key: usize) {
         if let Some(Stream { send, .. }) = self.streams.get_mut(key) {
             send.wants_room = true;
@@ -191,7 +191,7 @@ impl Core {
         }
     }
 
-    /// Sends what the streams have, in turn a frame of each, as far as the windows and the
+    /// Sends the data of the streams, round robin by frames, as far as the windows and the
     /// transport allow.
     pub(super) fn pump(&mut self) {
         while self.output.len() < MAX_DATA_OUTPUT

@@ -40,7 +40,7 @@ struct Shares {
     next: u64,
     /// By number. A share removes itself.
     open: BTreeMap<u64, Weak<ShareState>>,
-    /// The one that was told to end last.
+    /// The one that was asked to close last.
     ending: Weak<ShareState>,
 }
 
@@ -116,7 +116,7 @@ impl Budget {
 
     #[inline]
     fn has_room_beside(&self, used: usize, held: usize, more: usize) -> bool {
-        // Mostly there is so much room that it does not matter who asks.
+        // Mostly there is enough room for any connection, whatever it holds.
         used + more <= self.ordinary || self.has_room_for(used, held, more)
     }
 

@@ -144,7 +144,7 @@ impl Share {
         self.add(MemoryKind::Bodies, -(bytes as isize));
     }
 
-    /// Resolves when the connection is told to end, because it holds the most.
+    /// Resolves when the connection has to close, because it holds the most.
     pub(crate) async fn ending(&self) {
         self.state.ending().await;
     }

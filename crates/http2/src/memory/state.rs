@@ -35,7 +35,7 @@ impl ShareState {
         self.ending.wake();
     }
 
-    /// Resolves when the connection is told to end.
+    /// Resolves when the connection has to close.
     pub(super) async fn ending(&self) {
         poll_fn(|cx| {
             self.ending.register(cx.waker());

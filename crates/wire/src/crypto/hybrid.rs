@@ -1,5 +1,5 @@
 //! X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem): ML-KEM-768 and X25519 beside each other. The
-//! secret is safe as long as one of the two is, so what was recorded today stays secret when
+//! secret is safe as long as one of the two is. So what was recorded today stays secret when
 //! quantum computers break X25519, and a fault of ML-KEM's code does not weaken X25519.
 //!
 //! rustls has it only with aws-lc, which makes the binary larger by megabytes.

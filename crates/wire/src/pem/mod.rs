@@ -111,7 +111,7 @@ pub fn certificates(content: &Content) -> Result<Vec<Certificate>, String> {
                     )
                 } else {
                     format!(
-                        "has more than a certificate in the block of line {line}: write it anew"
+                        "has more than a certificate in the block of line {line}: encode it again"
                     )
                 });
             }
@@ -176,7 +176,7 @@ fn has_password(line: usize) -> String {
 /// No error contains the text of the block, because it may be a key's.
 fn decode(block: &Block<'_>) -> Result<Vec<u8>, String> {
     let line = block.line;
-    let damaged = |damage: &str| format!("is not valid PEM: {damage}; write it anew");
+    let damaged = |damage: &str| format!("is not valid PEM: {damage}; encode it again");
     let body = block.body.map_err(|damage| {
         damaged(&match damage {
             Damage::NoEnd => format!("the block that begins in line {line} has no end"),

@@ -58,8 +58,8 @@ impl SpanCounts {
 
 /// An exporter whose sent spans are counted, and which outlives every response of its collector.
 ///
-/// The SDK only logs that a batch was lost. tonic panics at a status whose details are not base64,
-/// which would end the thread that exports, and with it the export for good.
+/// The SDK only logs that a batch was lost. tonic panics at a status whose details are not base64.
+/// That would end the thread that exports, and with it the export for good.
 #[derive(Debug)]
 pub(super) struct Counted<E> {
     exporter: E,

@@ -227,7 +227,7 @@ impl ServerSpan {
 #[derive(Debug)]
 pub struct ClientSpan {
     span: CallSpan,
-    /// CANCELLED until another code is known: what a call ends with that is given up.
+    /// CANCELLED until another code is known, because the span of a call that is dropped has that.
     code: Code,
 }
 

@@ -2,8 +2,8 @@
 
 use crate::support::{InProcess, TOKEN, greeter, process::Process, python};
 
-// The h2 crate has a budget for small DATA frames, and ends a connection (too_many_data_frames) that
-// sends each of 301 small messages in a frame of its own, as grpcio does on a busy machine.
+// The h2 crate has a budget for small DATA frames. It ends a connection (too_many_data_frames) that
+// sends each of 301 small messages in its own frame, as grpcio does on a busy machine.
 #[cfg_attr(feature = "http2-h2", ignore = "the h2 crate ends the connection")]
 #[tokio::test(flavor = "multi_thread")]
 async fn grpcio_calls_methods_of_all_four_kinds() {

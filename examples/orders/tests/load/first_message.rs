@@ -128,7 +128,7 @@ async fn the_first_message_of_a_stream_arrives_as_soon_as_with_bare_tonic() {
     let mut clients =
         [OrdersClient::new(connect(&ours.address).await), OrdersClient::new(connect(&bare).await)];
     let mut times = [Vec::new(), Vec::new()];
-    // In turn, so that a busy moment of the machine meets both.
+    // One after the other, so that a busy moment of the machine meets both.
     for _ in 0..ROUNDS {
         for (client, times) in clients.iter_mut().zip(&mut times) {
             times.push(time_to_first(client).await);

@@ -111,8 +111,8 @@ fn the_requests_of_c_4_are_decoded() {
     });
 }
 
-/// Sends the fields of the three responses of C.5 and C.6 as trailers and headers of requests, with
-/// other names for `:status`, because a request must not have that.
+/// Sends the fields of the three responses of C.5 and C.6 as trailers and headers of requests.
+/// `:status` has other names, because a request must not have it.
 async fn three_responses(client: &mut Client, blocks: [&str; 3]) {
     client.accepted(&[bytes("3fe1 01"), with(&[])].concat()).await;
     let date = b"Mon, 21 Oct 2013 20:13:21 GMT";

@@ -121,9 +121,9 @@ impl Client {
         }
     }
 
-    /// Expects that the server treats a request as malformed: the handler does not see it, the
-    /// stream is reset, after a response with a status of 400 or more or without one (RFC 9113,
-    /// section 8.1.1), and the connection lives.
+    /// Expects that the server treats a request as malformed (RFC 9113, section 8.1.1). The handler
+    /// does not see it, and the connection lives. The stream is reset, perhaps after a response
+    /// with a status of 400 or more.
     pub(crate) async fn malformed(&mut self, block: &[u8]) {
         let seen = self.calls.all().len();
         let id = self.fresh();
