@@ -85,7 +85,7 @@ pub(crate) fn suggest(error: &mut clap::Error, command: &clap::Command) {
     }
 }
 
-/// Prints the object of a failure. The README documents it.
+/// Prints the object of a failure. docs/commands.md documents it.
 fn print_json(exit_code: u8, status: Option<&Value>, message: &str) {
     let mut error = status.cloned().unwrap_or_else(|| json!({ "message": message }));
     error["kind"] = kind(exit_code).into();

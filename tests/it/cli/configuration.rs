@@ -347,17 +347,17 @@ fn serve_is_the_default_command() {
     assert_refused(&output);
 }
 
-/// The table of the README is generated. If a setting changes, this test prints the new table.
+/// The table of the documentation is generated. If a setting changes, this test prints the new table.
 #[test]
-fn the_readme_has_the_generated_table_of_settings() {
-    let readme = fs::read_to_string(path("README.md")).expect("it is there");
-    let lines = readme.lines().skip_while(|line| !line.starts_with("| setting | default |"));
+fn the_documentation_has_the_generated_table_of_settings() {
+    let document = fs::read_to_string(path("docs/configuration.md")).expect("it is there");
+    let lines = document.lines().skip_while(|line| !line.starts_with("| setting | default |"));
     let lines: Vec<_> = lines.take_while(|line| line.starts_with('|')).collect();
     let table = chassis::config::markdown_table(&sample_service::service().schema());
     let generated: Vec<_> = table.lines().collect();
     assert!(
         lines == generated,
-        "put this table into README.md, for the one that is there:\n{table}"
+        "put this table into docs/configuration.md, for the one that is there:\n{table}"
     );
 }
 

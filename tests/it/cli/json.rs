@@ -1,5 +1,5 @@
 //! With `--json`, every result of a client command is one JSON object on standard output, and a
-//! failure too. The README documents the objects.
+//! failure too. docs/commands.md documents the objects.
 
 use std::{fs, path::Path, process::Command};
 
@@ -116,18 +116,16 @@ fn what_the_system_refuses_is_exit_code_71_and_an_object() {
 }
 
 #[test]
-fn the_readme_documents_the_objects_and_the_exit_codes() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).expect("it is there");
-    let section = readme.split("\n## ").find(|section| section.starts_with("Commands\n"));
-    let section = section.expect("it is there");
+fn the_objects_and_the_exit_codes_are_documented() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+    let document = fs::read_to_string(document).expect("it is there");
     for kind in
         ["arguments", "connection", "call", "io", "system", "configuration", "start", "internal"]
     {
-        assert!(section.contains(&format!("`{kind}`")), "{kind}");
+        assert!(document.contains(&format!("`{kind}`")), "{kind}");
     }
     let rows =
-        section.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 5);
+        document.lines().filter(|line| line.starts_with("| ") && line.matches('|').count() == 5);
     let clients: Vec<_> = rows.filter_map(|row| row.split('|').nth(3)).map(str::trim).collect();
     for code in ["0", "1", "2", "3", "4", "70", "71", "74", "130, 143"] {
         assert!(clients.contains(&code), "{code} in {clients:?}");

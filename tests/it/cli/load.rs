@@ -424,11 +424,10 @@ fn terminal() -> (File, OwnedFd) {
 }
 
 #[test]
-fn the_load_commands_of_the_readme_run() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    let readme = fs::read_to_string(readme).expect("it is there");
-    let section = readme.split("\n## ").find(|section| section.starts_with("Measuring it\n"));
-    let commands = section.expect("it is there").lines();
+fn the_load_commands_of_the_documentation_run() {
+    let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
+    let document = fs::read_to_string(document).expect("it is there");
+    let commands = document.lines();
     let commands: Vec<_> =
         commands.filter_map(|line| line.strip_prefix("sample-service load ")).collect();
     assert!(commands.len() >= 2);

@@ -98,7 +98,7 @@ fn memory_limit(manifests: &Manifests) -> u64 {
 fn the_memory_budget_follows_the_memory_limit() {
     for (manifests, _) in servers() {
         let limit = memory_limit(manifests);
-        // What the README says is enough.
+        // What docs/containers.md says is enough.
         assert!(limit >= 64, "{}: {limit}Mi", manifests.folder);
         let is_given =
             manifests.environment.iter().any(|(name, _)| name.ends_with("LIMITS__MEMORY"));

@@ -1,7 +1,7 @@
 //! The macro that declares the settings of the chassis.
 //!
 //! From one declaration come the field of a struct, its parser, the comment and the default
-//! in `config default`, the flag, and the row of the README's table.
+//! in `config default`, the flag, and the row of docs/configuration.md.
 
 /// One setting.
 #[derive(Debug)]

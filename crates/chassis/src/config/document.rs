@@ -1,4 +1,4 @@
-//! The documentation of all settings: the commented default file, and the README's table.
+//! The documentation of all settings: the commented default file, and the table of docs/configuration.md.
 
 use std::fmt::Write;
 
@@ -68,7 +68,7 @@ fn comment(text: &mut String, lines: &[&str]) {
     }
 }
 
-/// Returns the table of all settings for the README: setting, default, variable, flag and
+/// Returns the table of all settings for docs/configuration.md: setting, default, variable, flag and
 /// meaning.
 ///
 /// # Panics

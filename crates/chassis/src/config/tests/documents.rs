@@ -1,4 +1,4 @@
-//! The default file and the README's table come from the declarations.
+//! The default file and the table of docs/configuration.md come from the declarations.
 
 use super::{SAMPLE, Sample, defaults, load_file, schema, toml_of};
 use crate::config::{default_toml, markdown_table};
