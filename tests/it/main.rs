@@ -74,6 +74,10 @@ mod cli {
 
 mod telemetry {
     mod access_log;
+    mod admin;
+    mod admin_events;
+    mod admin_page;
+    mod admin_profile;
     mod log;
     mod metrics;
     mod prometheus;

@@ -30,7 +30,7 @@ use crate::{
     failed::{fail, suggest, sysexits, usage, wants_json},
     server::{CallThreads, StartError, memory_shortfall, raise_descriptor_limit},
     service::Service,
-    telemetry::{AccessLog, LogWriter, Metrics, Telemetry, log},
+    telemetry::{AccessLog, BadOverride, Configured, LogWriter, Metrics, Telemetry, log},
 };
 
 const EXIT_CODES: &str = "\
@@ -155,7 +155,7 @@ fn clap_command(schema: &Schema, commands: &[Command]) -> ClapCommand {
 fn exit_code_of(error: &anyhow::Error) -> u8 {
     match error.downcast_ref::<StartError>() {
         Some(error) => error.exit_code(),
-        None if error.is::<ConfigErrors>() || error.is::<log::BadOverride>() => sysexits::CONFIG,
+        None if error.is::<ConfigErrors>() || error.is::<BadOverride>() => sysexits::CONFIG,
         None if error.is::<io::Error>() => sysexits::OS,
         None => sysexits::SOFTWARE,
     }
@@ -215,14 +215,15 @@ where
     let loaded = service.load(&Layers::from_matches(&service.schema(), matches))?;
     let settings = loaded.chassis.clone();
     let own = own_settings(&loaded.effective);
-    let filter = log::filter(&settings.log, &package.crate_name())?;
+    let configured = Configured::new(&settings.log, &package.crate_name())?;
     let no_thread = |purpose| move |error| StartError::Thread { purpose, error };
     let calls = CallThreads::start().map_err(no_thread("serve calls"))?;
     // The life cycle has a thread of its own: handlers that do not yield can occupy every thread
     // that serves calls, and must not keep the process alive. Health of its own address and metrics
     // are served, and spans are sent, from there too.
     let life = current_thread().map_err(no_thread("serve metrics and end the process"))?;
-    let log = log::start(filter, settings.log.format).map_err(no_thread("write the log"))?;
+    let (log, filter) =
+        log::start(configured, settings.log.format).map_err(no_thread("write the log"))?;
     raise_descriptor_limit();
     let run = async {
         // Before the service's own start, which can take long: as process 1 of a container, a
@@ -241,7 +242,7 @@ where
                     TraceStartError::Thread(error) => no_thread("send spans")(error),
                     TraceStartError::Exporter(error) => StartError::Tracing(error.to_string()),
                 })?;
-            started = Telemetry::new(Some(access_log), metrics, tracing);
+            started = Telemetry::new(Some(access_log), metrics, tracing, Some(filter));
             Ok(started.clone())
         });
         let outcome = async {

@@ -6,10 +6,11 @@ use clap::ArgMatches;
 use wire::output::stdout;
 
 use crate::{
+    admin::Token,
     config::{Layers, default_toml},
     server::memory_shortfall,
     service::Service,
-    telemetry::log,
+    telemetry::{Configured, OVERRIDE, level_override},
     tls,
 };
 
@@ -28,8 +29,9 @@ where
     match matches.subcommand() {
         Some(("check", matches)) => {
             let settings = service.load(&Layers::from_matches(&schema, matches))?.chassis;
-            log::filter(&settings.log, &schema.package.crate_name())?;
+            Configured::new(&settings.log, &schema.package.crate_name())?;
             tls::check(settings.tls.as_ref())?;
+            settings.admin.token.clone().map(Token::new).transpose()?;
             writeln!(out, "the configuration is valid")?;
             let memory = &settings.limits.memory;
             let from = memory.derived_from().map(|from| format!(": {from}")).unwrap_or_default();
@@ -46,8 +48,8 @@ where
                 loaded.write_json(&mut out)?;
             } else {
                 loaded.write_toml(&mut out)?;
-                if let Some(directives) = log::level_override() {
-                    writeln!(out, "\n# {}={directives:?} wins over log.level", log::OVERRIDE)?;
+                if let Some(directives) = level_override() {
+                    writeln!(out, "\n# {OVERRIDE}={directives:?} wins over log.level")?;
                 }
             }
         }

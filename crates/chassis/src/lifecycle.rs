@@ -1,6 +1,6 @@
 //! The life cycle of the server, and whether its dependencies are ready.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::SystemTime};
 
 use tokio::sync::watch;
 
@@ -40,6 +40,8 @@ impl State {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Condition {
     pub(crate) state: State,
+    /// When the state began.
+    pub(crate) since: SystemTime,
     pub(crate) unready: usize,
 }
 
@@ -56,7 +58,9 @@ pub(crate) struct Lifecycle(Arc<watch::Sender<Condition>>);
 
 impl Lifecycle {
     pub(crate) fn new() -> Self {
-        Self(Arc::new(watch::Sender::new(Condition { state: State::Starting, unready: 0 })))
+        let since = SystemTime::now();
+        let starting = Condition { state: State::Starting, since, unready: 0 };
+        Self(Arc::new(watch::Sender::new(starting)))
     }
 
     /// Advances to a later state. An earlier state changes nothing.
@@ -65,13 +69,18 @@ impl Lifecycle {
             let later = to > condition.state;
             if later {
                 condition.state = to;
+                condition.since = SystemTime::now();
             }
             later
         });
     }
 
     pub(crate) fn now(&self) -> State {
-        self.0.borrow().state
+        self.condition().state
+    }
+
+    pub(crate) fn condition(&self) -> Condition {
+        *self.0.borrow()
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Condition> {

@@ -14,6 +14,7 @@ use tower::{Layer, Service as TowerService};
 use wire::command::Command;
 
 use crate::{
+    admin::About,
     app::{self, App},
     body::Body,
     config::{FlagDeclaration, Loaded, Schema, Settings},
@@ -310,6 +311,7 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
     ) -> Result<Server, StartError> {
         let Self { schema, start, layers, methods, descriptors, make, .. } = self;
         let settings: Arc<Settings> = Arc::new(loaded.chassis);
+        let about = About { package: schema.package, effective: loaded.effective };
         let (lifecycle, tasks) = (Lifecycle::new(), TaskTracker::new());
         let table = Setup::methods(&settings, &methods);
         let telemetry = telemetry(&table)?;
@@ -341,7 +343,8 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
             .boxed()
         });
         let services = methods;
-        let setup = Setup { settings, services, descriptors, make_services, lifecycle, tasks };
+        let setup =
+            Setup { about, settings, services, descriptors, make_services, lifecycle, tasks };
         Server::bind(setup, table, calls, &telemetry)
     }
 

@@ -1,6 +1,7 @@
 //! What the tests share: servers, peers and files.
 
 pub(crate) mod api_server;
+pub(crate) mod browser;
 pub(crate) mod certificates;
 pub(crate) mod chart;
 pub(crate) mod collector;

@@ -51,7 +51,8 @@ fn unknown_paths_are_404_and_other_methods_are_405() {
         ("HEAD", "/metrics", 200),
         ("POST", "/metrics", 405),
         ("DELETE", "/livez", 405),
-        ("GET", "/", 404),
+        ("GET", "/", 200),
+        ("GET", "/nothing", 404),
         ("GET", "/metrics/", 404),
     ] {
         let reply = ask(method, target);
@@ -60,7 +61,7 @@ fn unknown_paths_are_404_and_other_methods_are_405() {
         assert_eq!(reply.header("allow"), allow, "{method} {target}");
     }
     assert_eq!(ask("HEAD", "/metrics").body, "");
-    assert!(ask("GET", "/").body.contains("/metrics, /livez and /readyz"));
+    assert!(ask("GET", "/nothing").body.contains("/metrics, /livez and /readyz"));
 }
 
 /// Sends these bytes, and returns the status of the response.

@@ -2,7 +2,7 @@
 
 use hyper::{
     Version,
-    header::{HOST, HeaderMap},
+    header::{HOST, HeaderMap, ORIGIN},
 };
 
 /// Returns whether a request has the Host header that it must have: one, whose value is valid.
@@ -14,6 +14,35 @@ pub(super) fn is_valid(version: Version, headers: &HeaderMap) -> bool {
         (None, _) => version < Version::HTTP_11,
         (Some(_), Some(_)) => false,
     }
+}
+
+/// The ends of names that no one can register in the public DNS, or that mean this machine.
+const PRIVATE: [&str; 5] = [".svc", ".local", ".internal", ".localhost", ".test"];
+
+/// Returns whether the request was made by an address that only a client of this network can
+/// have meant: an IP address, a name without a dot, or one that the public DNS cannot have.
+///
+/// A page of another site can make its own name lead to this server (DNS rebinding), and then
+/// read what it serves. A browser sends that name as the host.
+pub(super) fn is_private(headers: &HeaderMap) -> bool {
+    let Some(host) = headers.get(HOST).and_then(|value| value.to_str().ok()) else { return true };
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    name.starts_with('[')
+        || name.parse::<std::net::Ipv4Addr>().is_ok()
+        || !name.contains('.')
+        || PRIVATE.iter().any(|end| name.ends_with(end))
+}
+
+/// Returns whether a page of another site makes the request.
+pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+    let Some(origin) = headers.get(ORIGIN) else { return false };
+    let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
+    authority.is_none_or(|(_, authority)| !authority.eq_ignore_ascii_case(host))
 }
 
 /// Returns whether the text is a host with or without a port (RFC 3986, section 3.2), or empty.
@@ -50,7 +79,51 @@ fn is_registered_name(mut name: &[u8]) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use hyper::header::HeaderValue;
+
     use super::*;
+
+    fn headers(name: hyper::header::HeaderName, value: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(name, HeaderValue::from_static(value))])
+    }
+
+    #[test]
+    fn a_name_that_anyone_can_register_is_not_private() {
+        for host in [
+            "127.0.0.1:9464",
+            "10.0.0.1",
+            "[::1]:9464",
+            "localhost:9464",
+            "sample-service:9464",
+            "sample-service.shop.svc",
+            "sample-service.shop.svc.cluster.local.:9464",
+            "host.docker.internal:9464",
+            "",
+        ] {
+            assert!(is_private(&headers(HOST, host)), "{host}");
+        }
+        for host in ["evil.example:9464", "127.0.0.1.evil.example", "svc.example", "a.b:80", "a.b."]
+        {
+            assert!(!is_private(&headers(HOST, host)), "{host}");
+        }
+        assert!(is_private(&HeaderMap::new()));
+    }
+
+    #[test]
+    fn a_request_of_another_sites_page_is_foreign() {
+        for (origin, expected) in [
+            ("http://localhost:9464", false),
+            ("http://LOCALHOST:9464", false),
+            ("http://localhost:9465", true),
+            ("https://evil.example", true),
+            ("null", true),
+        ] {
+            let mut headers = headers(HOST, "localhost:9464");
+            headers.insert(ORIGIN, HeaderValue::from_static(origin));
+            assert_eq!(is_foreign(&headers), expected, "{origin}");
+        }
+        assert!(!is_foreign(&headers(HOST, "localhost")));
+    }
 
     #[test]
     fn a_host_has_a_name_or_an_address_and_perhaps_a_port() {

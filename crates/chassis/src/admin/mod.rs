@@ -1,19 +1,24 @@
-//! Metrics and probes over plain HTTP, for clients that do not speak gRPC.
+//! Metrics and probes over plain HTTP, for clients that do not speak gRPC, and the admin page.
 
+mod calls;
+mod events;
+mod exchange;
 mod host;
+mod log;
+mod page;
+mod profile;
+mod query;
+mod reply;
+mod series;
+mod status;
+mod time;
+mod token;
 
-use std::{collections::VecDeque, convert::Infallible, time::Duration};
+use std::{collections::VecDeque, convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
-use crate::{
-    health::{HealthService, LIVENESS},
-    log_rate::LogRate,
-    telemetry::Metrics,
-};
-use bytes::Bytes;
-use http_body_util::Full;
 use hyper::{
-    Method, Request, Response, StatusCode,
-    header::{ACCEPT, ALLOW, CONTENT_TYPE, HeaderValue},
+    Method, Request, StatusCode,
+    header::{ACCEPT, ALLOW, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
@@ -21,44 +26,74 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     net::{TcpListener, TcpStream},
     task::AbortHandle,
-    time::{sleep, timeout},
+    time::sleep,
 };
+
+use crate::{
+    health::{HealthService, LIVENESS},
+    lifecycle::Lifecycle,
+    log_rate::LogRate,
+    telemetry::{Metrics, Telemetry},
+};
+use events::Followers;
+use exchange::Exchange;
+use profile::Profiles;
+use reply::{Reply, json, reply, text};
+use status::Status;
+
+pub(crate) use status::About;
+pub(crate) use token::Token;
 
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
-const PLAIN_TEXT: &str = "text/plain; charset=utf-8";
 
-/// The time limit of a connection, which serves one request.
-const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
 /// The wait after an error of accepting, such as for lack of descriptors.
 const BACKOFF: Duration = Duration::from_millis(100);
 
 /// What the pages are made from.
-#[derive(Debug, Clone)]
-pub(crate) struct Pages {
+#[derive(Debug)]
+pub(crate) struct Parts {
+    pub(crate) about: About,
+    pub(crate) lifecycle: Lifecycle,
+    pub(crate) telemetry: Telemetry,
     pub(crate) metrics: Metrics,
     pub(crate) health: HealthService,
+    pub(crate) token: Option<Token>,
+}
+
+/// The pages. Clones are cheap.
+#[derive(Debug, Clone)]
+pub(crate) struct Pages(Arc<Inner>);
+
+#[derive(Debug)]
+struct Inner {
+    telemetry: Telemetry,
+    metrics: Metrics,
+    health: HealthService,
+    token: Option<Token>,
+    status: Arc<Status>,
+    followers: Followers,
+    profiles: Profiles,
 }
 
 /// Serves the pages for as long as it is polled.
 ///
-/// At most `limit` connections are open at once. Over the limit the oldest is dropped: a request
-/// is served in milliseconds, and a connection without one must not block others.
+/// At most `limit` connections are open at once. Over the limit the oldest is dropped that does
+/// not last: a request is served in milliseconds, and a connection without one must not block
+/// others.
 pub(crate) async fn serve(listener: TcpListener, pages: Pages, limit: usize) {
-    let mut open = VecDeque::<AbortHandle>::new();
+    let mut open = VecDeque::<(AbortHandle, Arc<Exchange>)>::new();
     let lines = LogRate::default();
     loop {
         match listener.accept().await {
             Ok((stream, _)) => {
-                open.retain(|connection| !connection.is_finished());
-                if open.len() >= limit
-                    && let Some(oldest) = open.pop_front()
-                {
-                    oldest.abort();
+                open.retain(|(connection, _)| !connection.is_finished());
+                if open.len() >= limit {
+                    drop_oldest(&mut open);
                 }
-                // An error is ignored: a scraper that is cut off comes again.
-                let response = timeout(CONNECTION_TIMEOUT, respond(stream, pages.clone()));
-                open.push_back(tokio::spawn(response).abort_handle());
+                let exchange = Arc::new(Exchange::default());
+                let response = respond(stream, pages.clone(), Arc::clone(&exchange));
+                open.push_back((tokio::spawn(response).abort_handle(), exchange));
             }
             Err(error) => {
                 if lines.is_line_due() {
@@ -68,49 +103,127 @@ pub(crate) async fn serve(listener: TcpListener, pages: Pages, limit: usize) {
                     );
                 }
                 // Perhaps it is this listener that has used up the descriptors.
-                if let Some(oldest) = open.pop_front() {
-                    oldest.abort();
-                }
+                drop_oldest(&mut open);
                 sleep(BACKOFF).await;
             }
         }
     }
 }
 
-async fn respond(stream: TcpStream, pages: Pages) -> hyper::Result<()> {
+/// Drops the oldest connection whose response does not last. If all do, the oldest of them.
+fn drop_oldest(open: &mut VecDeque<(AbortHandle, Arc<Exchange>)>) {
+    let short = open.iter().position(|(_, exchange)| !exchange.lasts());
+    if let Some((oldest, _)) = open.remove(short.unwrap_or(0)) {
+        oldest.abort();
+    }
+}
+
+async fn respond(stream: TcpStream, pages: Pages, exchange: Arc<Exchange>) {
     let service = service_fn(|request| {
-        let page = pages.page(&request);
-        async { Ok::<_, Infallible>(page) }
+        let (pages, exchange) = (pages.clone(), Arc::clone(&exchange));
+        async move { Ok::<_, Infallible>(pages.page(&request, &exchange).await) }
     });
     // One request each, because an idle connection would count for the limit.
     let mut http1 = http1::Builder::new();
     http1.timer(TokioTimer::new()).keep_alive(false);
-    http1.serve_connection(TokioIo::new(stream), service).await
+    let connection = pin!(http1.serve_connection(TokioIo::new(stream), service));
+    tokio::select! {
+        // An error is ignored: a scraper that is cut off comes again.
+        _ = connection => {}
+        () = exchange.stalled() => {}
+    }
 }
 
 impl Pages {
-    fn page<B>(&self, request: &Request<B>) -> Response<Full<Bytes>> {
+    /// Returns the pages of a listener with at most `connections` connections.
+    pub(crate) fn new(parts: Parts, connections: usize) -> Self {
+        let Parts { about, lifecycle, telemetry, metrics, health, token } = parts;
+        let status = Status::new(&about, lifecycle, telemetry.clone(), metrics.clone());
+        Self(Arc::new(Inner {
+            telemetry,
+            metrics,
+            health,
+            token,
+            status: Arc::new(status),
+            followers: Followers::new(connections),
+            profiles: Profiles::default(),
+        }))
+    }
+
+    /// Waits until the followers have the last event, after the server has stopped.
+    pub(crate) async fn followers_ended(&self) {
+        self.0.followers.ended().await;
+    }
+
+    async fn page<B>(&self, request: &Request<B>, exchange: &Arc<Exchange>) -> Reply {
         if !host::is_valid(request.version(), request.headers()) {
             return text(StatusCode::BAD_REQUEST, "one valid Host header is needed\n");
         }
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
-            let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, "GET or HEAD\n");
-            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD"));
+        let path = request.uri().path();
+        let is_change = path == "/log" && request.method() == Method::PUT;
+        if !is_change && !matches!(*request.method(), Method::GET | Method::HEAD) {
+            let (body, allowed) = match path {
+                "/log" => ("GET, HEAD or PUT\n", "GET, HEAD, PUT"),
+                _ => ("GET or HEAD\n", "GET, HEAD"),
+            };
+            let mut refusal = text(StatusCode::METHOD_NOT_ALLOWED, body);
+            refusal.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
             return refusal;
         }
-        match request.uri().path() {
+        let Inner { metrics, .. } = &*self.0;
+        match path {
             "/metrics" if wants_open_metrics(request) => {
-                response(StatusCode::OK, OPEN_METRICS, self.metrics.open_metrics())
+                reply(StatusCode::OK, OPEN_METRICS, metrics.open_metrics())
             }
-            "/metrics" => response(StatusCode::OK, PROMETHEUS_TEXT, self.metrics.prometheus_text()),
+            "/metrics" => reply(StatusCode::OK, PROMETHEUS_TEXT, metrics.prometheus_text()),
             "/livez" => self.health(LIVENESS),
             "/readyz" => self.health(""),
-            _ => text(StatusCode::NOT_FOUND, "there are /metrics, /livez and /readyz\n"),
+            _ => self.admin_page(request, exchange).await,
         }
     }
 
-    fn health(&self, name: &str) -> Response<Full<Bytes>> {
-        if self.health.is_serving(name) {
+    /// Responds with what people look at, and not scrapers and probes.
+    async fn admin_page<B>(&self, request: &Request<B>, exchange: &Arc<Exchange>) -> Reply {
+        let (path, headers) = (request.uri().path(), request.headers());
+        let Inner { telemetry, token, status, followers, profiles, .. } = &*self.0;
+        if !matches!(path, "/" | "/status" | "/events" | "/log" | "/debug/profile") {
+            return text(
+                StatusCode::NOT_FOUND,
+                "there are /, /status, /events, /log, /debug/profile, /metrics, /livez and /readyz\n",
+            );
+        }
+        if !host::is_private(headers) {
+            return text(
+                StatusCode::MISDIRECTED_REQUEST,
+                "this page is served by IP address, as localhost, or by a name of the cluster: \
+                 the name in the Host header is one that anyone can register\n",
+            );
+        }
+        if host::is_foreign(headers) {
+            return text(StatusCode::FORBIDDEN, "pages of other sites are refused\n");
+        }
+        match (path, telemetry.log_filter()) {
+            ("/", _) => page::page(),
+            ("/status", _) => json(status.now()),
+            ("/events", _) => followers.follow(status, exchange),
+            // It costs CPU time, so it needs the token as a change does.
+            ("/debug/profile", _) => match token::check(token.as_ref(), headers).await {
+                Ok(()) => profiles.get(request, exchange).await,
+                Err(refusal) => *refusal,
+            },
+            (_, Some(filter)) if request.method() == Method::PUT => {
+                match token::check(token.as_ref(), headers).await {
+                    Ok(()) => log::put(filter, request),
+                    Err(refusal) => *refusal,
+                }
+            }
+            (_, Some(filter)) => log::get(filter),
+            (_, None) => text(StatusCode::NOT_FOUND, "this server has no log\n"),
+        }
+    }
+
+    fn health(&self, name: &str) -> Reply {
+        if self.0.health.is_serving(name) {
             text(StatusCode::OK, "SERVING\n")
         } else {
             text(StatusCode::SERVICE_UNAVAILABLE, "NOT_SERVING\n")
@@ -127,21 +240,6 @@ fn wants_open_metrics<B>(request: &Request<B>) -> bool {
         let refused = |part: &str| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
         parts.next() == Some("application/openmetrics-text") && !parts.any(refused)
     })
-}
-
-fn text(status: StatusCode, body: &'static str) -> Response<Full<Bytes>> {
-    response(status, PLAIN_TEXT, body)
-}
-
-fn response(
-    status: StatusCode,
-    kind: &'static str,
-    body: impl Into<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(Full::new(body.into()));
-    *response.status_mut() = status;
-    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-    response
 }
 
 #[cfg(test)]

@@ -46,9 +46,10 @@ pub(crate) use part::{local_server, trace_settings};
 pub use schema::Schema;
 pub use secret::Secret;
 pub use sections::{
-    Compression, Deadline, Keepalive, Limits, LoadReports, Log, Metrics, Queue, Reflection, Server,
-    Settings, Shutdown, Streaming, Tls, Tracing,
+    Admin, Compression, Deadline, Keepalive, Limits, LoadReports, Log, Metrics, Queue, Reflection,
+    Server, Settings, Shutdown, Streaming, Tls, Tracing,
 };
+pub(crate) use show::as_json;
 pub use types::{
     Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size,
     SocketMode,

@@ -182,12 +182,20 @@ settings! {
         slow: Duration = "1s";
     }
 
-    /// Metrics for Prometheus.
+    /// Metrics for Prometheus, and the admin page.
     [metrics] pub Metrics {
-        /// Where /metrics, /livez and /readyz are served over plain HTTP: an IP address
-        /// and a port. This listener closes when the process exits. If it is "", there
-        /// is no such listener.
+        /// Where /metrics, /livez, /readyz and the admin page are served over plain HTTP: an
+        /// IP address and a port. This listener closes when the process exits. If it is "",
+        /// there is no such listener.
         address: Option<SocketAddr> = "";
+    }
+
+    /// What the admin page can change: docs/operations.md.
+    [admin] pub Admin {
+        /// The file with the token that changes of the log level and CPU profiles need, as
+        /// `Authorization: Bearer`: at least 16 characters. It is read again at each use. ""
+        /// refuses them.
+        token: Option<PathBuf> = "";
     }
 
     /// Traces in OpenTelemetry's format.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
 
-use super::load::Loaded;
+use super::{effective::Effective, load::Loaded};
 
 impl<S> Loaded<S> {
     /// Writes TOML with the source of each value in a comment. It is a valid file for
@@ -33,11 +33,16 @@ impl<S> Loaded<S> {
     ///
     /// Returns an error if `out` cannot be written.
     pub fn write_json(&self, out: &mut impl Write) -> io::Result<()> {
-        let mut sections = Value::Object(Map::new());
-        for setting in &self.effective {
-            let section = setting.section.split('.').fold(&mut sections, |s, part| &mut s[part]);
-            section[&setting.name] = json!({ "value": setting.value, "source": setting.source });
-        }
-        writeln!(out, "{sections:#}")
+        writeln!(out, "{:#}", as_json(&self.effective))
     }
+}
+
+/// Returns `{"section": {"name": {"value": …, "source": …}}}`.
+pub(crate) fn as_json(effective: &[Effective]) -> Value {
+    let mut sections = Value::Object(Map::new());
+    for setting in effective {
+        let section = setting.section.split('.').fold(&mut sections, |s, part| &mut s[part]);
+        section[&setting.name] = json!({ "value": setting.value, "source": setting.source });
+    }
+    sections
 }

@@ -127,6 +127,8 @@ impl Health for HealthService {
 
 #[cfg(test)]
 mod tests {
+    use std::time::SystemTime;
+
     use super::*;
     use crate::lifecycle::Lifecycle;
 
@@ -142,7 +144,9 @@ mod tests {
             (State::Draining, 0, ServingStatus::NotServing),
             (State::Stopped, 0, ServingStatus::NotServing),
         ] {
-            let status = |name| health.status(name, Condition { state, unready });
+            let status = |name| {
+                health.status(name, Condition { state, since: SystemTime::UNIX_EPOCH, unready })
+            };
             assert_eq!(status(""), Some(expected), "{state:?}");
             assert_eq!(status("acme.Orders"), Some(expected), "{state:?}");
             assert_eq!(status(LIVENESS), Some(ServingStatus::Serving), "{state:?}");

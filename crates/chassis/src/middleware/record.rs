@@ -182,7 +182,7 @@ mod tests {
     async fn a_panic_when_a_call_begins_is_internal() {
         // It has no series of the method.
         let metrics = Metrics::new(&MethodTable::new(&[]), "1");
-        let telemetry = Telemetry::new(None, Some(metrics), None);
+        let telemetry = Telemetry::new(None, Some(metrics), None, None);
         let layer = RecordLayer::new(telemetry, Arc::new(testing::methods()), testing::shared(9));
         let service = layer.layer(service_fn(async |_: BoxInbound| {
             Ok::<Response<Body>, Infallible>(Response::default())

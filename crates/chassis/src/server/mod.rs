@@ -39,7 +39,8 @@ use tonic::codegen::BoxFuture;
 use wire::socket::Socket;
 
 use crate::{
-    admin, admission,
+    admin::{self, About, Token},
+    admission,
     call::{Shared, Unread},
     config::{ConfigErrors, Settings, Shutdown},
     health::{self, HealthService},
@@ -78,8 +79,8 @@ pub(crate) use file_descriptors::raise_limit as raise_descriptor_limit;
 pub use listener::BindError;
 pub(crate) use memory::shortfall as memory_shortfall;
 
-/// How long the accept loops may take to end. They end at once, unless handlers occupy every
-/// thread of their runtime.
+/// How long the accept loops, and then the followers of the admin page, may take to end. They end
+/// at once, unless handlers occupy every thread of their runtime, or a follower reads nothing.
 const CLOSE_GRACE: Duration = Duration::from_millis(250);
 
 /// Why a server does not start.
@@ -124,6 +125,7 @@ pub(crate) type MakeServices =
 
 /// What a server is made of.
 pub(crate) struct Setup {
+    pub(crate) about: About,
     pub(crate) settings: Arc<Settings>,
     /// The services that are added to the chassis, in the order of `make_services`.
     pub(crate) services: Vec<ServiceMethods>,
@@ -205,7 +207,8 @@ impl Server {
         calls: &Handle,
         telemetry: &Telemetry,
     ) -> Result<Self, StartError> {
-        let Setup { settings, services, descriptors, make_services, lifecycle, tasks } = setup;
+        let Setup { about, settings, services, descriptors, make_services, lifecycle, tasks } =
+            setup;
         let tls = settings.tls.as_ref().map(Tls::start).transpose()?;
         let queue = || admission::Queue::new(settings.server.max_workers.get(), &settings.queue);
         let limits = Arc::new(Limits {
@@ -294,9 +297,14 @@ impl Server {
         let admin = (settings.metrics.address.zip(telemetry.metrics()))
             .map(|(address, metrics)| {
                 let (listener, address) = listen_tcp(address, "metrics.address")?;
-                let pages = admin::Pages { metrics: metrics.clone(), health };
+                let token = settings.admin.token.clone();
+                let token = token.map(Token::new).transpose()?;
+                let (lifecycle, telemetry) = (lifecycle.clone(), telemetry.clone());
+                let metrics = metrics.clone();
+                let parts = admin::Parts { about, lifecycle, telemetry, metrics, health, token };
+                let pages = admin::Pages::new(parts, shares.admin);
                 let limit = shares.admin;
-                Ok::<_, BindError>(BoundAdmin { listener, address, pages, limit })
+                Ok::<_, StartError>(BoundAdmin { listener, address, pages, limit })
             })
             .transpose()?;
         let observed = Observed {
@@ -397,9 +405,12 @@ impl Server {
             // In this runtime, because no call can delay it there, and until it ends.
             tokio::spawn(accept(health.listener, health.connections));
         }
-        if let Some(BoundAdmin { listener, pages, limit, .. }) = self.admin.take() {
+        let mut pages = None;
+        if let Some(admin) = self.admin.take() {
+            let BoundAdmin { listener, limit, .. } = admin;
             // In this runtime too: the last scrape sees what the drain did.
-            tokio::spawn(admin::serve(listener, pages, limit));
+            tokio::spawn(admin::serve(listener, admin.pages.clone(), limit));
+            pages = Some(admin.pages);
         }
 
         let (services, lifecycle) = (self.services, self.lifecycle);
@@ -453,6 +464,9 @@ impl Server {
         }
         let report = drain.end().await;
         lifecycle.advance(State::Stopped);
+        if let Some(pages) = pages {
+            let _ = timeout(CLOSE_GRACE, pages.followers_ended()).await;
+        }
         Ok(report)
     }
 }

@@ -3,9 +3,11 @@
 mod access_log;
 mod batch;
 mod directives;
+mod failures;
 mod families;
 mod json;
 pub(crate) mod log;
+mod log_filter;
 mod metrics;
 mod output;
 mod panics;
@@ -31,7 +33,9 @@ use crate::{
 };
 
 pub(crate) use access_log::AccessLog;
+pub(crate) use failures::{FailedCall, Failures};
 pub(crate) use families::Families;
+pub(crate) use log_filter::{BadOverride, Configured, LogFilter, OVERRIDE, level_override};
 pub(crate) use metrics::Metrics;
 pub(crate) use refused::Refused;
 pub(crate) use writer::LogWriter;
@@ -46,7 +50,10 @@ pub(crate) struct Telemetry(Arc<Parts>);
 struct Parts {
     access_log: Option<AccessLog>,
     metrics: Option<Metrics>,
+    /// Kept if there are metrics.
+    failures: Option<Failures>,
     tracing: Option<Tracing>,
+    log_filter: Option<LogFilter>,
 }
 
 impl Telemetry {
@@ -55,12 +62,23 @@ impl Telemetry {
         access_log: Option<AccessLog>,
         metrics: Option<Metrics>,
         tracing: Option<Tracing>,
+        log_filter: Option<LogFilter>,
     ) -> Self {
-        Self(Arc::new(Parts { access_log, metrics, tracing }))
+        let failures = metrics.as_ref().map(|_| Failures::default());
+        Self(Arc::new(Parts { access_log, metrics, failures, tracing, log_filter }))
     }
 
     pub(crate) fn metrics(&self) -> Option<&Metrics> {
         self.0.metrics.as_ref()
+    }
+
+    /// Returns the last calls that failed, if there are metrics.
+    pub(crate) fn failures(&self) -> Option<&Failures> {
+        self.0.failures.as_ref()
+    }
+
+    pub(crate) fn log_filter(&self) -> Option<&LogFilter> {
+        self.0.log_filter.as_ref()
     }
 
     pub(crate) fn tracing(&self) -> Option<&Tracing> {
@@ -115,6 +133,9 @@ impl Telemetry {
         let took = call.start().elapsed();
         if let Some(metrics) = &self.0.metrics {
             metrics.record(call, took);
+        }
+        if let Some(failures) = &self.0.failures {
+            failures.record(call, took);
         }
         if let Some(log) = &self.0.access_log {
             log.record(call, took);
@@ -197,7 +218,7 @@ mod tests {
         let mut record = Telemetry::default().begin(shared, method, path, &headers, known, None);
         // It has no series of this method.
         let metrics = Metrics::new(&MethodTable::new(&[]), "1");
-        record.telemetry = Telemetry::new(None, Some(metrics), None);
+        record.telemetry = Telemetry::new(None, Some(metrics), None, None);
         let call = Arc::clone(record.call());
         drop(record);
         assert!(call.poll_response_ended(&mut Context::from_waker(Waker::noop())).is_ready());

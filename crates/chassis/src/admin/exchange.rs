@@ -1,0 +1,65 @@
+//! One request, its response, and how long they may take.
+
+use std::{
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    time::Duration,
+};
+
+use tokio::time::sleep;
+
+/// The longest time in which a connection, which serves one request, makes no progress.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The progress of a response that takes longer than others.
+#[derive(Debug, Default)]
+pub(super) struct Exchange(AtomicUsize);
+
+impl Exchange {
+    /// Records that the response goes on: it has more time.
+    pub(super) fn goes_on(&self) {
+        self.0.fetch_add(1, Relaxed);
+    }
+
+    /// Returns whether the response is one that lasts. No other connection displaces it.
+    pub(super) fn lasts(&self) -> bool {
+        self.0.load(Relaxed) > 0
+    }
+
+    /// Waits until nothing has gone on for too long: the client sends no request, or reads no
+    /// response.
+    pub(super) async fn stalled(&self) {
+        loop {
+            let before = self.0.load(Relaxed);
+            sleep(TIMEOUT).await;
+            if self.0.load(Relaxed) == before {
+                return;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::time::{Instant, timeout};
+
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_response_that_goes_on_has_more_time() {
+        let exchange = Exchange::default();
+        let begin = Instant::now();
+        exchange.stalled().await;
+        assert_eq!(begin.elapsed(), TIMEOUT);
+        let goes_on = async {
+            loop {
+                exchange.goes_on();
+                sleep(TIMEOUT / 2).await;
+            }
+        };
+        let ended = tokio::select! {
+            ended = timeout(TIMEOUT * 100, exchange.stalled()) => ended,
+            () = goes_on => unreachable!("it has no end"),
+        };
+        assert!(ended.is_err(), "it ended while it went on");
+    }
+}

@@ -1,0 +1,56 @@
+//! `/log`: which lines are logged, and the change of that for a while.
+
+use std::time::Duration;
+
+use hyper::{Request, StatusCode};
+use serde_json::{Value, json};
+use wire::duration::parse_timeout;
+
+use super::{
+    query::parameters,
+    reply::{Reply, json, text},
+    time::shown,
+};
+use crate::telemetry::LogFilter;
+
+/// How long a change lasts if the request does not say it.
+const USUAL: Duration = Duration::from_secs(10 * 60);
+
+/// The longest time of a change: a longer one is for the settings.
+const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
+
+pub(super) fn get(filter: &LogFilter) -> Reply {
+    json(format!("{:#}\n", in_force(filter)))
+}
+
+/// Returns the filter in force, and the one of the settings.
+pub(super) fn in_force(filter: &LogFilter) -> Value {
+    let now = filter.in_force();
+    json!({
+        "filter": now.directives,
+        "until": now.until.map(shown),
+        "configured": filter.configured(),
+    })
+}
+
+/// Changes the filter as the query says.
+pub(super) fn put<B>(filter: &LogFilter, request: &Request<B>) -> Reply {
+    match change(filter, request.uri().query()) {
+        Ok(()) => get(filter),
+        Err(problem) => text(StatusCode::BAD_REQUEST, format!("{problem}\n")),
+    }
+}
+
+fn change(filter: &LogFilter, query: Option<&str>) -> Result<(), String> {
+    let [directives, time] = parameters(query, ["filter", "for"])?;
+    let directives = directives.ok_or("filter is missing: PUT /log?filter=debug&for=10m")?;
+    let time = time.map_or(Ok(USUAL), |time| {
+        let time = parse_timeout(&time).map_err(|problem| format!("for={time}: {problem}"))?;
+        if time > LONGEST {
+            return Err("for is more than 24h: set log.level instead".to_owned());
+        }
+        Ok(time)
+    })?;
+    filter.change(&directives, time).map_err(|problem| format!("filter: {problem}"))?;
+    Ok(())
+}
