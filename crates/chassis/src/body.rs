@@ -42,6 +42,9 @@ struct Stalled {
 /// The frames of a streaming body.
 pub(crate) type BoxFrames = Pin<Box<dyn HttpBody<Data = Bytes, Error = Status> + Send>>;
 
+/// A body that can end early by itself.
+pub(crate) type BoxResponse = Pin<Box<dyn ResponseBody<Data = Bytes, Error = Status> + Send>>;
+
 /// The body of a request or a response.
 ///
 /// The one message of a unary call is held as it is, and costs no allocation of its own.
@@ -69,6 +72,8 @@ enum Frames {
         trailers: Trailers,
     },
     Stream(BoxFrames),
+    /// The body of a response of another protocol, around one of gRPC.
+    Translated(BoxResponse),
 }
 
 /// The trailers of a call that succeeded.
@@ -107,6 +112,19 @@ impl Body {
         B: HttpBody<Data = Bytes, Error = Status> + Send + 'static,
     {
         Self { frames: Frames::Stream(Box::pin(frames)), ..Self::default() }
+    }
+
+    /// Returns the body of a response that is not one of gRPC, and has no call.
+    pub(crate) fn plain(data: Bytes) -> Self {
+        Self { frames: Frames::Message { data, trailers: Trailers::None }, ..Self::default() }
+    }
+
+    /// Returns the body of a response of another protocol.
+    pub(crate) fn translated<B>(body: B) -> Self
+    where
+        B: ResponseBody<Data = Bytes, Error = Status> + Send + 'static,
+    {
+        Self { frames: Frames::Translated(Box::pin(body)), ..Self::default() }
     }
 
     /// Returns whether the body is one message with the status OK.
@@ -255,7 +273,11 @@ impl Body {
 
 impl ResponseBody for Body {
     fn is_complete(&self) -> bool {
-        !matches!(self.frames, Frames::Stream(_) | Frames::Received(_))
+        match &self.frames {
+            Frames::Stream(_) | Frames::Received(_) => false,
+            Frames::Translated(body) => body.is_complete(),
+            Frames::Empty | Frames::Message { .. } => true,
+        }
     }
 
     fn take_shared_trailers(mut self: Pin<&mut Self>) -> Option<&'static HeaderMap> {
@@ -279,6 +301,9 @@ impl ResponseBody for Body {
         cx: &mut Context<'_>,
         blocked_since: Option<Instant>,
     ) -> Poll<HeaderMap> {
+        if let Frames::Translated(body) = &mut self.frames {
+            return body.as_mut().poll_early_end(cx, blocked_since);
+        }
         self.watch_reading(blocked_since);
         let cause = ready!(self.poll_cause(cx));
         let mut trailers = cause.trailers();
@@ -330,8 +355,9 @@ impl HttpBody for Body {
             }
             Frames::Message { data, .. } => Some(Ok(Frame::data(mem::take(data)))),
             Frames::Stream(frames) => ready!(frames.as_mut().poll_frame(cx)),
+            Frames::Translated(body) => ready!(body.as_mut().poll_frame(cx)),
             Frames::Received(body) => ready!(Pin::new(body).poll_frame(cx))
-                .map(|frame| frame.map_err(|error| cause_of(error).status())),
+                .map(|frame| frame.map_err(|error| cause_of(error).body_error())),
         };
         match (&self.record, &frame) {
             // Not read from the trailers, because it is known.
@@ -356,6 +382,7 @@ impl HttpBody for Body {
                 data.is_empty() && matches!(trailers, Trailers::None)
             }
             Frames::Stream(frames) => frames.is_end_stream(),
+            Frames::Translated(body) => body.is_end_stream(),
         }
     }
 
@@ -369,6 +396,7 @@ impl fmt::Debug for Body {
             Frames::Received(_) => "Body::Received",
             Frames::Message { .. } => "Body::Message",
             Frames::Stream(_) => "Body::Stream",
+            Frames::Translated(_) => "Body::Translated",
         })
     }
 }

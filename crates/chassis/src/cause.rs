@@ -1,8 +1,9 @@
 //! Why a call ends without the handler's own response, and the status for each cause.
 
-use std::time::Duration;
+use std::{error::Error, fmt, sync::Arc, time::Duration};
 
 use http::{HeaderMap, Response};
+use protojson::Problem;
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
 use wire::encoding::ACCEPT_ENCODING;
@@ -65,6 +66,10 @@ pub(crate) enum Cause {
     MalformedMessage(String),
     /// The request is compressed with an encoding that is not supported.
     UnknownEncoding(String),
+    /// The message is JSON, and wrong.
+    InvalidJson(Problem),
+    /// The request is not what its protocol says: gRPC-Web or Connect.
+    InvalidRequest(String),
     /// The connection failed while the request was arriving.
     BrokenRequest,
     /// The handler's response failed before it was complete.
@@ -132,6 +137,12 @@ impl Cause {
                 "the encoding {:?} is not supported: use gzip, zstd or identity",
                 cut(encoding)
             )),
+            Self::InvalidJson(problem) => {
+                let mut details = ErrorDetails::new();
+                details.add_bad_request_violation(problem.path(), problem.text());
+                Status::with_error_details(Code::InvalidArgument, problem.to_string(), details)
+            }
+            Self::InvalidRequest(problem) => Status::invalid_argument(problem.clone()),
             Self::BrokenRequest => Status::cancelled("the request broke off"),
             Self::BrokenResponse => Status::internal("the response of the handler broke off"),
             Self::Panicked => Status::internal("the handler failed"),
@@ -160,11 +171,34 @@ impl Cause {
         response
     }
 
+    /// Returns the error of a body that breaks off for this cause. It is never sent, and
+    /// [`Cause::of_body_error`] returns the cause again.
+    pub(crate) fn body_error(self) -> Status {
+        let mut error = self.status();
+        error.set_source(Arc::new(self));
+        error
+    }
+
+    /// Returns the cause of the error of a request's body. That of a layer or of another library's
+    /// body is [`Cause::BrokenRequest`].
+    pub(crate) fn of_body_error(error: &Status) -> Self {
+        let cause = error.source().and_then(|source| source.downcast_ref::<Self>());
+        cause.cloned().unwrap_or(Self::BrokenRequest)
+    }
+
     /// Returns the status as trailers, for a response that has begun.
     pub(crate) fn trailers(&self) -> HeaderMap {
         trailers(&self.status())
     }
 }
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.status().message())
+    }
+}
+
+impl Error for Cause {}
 
 /// Returns the status as trailers.
 pub(crate) fn trailers(status: &Status) -> HeaderMap {
@@ -210,6 +244,8 @@ mod tests {
             (Cause::IncompleteMessage, Code::Internal, None),
             (Cause::MalformedMessage(String::new()), Code::Internal, None),
             (Cause::UnknownEncoding(String::new()), Code::Unimplemented, None),
+            (Cause::InvalidJson(Problem::new("")), Code::InvalidArgument, None),
+            (Cause::InvalidRequest(String::new()), Code::InvalidArgument, None),
             (Cause::BrokenRequest, Code::Cancelled, None),
             (Cause::BrokenResponse, Code::Internal, None),
             (Cause::Panicked, Code::Internal, None),

@@ -3,8 +3,8 @@
 use crate::cause::Cause;
 
 pub(crate) use ::http2::{
-    Abuse, Activity, Budget, CallMode, Ended, MemoryKind, Observer, Reason, Refused, Reservation,
-    ResponseBody, Settings, Share,
+    Abuse, Activity, Budget, CallMode, Ended, MemoryKind, Observer, Opening, Reason, Refused,
+    Reservation, ResponseBody, Settings, Share, open,
 };
 
 #[cfg(feature = "http2-h2")]

@@ -11,6 +11,7 @@
 //! - `compute`: long computations, such as compression, away from the threads that do I/O.
 //! - `server`: listeners, connections, the life cycle, the drain.
 //! - `http2`: which HTTP/2 layer serves the connections; the layers are in the crate `http2`.
+//! - `web`: gRPC-Web and Connect, which become gRPC before the layers.
 //! - `telemetry`: the log, metrics, traces.
 //! - `health`, `reflection`, `load_reports`, `admin`, `tls`: services and
 //!   listeners of the chassis itself, and certificates.
@@ -57,6 +58,7 @@ mod telemetry;
 mod testing;
 mod text;
 mod tls;
+mod web;
 
 pub use app::App;
 pub use body::Body;

@@ -8,6 +8,7 @@ use crate::{
     lifecycle::Lifecycle,
     method::{Kind, MethodTable, Origin, ServiceMethods},
     package::Package,
+    web::{Schemas, Web},
 };
 
 /// The path of a unary method in [`methods`].
@@ -40,6 +41,11 @@ pub(crate) fn shared(message_limit: usize) -> Arc<Shared> {
         unread,
         load_reports: None,
     })
+}
+
+/// Returns all protocols, without a schema.
+pub(crate) fn web() -> Arc<Web> {
+    Arc::new(Web::new(&settings(&[]), Schemas::new(&[])))
 }
 
 pub(crate) fn call() -> Call {

@@ -39,6 +39,7 @@ pub use activity::Activity;
 pub use connection::Connection;
 pub use ended::Ended;
 pub use memory::{Budget, MemoryKind, NoMemory, Reservation, Share};
+pub use preface::{Opening, open};
 pub use reason::Reason;
 pub use refused::{Observer, Refused};
 pub use request::{BodyError, RequestBody};

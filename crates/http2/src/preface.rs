@@ -4,6 +4,7 @@
 
 use std::io;
 
+use bytes::Bytes;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::{refused::Refused, settings::Settings};
@@ -19,6 +20,37 @@ const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
     content-type: text/plain\r\ncontent-length: 36\r\nconnection: close\r\n\r\n\
     this server speaks gRPC over HTTP/2\n";
 
+/// What a peer begins a connection with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Opening {
+    /// The preface of HTTP/2.
+    Http2,
+    /// Something else: the bytes that were read.
+    Other(Bytes),
+}
+
+/// Reads the preface, or as many bytes as it takes to see that the peer sends something else: at
+/// most 24. The caller limits the time.
+///
+/// # Errors
+///
+/// Returns an error if the peer goes away.
+pub async fn open<I: AsyncRead + Unpin>(io: &mut I) -> io::Result<Opening> {
+    let mut bytes = [0; PREFACE.len()];
+    let mut length = 0;
+    while length < PREFACE.len() {
+        let read = io.read(&mut bytes[length..]).await?;
+        length += read;
+        if read == 0 {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        if bytes[..length] != PREFACE[..length] {
+            return Ok(Opening::Other(Bytes::copy_from_slice(&bytes[..length])));
+        }
+    }
+    Ok(Opening::Http2)
+}
+
 /// Reads the preface. A peer that sends something else gets an HTTP/1 response that says that
 /// this server speaks HTTP/2.
 ///
@@ -29,26 +61,13 @@ pub(crate) async fn read<I>(io: &mut I, settings: &Settings) -> io::Result<()>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    let mut bytes = [0; PREFACE.len()];
-    let mut length = 0;
-    while length < PREFACE.len() {
-        let read = io.read(&mut bytes[length..]).await?;
-        length += read;
-        if read == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        if bytes[..length] != PREFACE[..length] {
-            settings.report(Refused::Version);
-            io.write_all(HTTP1_REFUSAL).await?;
-            io.shutdown().await?;
-            // Closing a socket with unread bytes resets the connection, and the response
-            // could be lost.
-            tokio::io::copy(&mut io.take(MAX_DISCARDED), &mut tokio::io::sink()).await?;
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "the peer does not speak HTTP/2",
-            ));
-        }
+    if open(io).await? == Opening::Http2 {
+        return Ok(());
     }
-    Ok(())
+    settings.report(Refused::Version);
+    io.write_all(HTTP1_REFUSAL).await?;
+    io.shutdown().await?;
+    // Closing a socket with unread bytes resets the connection, and the response could be lost.
+    tokio::io::copy(&mut io.take(MAX_DISCARDED), &mut tokio::io::sink()).await?;
+    Err(io::Error::new(io::ErrorKind::InvalidData, "the peer does not speak HTTP/2"))
 }

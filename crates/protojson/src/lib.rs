@@ -17,7 +17,7 @@ mod problem;
 mod schema;
 pub mod wire_format;
 
-pub use json::{encode, print, quoted};
+pub use json::{NotParsed, encode, parse, print, quoted};
 pub use problem::{Problem, listed};
 pub use schema::{
     Enum, Features, Field, File, Kind, Label, Message, Method, Pool, Service, Symbol, json_name,

@@ -16,6 +16,16 @@ impl Problem {
         Self { path: String::new(), text: text.into() }
     }
 
+    /// Returns the path from the message to the field, such as `order.items[2].price`.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// Returns what is wrong, without its place.
+    pub fn text(&self) -> &str {
+        &self.text
+    }
+
     /// Puts a field, or an element such as `[2]`, before the path.
     pub fn within(mut self, outer: &str) -> Self {
         let separator = if self.path.is_empty() || self.path.starts_with('[') { "" } else { "." };

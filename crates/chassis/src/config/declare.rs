@@ -57,7 +57,7 @@ macro_rules! settings {
         [$section:ident] $vis:vis $name:ident $(as $whole:ty)? $(, check $check:ident)? {
             $(
                 $(#[doc = $doc:literal])*
-                $key:ident: $type:ty = $default:literal
+                $key:ident: $type:ty = $default:expr
                     $(, flag $flag:literal $value_name:literal $help:literal)?;
             )*
         }

@@ -29,6 +29,7 @@ mod text;
 mod types;
 mod value;
 mod values;
+mod web;
 mod with;
 
 #[cfg(test)]
@@ -46,12 +47,13 @@ pub(crate) use part::{local_server, trace_settings};
 pub use schema::Schema;
 pub use secret::Secret;
 pub use sections::{
-    Admin, Compression, Deadline, Keepalive, Limits, LoadReports, Log, Metrics, Queue, Reflection,
-    Server, Settings, Shutdown, Streaming, Tls, Tracing,
+    Admin, Compression, Cors, Deadline, Keepalive, Limits, LoadReports, Log, Metrics, Queue,
+    Reflection, Server, Settings, Shutdown, Streaming, Tls, Tracing,
 };
 pub(crate) use show::as_json;
 pub use types::{
     Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size,
     SocketMode,
 };
+pub use web::{Origins, Protocols};
 pub use with::{duration, size};

@@ -14,6 +14,7 @@ use super::{
         Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size,
         SocketMode,
     },
+    web::{Origins, Protocols},
 };
 
 settings! {
@@ -36,6 +37,18 @@ settings! {
         /// and a port. This listener closes last. If it is "", there is no such
         /// listener. Health checks are served at `address` in any case.
         health_address: Option<SocketAddr> = "";
+        /// The protocols, all at `address`: "grpc", "grpc-web" for pages in browsers, and
+        /// "connect", in which a call is a plain HTTP request with JSON: docs/protocols.md.
+        /// With one of the last two, HTTP/1.1 is served beside HTTP/2.
+        protocols: Protocols = ["grpc", "grpc-web", "connect"];
+    }
+
+    /// Pages of other origins in browsers (CORS).
+    [cors] pub Cors {
+        /// The origins whose pages may call with gRPC-Web or Connect, such as
+        /// ["https://app.example.com"], or ["*"] for all. Pages of the server's own origin
+        /// always may. No page may send cookies.
+        origins: Origins = [];
     }
 
     /// The queue of the calls that wait for a worker.

@@ -126,7 +126,7 @@ async fn trailers_of(response: fn() -> Response<Body>, path: &str) -> HeaderMap 
     let shared = Arc::into_inner(testing::shared(9)).expect("there is one");
     let shared = Shared { load_reports: Some(Arc::new(reports())), ..shared };
     let methods = Arc::new(testing::methods());
-    let layer = RecordLayer::new(Telemetry::default(), methods, Arc::new(shared));
+    let layer = RecordLayer::new(Telemetry::default(), methods, Arc::new(shared), testing::web());
     let respond = move |_: BoxInbound| ready(Ok::<Response<Body>, Infallible>(response()));
     let service = layer.layer(service_fn(respond));
     let request = Request::post(path).header("content-type", "application/grpc");

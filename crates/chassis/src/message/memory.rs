@@ -84,7 +84,7 @@ impl MessageMemory {
     }
 
     /// Gives back what is more than `bytes`.
-    pub(super) fn shrink_to(&mut self, bytes: usize) {
+    pub(crate) fn shrink_to(&mut self, bytes: usize) {
         if let Some(reserved) = &mut self.0 {
             reserved.shrink_to(bytes);
         }

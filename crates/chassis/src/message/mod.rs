@@ -9,6 +9,6 @@ mod stream;
 
 pub(crate) use count::CountMessages;
 pub(crate) use memory::MessageMemory;
-pub(crate) use read::{decompressed, read_one};
+pub(crate) use read::{decompressed, read_one, read_whole, wrong_flag};
 pub(crate) use send::{SendMessages, send_one};
 pub(crate) use stream::CheckedMessages;

@@ -4,7 +4,8 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::future::{Either, ready};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
-use tonic::{Code, Status};
+#[cfg(test)]
+use tonic::Status;
 use wire::encoding::Encoding;
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
@@ -12,7 +13,12 @@ use super::{
     compression::{self, Decompression},
     memory::MessageMemory,
 };
-use crate::{body::Body, call::Call, cause::Cause, http2::MemoryKind};
+use crate::{
+    body::{Body, joined},
+    call::Call,
+    cause::Cause,
+    http2::MemoryKind,
+};
 
 /// Reads the one message of a request. Returns it with its prefix, as it arrived. What it takes is
 /// reserved in `memory`.
@@ -29,6 +35,32 @@ pub(crate) async fn read_one(
     let message = read_framed(body, call.message_limit(), call, memory).await?;
     call.add_message_in();
     Ok(message)
+}
+
+/// Reads the whole body of a request, which is one message without a prefix. What it takes is
+/// reserved in `memory`.
+///
+/// # Errors
+///
+/// Returns an error if it has more than the limit of its method.
+pub(crate) async fn read_whole(
+    body: &mut Body,
+    call: &Call,
+    memory: &mut MessageMemory,
+) -> Result<Bytes, Cause> {
+    let limit = call.message_limit();
+    let mut read = Bytes::new();
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| Cause::of_body_error(&error))?;
+        let Ok(data) = frame.into_data() else { continue };
+        let size = read.len() + data.len();
+        if size > limit {
+            return Err(Cause::MessageTooLarge { size, limit });
+        }
+        memory.grow_to(2 * size, MemoryKind::Messages, call)?;
+        read = joined(read, data);
+    }
+    Ok(read)
 }
 
 /// Decompresses a message. The result has its prefix.
@@ -53,7 +85,7 @@ pub(crate) fn decompressed(
 }
 
 /// Returns the cause for a compressed flag that does not fit `grpc-encoding`.
-pub(super) fn wrong_flag(flag: u8) -> Cause {
+pub(crate) fn wrong_flag(flag: u8) -> Cause {
     Cause::MalformedMessage(match flag {
         COMPRESSED => "the message is compressed, and grpc-encoding is missing".to_owned(),
         flag => format!("the compressed flag is {flag}, and must be 0 or 1"),
@@ -71,7 +103,7 @@ async fn read_framed(
     while !body.is_end_stream()
         && let Some(frame) = body.frame().await
     {
-        let frame = frame.map_err(|status| broken(&status))?;
+        let frame = frame.map_err(|error| Cause::of_body_error(&error))?;
         // A request has no trailers in gRPC.
         let Ok(data) = frame.into_data() else { continue };
         call.add_bytes_in(data.len());
@@ -97,14 +129,6 @@ async fn read_framed(
         return Err(Cause::IncompleteMessage);
     }
     Ok(read)
-}
-
-/// Returns why the body of a request broke off.
-pub(super) fn broken(status: &Status) -> Cause {
-    match status.code() {
-        Code::ResourceExhausted => Cause::NoMemory,
-        _ => Cause::BrokenRequest,
-    }
 }
 
 /// Returns both parts of a message, one after the other.

@@ -17,7 +17,7 @@ use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 use super::{
     compression::{self, Decompression},
     memory::MessageMemory,
-    read::{broken, wrong_flag},
+    read::wrong_flag,
 };
 use crate::{body::Body, call::Call, cause::Cause, http2::MemoryKind};
 
@@ -175,15 +175,15 @@ impl HttpBody for CheckedMessages {
                         self.call.add_bytes_in(self.pending.len());
                         Ok(())
                     }
-                    Some(Err(status)) if broken(&status) == Cause::NoMemory => {
-                        return self.fail(Cause::NoMemory.status());
-                    }
-                    Some(Err(_broken)) => {
-                        self.call.set_request_broken();
-                        // Not CANCELLED, which tonic's `Streaming` takes for the end of the
-                        // stream: a handler must not commit an upload that broke off.
-                        return self.fail(Status::aborted("the request broke off"));
-                    }
+                    Some(Err(error)) => match Cause::of_body_error(&error) {
+                        Cause::BrokenRequest => {
+                            self.call.set_request_broken();
+                            // Not CANCELLED, which tonic's `Streaming` takes for the end of the
+                            // stream: a handler must not commit an upload that broke off.
+                            return self.fail(Status::aborted("the request broke off"));
+                        }
+                        cause => return self.fail(cause.status()),
+                    },
                 }
             } else {
                 self.check_pending()

@@ -5,7 +5,6 @@ mod catch_panic;
 mod deadline;
 mod in_flight;
 mod record;
-mod refuse;
 
 use tower::{
     ServiceBuilder,

@@ -3,18 +3,19 @@
 
 use std::{
     convert::Infallible,
+    mem,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use http::{Request, Response};
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response};
 use pin_project_lite::pin_project;
 use tonic::Status;
 use tower::{Layer, Service};
 
-use super::refuse::refuse;
 use crate::{
     body::Body,
     call::{self, KnownHeaders, Peer, Shared},
@@ -22,6 +23,7 @@ use crate::{
     inbound::{BoxInbound, Inbound},
     method::MethodTable,
     telemetry::{CallRecord, Telemetry},
+    web::{Refusal, Translation, Web},
 };
 
 /// Begins the record of each call, finds its method, and adds the call's context to the
@@ -31,6 +33,7 @@ pub(crate) struct RecordLayer {
     telemetry: Telemetry,
     methods: Arc<MethodTable>,
     shared: Arc<Shared>,
+    web: Arc<Web>,
 }
 
 impl RecordLayer {
@@ -38,8 +41,9 @@ impl RecordLayer {
         telemetry: Telemetry,
         methods: Arc<MethodTable>,
         shared: Arc<Shared>,
+        web: Arc<Web>,
     ) -> Self {
-        Self { telemetry, methods, shared }
+        Self { telemetry, methods, shared, web }
     }
 }
 
@@ -91,21 +95,34 @@ where
     S: Service<BoxInbound, Response = Response<Body>, Error = Infallible>,
 {
     fn begin(&mut self, mut request: Request<Body>) -> RecordedCall<S::Future> {
-        let headers = KnownHeaders::of(request.headers());
-        if let Some((why, refusal)) = refuse(request.method(), headers.is_grpc) {
-            let peer = self.peer.as_ref().map(|peer| peer.address());
-            self.layer.telemetry.refused(why, peer);
-            return RecordedCall::refused(refusal);
+        let mut headers = KnownHeaders::of(request.headers());
+        let RecordLayer { telemetry, methods, shared, web } = &self.layer;
+        let mut translation = None;
+        if !headers.is_grpc || request.method() != Method::POST || !web.has_grpc() {
+            match web.accept(&mut request, methods) {
+                Ok(accepted) => translation = Some(accepted),
+                Err(Refusal { why, response }) => {
+                    if let Some(why) = why {
+                        telemetry.refused(why, self.peer.as_ref().map(|peer| peer.address()));
+                    }
+                    return RecordedCall::refused(*response);
+                }
+            }
+            headers = KnownHeaders::of(request.headers());
         }
-        let RecordLayer { telemetry, methods, shared } = &self.layer;
         let path = request.uri().path();
         let method = Arc::clone(methods.find(path));
         let (shared, peer) = (Arc::clone(shared), self.peer.clone());
         let record = telemetry.begin(shared, method, path, request.headers(), headers, peer);
         let call = Arc::clone(record.call());
         request.extensions_mut().insert(call::Context(Arc::clone(&call)));
+        let edge = translation.map(|mut translation| {
+            let body = mem::take(request.body_mut());
+            *request.body_mut() = translation.request(body, &call);
+            Box::new(Edge::Call(translation))
+        });
         let future = Some(self.inner.call(Box::new(Inbound { request, call })));
-        RecordedCall { future, record: Some(record), refusal: None }
+        RecordedCall { future, record: Some(record), edge }
     }
 }
 
@@ -116,14 +133,24 @@ pin_project! {
         #[pin]
         future: Option<F>,
         record: Option<CallRecord>,
-        // The response to what is not a call. Boxed, because it is rare and large.
-        refusal: Option<Box<Response<Body>>>,
+        // Boxed, because it is rare and large.
+        edge: Option<Box<Edge>>,
     }
+}
+
+/// What is not a call of gRPC.
+enum Edge {
+    /// The response to what is not a call.
+    Refusal(Response<Body>),
+    /// A call of another protocol.
+    Call(Box<Translation>),
+    /// Its response is on its way to that protocol.
+    Response(BoxFuture<'static, Response<Body>>),
 }
 
 impl<F> RecordedCall<F> {
     fn refused(refusal: Response<Body>) -> Self {
-        Self { future: None, record: None, refusal: Some(Box::new(refusal)) }
+        Self { future: None, record: None, edge: Some(Box::new(Edge::Refusal(refusal))) }
     }
 }
 
@@ -135,10 +162,11 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some(refusal) = this.refusal.take() {
-            return Poll::Ready(Ok(*refusal));
+        if this.record.is_none() {
+            let edge = this.edge.take().expect("a future is not polled after it is ready");
+            return poll_edge(this.edge, edge, cx).map(Ok);
         }
-        let record = this.record.as_ref().expect("a future is not polled after it is ready");
+        let record = this.record.as_ref().expect("it was there above");
         let future = this.future.as_mut().as_pin_mut().expect("it is there while the record is");
         // Unwind safe, because what has panicked is dropped.
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -165,8 +193,34 @@ where
                 reports.end(response.headers_mut());
             }
         }
+        let call = this.edge.is_some().then(|| Arc::clone(record.call()));
         response.body_mut().record(record);
-        Poll::Ready(Ok(response))
+        match (this.edge.take().map(|edge| *edge), call) {
+            (Some(Edge::Call(translation)), Some(call)) => {
+                let response = Box::new(Edge::Response(translation.response(response, call)));
+                poll_edge(this.edge, response, cx).map(Ok)
+            }
+            _ => Poll::Ready(Ok(response)),
+        }
+    }
+}
+
+/// Polls the response to what is not a call of gRPC, and puts it back if it is not there yet.
+fn poll_edge(
+    place: &mut Option<Box<Edge>>,
+    edge: Box<Edge>,
+    cx: &mut Context<'_>,
+) -> Poll<Response<Body>> {
+    match *edge {
+        Edge::Refusal(response) => Poll::Ready(response),
+        Edge::Call(_) => unreachable!("its record is there until it has a response"),
+        Edge::Response(mut response) => match response.as_mut().poll(cx) {
+            Poll::Pending => {
+                *place = Some(Box::new(Edge::Response(response)));
+                Poll::Pending
+            }
+            ready => ready,
+        },
     }
 }
 
@@ -183,7 +237,12 @@ mod tests {
         // It has no series of the method.
         let metrics = Metrics::new(&MethodTable::new(&[]), "1");
         let telemetry = Telemetry::new(None, Some(metrics), None, None);
-        let layer = RecordLayer::new(telemetry, Arc::new(testing::methods()), testing::shared(9));
+        let layer = RecordLayer::new(
+            telemetry,
+            Arc::new(testing::methods()),
+            testing::shared(9),
+            testing::web(),
+        );
         let service = layer.layer(service_fn(async |_: BoxInbound| {
             Ok::<Response<Body>, Infallible>(Response::default())
         }));

@@ -67,7 +67,7 @@ impl Stack {
         let (telemetry, in_flight) = (Telemetry::default(), InFlight::default());
         let methods = Arc::new(testing::methods());
         let shared = testing::shared(settings.limits.message.get() as usize);
-        let record = RecordLayer::new(telemetry, methods, shared);
+        let record = RecordLayer::new(telemetry, methods, shared, testing::web());
         let layers = layers(record, in_flight.clone(), settings.deadline);
         let next = Next::new(Admission::new(service, Some(limits.clone())));
         let service = tower::util::BoxCloneSyncService::new(

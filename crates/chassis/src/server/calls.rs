@@ -26,10 +26,20 @@ impl Calls {
     }
 }
 
+impl Calls {
+    /// Calls the layers with a request of HTTP/1.
+    pub(super) fn call_http1(&mut self, request: Request<Body>) -> CallFuture {
+        self.0.call(request)
+    }
+}
+
+/// A call.
+pub(super) type CallFuture = <Stack as Service<Request<Body>>>::Future;
+
 impl Service<Request<RequestBody>> for Calls {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = <Stack as Service<Request<Body>>>::Future;
+    type Future = CallFuture;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))

@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use bytes::Bytes;
 use futures_util::FutureExt;
 use tokio::{
     runtime::{Handle, RuntimeFlavor},
@@ -17,6 +18,7 @@ use tokio_util::{either::Either, sync::CancellationToken, task::TaskTracker};
 use super::{
     abuses::{Abuses, Misdeed},
     calls::Calls,
+    http1::{self, Http1Io},
     listener::Stream,
     memory, moving,
     observer::Observer,
@@ -25,7 +27,7 @@ use super::{
 use crate::{
     call::{Peer, PeerAddress},
     config,
-    http2::{self, Budget, CallMode, Connection, Ended, Share},
+    http2::{self, Budget, CallMode, Connection, Ended, Opening, Share},
     lifecycle::{Lifecycle, State},
     log_rate::LogRate,
     telemetry::Telemetry,
@@ -51,6 +53,8 @@ pub(super) struct Connections {
     calls: Calls,
     /// `None` for plaintext.
     tls: Option<Tls>,
+    /// `None` if only HTTP/2 is served.
+    http1: Option<http1::Settings>,
     http2: http2::Settings,
     handshake_timeout: Duration,
     max_age: Duration,
@@ -126,6 +130,7 @@ impl Connections {
         Arc::new(Self {
             calls,
             tls,
+            http1: settings.server.protocols.has_http1().then(|| http1::Settings::new(limits)),
             http2: http2::Settings {
                 streams: limits.streams.get(),
                 header_list: limits.header_list.get(),
@@ -245,19 +250,21 @@ impl Connections {
         let ended = self.serve_until_end(stream, peer, entry, share).await;
         let misdeed = match ended {
             End::Misdeed(misdeed) => Some(misdeed),
-            End::Http2(Ended::Abused(abuse)) => Some(Misdeed::Abuse(abuse)),
-            End::Http2(Ended::Violated(reason, rule)) => Some(Misdeed::Violation(reason, rule)),
-            End::Http2(Ended::Silent) => Some(Misdeed::Silence),
-            End::Http2(Ended::Failed(error)) => {
+            End::Connection(Ended::Abused(abuse)) => Some(Misdeed::Abuse(abuse)),
+            End::Connection(Ended::Violated(reason, rule)) => {
+                Some(Misdeed::Violation(reason, rule))
+            }
+            End::Connection(Ended::Silent) => Some(Misdeed::Silence),
+            End::Connection(Ended::Failed(error)) => {
                 tracing::debug!(%peer, error, "a connection failed");
                 None
             }
-            End::Http2(Ended::Closed) => return self.count(|counts| counts.closed += 1),
+            End::Connection(Ended::Closed) => return self.count(|counts| counts.closed += 1),
             // It had no call when it gave way.
-            End::Http2(Ended::Cut) if entry.is_evicted() && !self.stop.is_cancelled() => {
+            End::Connection(Ended::Cut) if entry.is_evicted() && !self.stop.is_cancelled() => {
                 return self.count(|counts| counts.closed += 1);
             }
-            End::Http2(Ended::Cut) => return self.count(|counts| counts.cut += 1),
+            End::Connection(Ended::Cut) => return self.count(|counts| counts.cut += 1),
         };
         if let Some(misdeed) = misdeed {
             self.abuses.record(peer, &misdeed);
@@ -279,73 +286,128 @@ impl Connections {
             begun = self.begin(stream, &http2, share) => begun,
             () = sleep(self.handshake_timeout) => Err(End::Misdeed(Misdeed::SlowHandshake)),
             () = self.draining_for(PREFACE_GRACE) => {
-                Err(End::Http2(Ended::Failed("no preface in the drain".to_owned())))
+                Err(End::Connection(Ended::Failed("no preface in the drain".to_owned())))
             }
-            () = entry.told_to_leave() => Err(End::Http2(Ended::Closed)),
-            () = self.stop.cancelled() => Err(End::Http2(Ended::Cut)),
+            () = entry.told_to_leave() => Err(End::Connection(Ended::Closed)),
+            () = self.stop.cancelled() => Err(End::Connection(Ended::Cut)),
         };
-        let (connection, names) = match begun {
+        let (begun, names) = match begun {
             Ok(begun) => begun,
             Err(end) => return end,
         };
         entry.begin();
         let mut calls = self.calls.for_peer(Peer::new(peer, names, Arc::clone(share)));
-        let leave = async {
+        let (stop, activity) = (self.stopped_or_told(entry), entry.activity());
+        let moved = async {
             tokio::select! {
                 () = moving::old_age(self.max_age) => {}
                 () = self.moved_by_the_lame_duck(is_lame) => {}
-                () = entry.told_to_leave() => {}
             }
         };
-        let stop = async {
-            tokio::select! {
-                () = self.stopped() => {}
-                () = entry.told_to_stop() => {}
+        match begun {
+            Begun::Http2(connection) => {
+                let leave = async {
+                    tokio::select! {
+                        () = moved => {}
+                        () = entry.told_to_leave() => {}
+                    }
+                };
+                let shut_down = [self.draining().boxed(), leave.boxed()];
+                let stop = stop.boxed();
+                End::Connection(
+                    connection.serve(&mut calls, &http2, activity, shut_down, stop).await,
+                )
             }
-        };
-        let shut_down = [self.draining().boxed(), leave.boxed()];
-        let activity = entry.activity();
-        End::Http2(connection.serve(&mut calls, &http2, activity, shut_down, stop.boxed()).await)
+            Begun::Http1(stream, settings) => {
+                let shut_down = async {
+                    tokio::select! {
+                        () = self.draining() => {}
+                        () = entry.told_to_leave() => {}
+                    }
+                };
+                let events = http1::Events {
+                    moved: moved.boxed(),
+                    shut_down: shut_down.boxed(),
+                    stop: stop.boxed(),
+                    no_memory: share.ending().boxed(),
+                };
+                let observer = http1::Observed { telemetry: &self.telemetry, peer };
+                match http1::serve(stream, settings, calls, activity, events, observer).await {
+                    http1::End::Ended(ended) => End::Connection(ended),
+                    http1::End::Slow => End::Misdeed(Misdeed::SlowHandshake),
+                }
+            }
+        }
     }
 
-    /// Begins TLS, if it is on, and HTTP/2. Returns the connection and the names in the client's
+    /// Resolves when a connection must end at once.
+    async fn stopped_or_told(&self, entry: &Entry) {
+        tokio::select! {
+            () = self.stopped() => {}
+            () = entry.told_to_stop() => {}
+        }
+    }
+
+    /// Begins TLS, if it is on, and HTTP. Returns the connection and the names in the client's
     /// certificate.
-    async fn begin(
-        &self,
+    async fn begin<'a>(
+        &'a self,
         stream: Stream,
         http2: &http2::Settings,
         share: &Arc<Share>,
-    ) -> Result<(Connection<Either<Stream, TlsStream<Stream>>>, Option<Arc<PeerNames>>), End> {
+    ) -> Result<(Begun<'a>, Option<Arc<PeerNames>>), End> {
         if let Stream::Left(tcp) = &stream {
             // Small responses must not wait for the acknowledgement of earlier ones.
             tcp.set_nodelay(true).map_err(|error| End::failed(&error))?;
         }
-        let (stream, names) = match &self.tls {
-            None => (Either::Left(stream), None),
+        let (mut stream, is_http2, names) = match &self.tls {
+            // Told apart by the first bytes.
+            None => (Either::Left(stream), None, None),
             Some(tls) => {
                 let shaken = tls.handshake(stream).await;
-                let (stream, names) = shaken.map_err(|error| {
+                let (stream, is_http2, names) = shaken.map_err(|error| {
                     End::at_fault(&error, |error| Misdeed::Tls(error.to_string()))
                 })?;
-                (Either::Right(stream), names)
+                (Either::Right(stream), Some(is_http2), names)
             }
         };
-        let connection = Connection::handshake(stream, http2, share).await;
+        let connection = match (&self.http1, is_http2) {
+            (Some(settings), Some(false)) => {
+                return Ok((Begun::Http1(Http1Io::new(stream, Bytes::new()), settings), names));
+            }
+            (Some(settings), None) => match http2::open(&mut stream).await {
+                Ok(Opening::Other(first)) => {
+                    return Ok((Begun::Http1(Http1Io::new(stream, first), settings), names));
+                }
+                Ok(Opening::Http2) => Connection::begin(stream, http2, share).await,
+                Err(error) => Err(error),
+            },
+            _ => Connection::handshake(stream, http2, share).await,
+        };
         let connection =
             connection.map_err(|error| End::at_fault(&error, |_| Misdeed::NotHttp2))?;
-        Ok((connection, names))
+        Ok((Begun::Http2(connection), names))
     }
 }
 
-/// How a connection ended: before HTTP/2 for its peer's behaviour, or in any other way.
+/// A connection that has begun HTTP.
+enum Begun<'a> {
+    Http2(Connection<Transport>),
+    Http1(Http1Io<Transport>, &'a http1::Settings),
+}
+
+/// A connection with TLS or without.
+type Transport = Either<Stream, TlsStream<Stream>>;
+
+/// How a connection ended: before HTTP for its peer's behaviour, or in any other way.
 enum End {
     Misdeed(Misdeed),
-    Http2(Ended),
+    Connection(Ended),
 }
 
 impl End {
     fn failed(error: &io::Error) -> Self {
-        Self::Http2(Ended::Failed(error.to_string()))
+        Self::Connection(Ended::Failed(error.to_string()))
     }
 
     /// Returns the end of a handshake: the misdeed if the peer has sent something wrong, or a

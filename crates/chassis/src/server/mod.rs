@@ -7,6 +7,7 @@ mod calls;
 mod connections;
 mod drain;
 mod file_descriptors;
+mod http1;
 mod listener;
 mod memory;
 mod moving;
@@ -60,6 +61,7 @@ use crate::{
     reflection,
     telemetry::Telemetry,
     tls::Tls,
+    web::{Schemas, Web},
 };
 
 use accept::accept;
@@ -209,7 +211,11 @@ impl Server {
     ) -> Result<Self, StartError> {
         let Setup { about, settings, services, descriptors, make_services, lifecycle, tasks } =
             setup;
-        let tls = settings.tls.as_ref().map(Tls::start).transpose()?;
+        let tls = settings
+            .tls
+            .as_ref()
+            .map(|tls| Tls::start(tls, settings.server.protocols.has_http1()))
+            .transpose()?;
         let queue = || admission::Queue::new(settings.server.max_workers.get(), &settings.queue);
         let limits = Arc::new(Limits {
             queue: if settings.load_reports.enabled { queue().averaged() } else { queue() },
@@ -230,7 +236,9 @@ impl Server {
             unread: Unread::default(),
             load_reports: load_reports.clone(),
         });
-        let record = RecordLayer::new(telemetry.clone(), Arc::new(methods), Arc::clone(&shared));
+        let web = Arc::new(Web::new(&settings, Schemas::new(&descriptors)));
+        let record =
+            RecordLayer::new(telemetry.clone(), Arc::new(methods), Arc::clone(&shared), web);
         let names: Vec<_> = services.iter().map(|service| service.service.to_string()).collect();
         let health = HealthService::new(lifecycle.watch(), names.clone());
         let health_next =

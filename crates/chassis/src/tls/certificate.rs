@@ -24,6 +24,8 @@ use crate::config::{ConfigError, ConfigErrors, Tls};
 
 /// HTTP/2 over TLS (RFC 9113, section 3.2).
 pub(super) const HTTP2: &[u8] = b"h2";
+/// HTTP/1.1 over TLS (RFC 7301, section 6).
+const HTTP1: &[u8] = b"http/1.1";
 
 /// The content of the files at one moment, or why they cannot be read. It includes the private
 /// key, so it has no `Debug`.
@@ -51,6 +53,14 @@ pub(crate) struct Expiry {
     pub(crate) certificate: i64,
     /// Of the authorities that are in use, if clients need a certificate.
     pub(crate) client_ca: Option<i64>,
+}
+
+impl Identity {
+    /// Offers HTTP/1.1 to clients that do not speak HTTP/2.
+    pub(super) fn with_http1(mut self) -> Self {
+        Arc::make_mut(&mut self.config).alpn_protocols.push(HTTP1.to_vec());
+        self
+    }
 }
 
 impl Files {

@@ -37,6 +37,7 @@ pub(crate) enum TlsStartError {
 /// Accepts connections with the current certificate.
 #[derive(Debug, Clone)]
 pub(crate) struct Tls {
+    has_http1: bool,
     current: watch::Receiver<Arc<ServerConfig>>,
     status: TlsStatus,
 }
@@ -53,17 +54,18 @@ pub(crate) fn check(settings: Option<&config::Tls>) -> Result<(), config::Config
 
 impl Tls {
     /// Reads the files, and reads them again whenever they change.
-    pub(crate) fn start(settings: &config::Tls) -> Result<Self, TlsStartError> {
+    pub(crate) fn start(settings: &config::Tls, has_http1: bool) -> Result<Self, TlsStartError> {
         let files = Files::read(settings);
         let identity = files.check(settings, SystemTime::now())?;
+        let identity = if has_http1 { identity.with_http1() } else { identity };
         tracing::info!(
             serial = identity.serial,
             not_after = in_words(identity.expiry.certificate),
             mutual = settings.client_ca.is_some(),
             "TLS"
         );
-        let reloads = Reloads::new(settings.clone(), files, identity);
-        let tls = Self { current: reloads.current(), status: reloads.status() };
+        let reloads = Reloads::new(settings.clone(), has_http1, files, identity);
+        let tls = Self { has_http1, current: reloads.current(), status: reloads.status() };
         reloads.start().map_err(TlsStartError::Thread)?;
         Ok(tls)
     }
@@ -72,20 +74,22 @@ impl Tls {
         self.status.clone()
     }
 
-    /// Shakes hands. Returns the stream, and the names of the client's certificate.
+    /// Shakes hands. Returns the stream, whether it is for HTTP/2, and the names of the client's
+    /// certificate.
     ///
     /// # Errors
     ///
     /// Returns an error if the client refuses the server's certificate, has no certificate of
-    /// `tls.client_ca`, or does not offer HTTP/2.
+    /// `tls.client_ca`, or does not offer HTTP/2 while HTTP/1.1 is not served.
     pub(crate) async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
         &self,
         stream: S,
-    ) -> io::Result<(TlsStream<S>, Option<Arc<PeerNames>>)> {
+    ) -> io::Result<(TlsStream<S>, bool, Option<Arc<PeerNames>>)> {
         let config = Arc::clone(&self.current.borrow());
         let mut stream = TlsAcceptor::from(config).accept(stream).await?;
         let (_, session) = stream.get_ref();
-        if session.alpn_protocol() != Some(HTTP2) {
+        let is_http2 = session.alpn_protocol() == Some(HTTP2);
+        if !is_http2 && !self.has_http1 {
             // rustls refuses a client that offers only other protocols. One that offers none is
             // allowed by TLS, but not by gRPC.
             stream.shutdown().await?;
@@ -93,6 +97,6 @@ impl Tls {
             return Err(io::Error::new(io::ErrorKind::InvalidData, problem));
         }
         let client = session.peer_certificates().and_then(|chain| PeerNames::read(chain.first()?));
-        Ok((stream, client.map(Arc::new)))
+        Ok((stream, is_http2, client.map(Arc::new)))
     }
 }

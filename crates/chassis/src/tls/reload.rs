@@ -54,6 +54,7 @@ impl TlsStatus {
 /// Watches the files.
 pub(super) struct Reloads {
     settings: config::Tls,
+    has_http1: bool,
     current: watch::Sender<Arc<ServerConfig>>,
     status: TlsStatus,
     files: Reload<Files>,
@@ -62,12 +63,17 @@ pub(super) struct Reloads {
 }
 
 impl Reloads {
-    pub(super) fn new(settings: config::Tls, files: Files, identity: Identity) -> Self {
+    pub(super) fn new(
+        settings: config::Tls,
+        has_http1: bool,
+        files: Files,
+        identity: Identity,
+    ) -> Self {
         let status = TlsStatus::default();
         status.set_expiry(identity.expiry);
         let current = watch::Sender::new(identity.config);
         let changes_at = identity.changes_at;
-        Self { settings, current, status, files: Reload::new(files), changes_at }
+        Self { settings, has_http1, current, status, files: Reload::new(files), changes_at }
     }
 
     pub(super) fn current(&self) -> watch::Receiver<Arc<ServerConfig>> {
@@ -89,9 +95,12 @@ impl Reloads {
     fn look(&mut self, files: Files, now: SystemTime) {
         // Authorities are checked again when one of them becomes valid or expires.
         let is_due = self.changes_at.is_some_and(|at| seconds(now) >= at);
-        let settings = &self.settings;
+        let (settings, has_http1) = (&self.settings, self.has_http1);
         let check = |files: &Files| {
-            files.check(settings, now).map_err(|errors| {
+            let checked = files.check(settings, now);
+            let checked =
+                checked.map(|identity| if has_http1 { identity.with_http1() } else { identity });
+            checked.map_err(|errors| {
                 errors.0.iter().map(ToString::to_string).collect::<Vec<_>>().join("; ")
             })
         };

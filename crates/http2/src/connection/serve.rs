@@ -44,6 +44,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     /// Returns an error if the peer does not speak HTTP/2, or goes away.
     pub async fn handshake(mut io: I, settings: &Settings, share: &Arc<Share>) -> io::Result<Self> {
         preface::read(&mut io, settings).await?;
+        Self::begin(io, settings, share).await
+    }
+
+    /// Begins a connection whose preface [`open`](crate::open) has read.
+    ///
+    /// # Errors
+    ///
+    /// Returns none; on the h2 crate, an error if the peer goes away.
+    #[expect(clippy::unused_async, reason = "the h2 crate waits for SETTINGS")]
+    pub async fn begin(io: I, settings: &Settings, share: &Arc<Share>) -> io::Result<Self> {
         Ok(Self { io, core: Box::new(Core::new(settings, share)) })
     }
 

@@ -50,13 +50,18 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     /// # Errors
     ///
     /// Returns an error if the peer does not speak HTTP/2, or goes away.
-    pub async fn handshake(
-        mut io: I,
-        settings: &Settings,
-        _share: &Arc<Share>,
-    ) -> io::Result<Self> {
-        let activity = Arc::new(PeerActivity::new());
+    pub async fn handshake(mut io: I, settings: &Settings, share: &Arc<Share>) -> io::Result<Self> {
         preface::read(&mut io, settings).await?;
+        Self::begin(io, settings, share).await
+    }
+
+    /// Begins a connection whose preface [`open`](crate::open) has read.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the peer goes away.
+    pub async fn begin(io: I, settings: &Settings, _share: &Arc<Share>) -> io::Result<Self> {
+        let activity = Arc::new(PeerActivity::new());
         let transport = Transport::new(io, Arc::clone(&activity));
         let mut builder = Builder::new();
         builder

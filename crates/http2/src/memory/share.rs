@@ -145,7 +145,7 @@ impl Share {
     }
 
     /// Resolves when the connection has to close, because it holds the most.
-    pub(crate) async fn ending(&self) {
+    pub async fn ending(&self) {
         self.state.ending().await;
     }
 }

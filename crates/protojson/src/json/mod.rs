@@ -1,5 +1,6 @@
 //! Messages as JSON, as the protobuf documentation maps them ("ProtoJSON Format").
 //!
+//! - `parse`: JSON text to a value of JSON.
 //! - `encode`: JSON to the wire format.
 //! - `print`, `fields`: the wire format to JSON.
 //! - `scalar`: numbers, texts, bytes and enums in JSON.
@@ -9,6 +10,7 @@
 mod depth;
 mod encode;
 mod fields;
+mod parse;
 mod print;
 mod scalar;
 mod structs;
@@ -20,5 +22,6 @@ mod write;
 mod tests;
 
 pub use encode::encode;
+pub use parse::{NotParsed, parse};
 pub use print::print;
 pub use write::quoted;

@@ -18,6 +18,12 @@ const MAX_NESTING: usize = 100;
 /// The edition of a file without a syntax or an edition of its own.
 const EDITION_2023: u64 = 1000;
 
+/// The option of a method that says whether it may be called more than once.
+const IDEMPOTENCY_LEVEL: u32 = 34;
+
+/// The value of that option for a method that changes nothing.
+const NO_SIDE_EFFECTS: u64 = 1;
+
 /// Returns the files of an encoded `FileDescriptorSet`.
 ///
 /// # Errors
@@ -205,6 +211,10 @@ fn read_method(bytes: &[u8]) -> Result<Method, Problem> {
             1 => method.name = identifier(text_of(value)?)?,
             2 => method.input = text_of(value)?,
             3 => method.output = text_of(value)?,
+            4 => {
+                let level = read_number(bytes_of(value)?, IDEMPOTENCY_LEVEL)?;
+                method.has_no_side_effects = level == Some(NO_SIDE_EFFECTS);
+            }
             5 => method.streams_requests = number_of(value)? != 0,
             6 => method.streams_responses = number_of(value)? != 0,
             _ => {}

@@ -190,6 +190,8 @@ pub struct Method {
     pub streams_requests: bool,
     /// Whether the server sends any number of messages.
     pub streams_responses: bool,
+    /// Whether a call changes nothing: `idempotency_level = NO_SIDE_EFFECTS`.
+    pub has_no_side_effects: bool,
 }
 
 /// Returns the name of a field in JSON: in lowerCamelCase, as protoc makes it.

@@ -54,7 +54,7 @@ impl Watched {
         fs::write(path("ca"), client_ca.unwrap_or_default()).expect("it is written");
         let files = Files::read(&settings);
         let identity = files.check(&settings, now).expect("a pair");
-        Self { reloads: Reloads::new(settings, files, identity), folder }
+        Self { reloads: Reloads::new(settings, false, files, identity), folder }
     }
 
     fn write(&self, name: &str, text: &str) {

@@ -1,0 +1,108 @@
+//! The transport of a connection of HTTP/1.
+
+use std::{
+    io,
+    io::IoSlice,
+    pin::Pin,
+    sync::{Arc, Mutex},
+    task::{Context, Poll},
+};
+
+use bytes::Bytes;
+use tokio::{
+    io::{AsyncRead, AsyncWrite, ReadBuf},
+    time::Instant,
+};
+
+/// Since when the client takes no byte of those that wait to be written.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Blocked(Arc<Mutex<Option<Instant>>>);
+
+impl Blocked {
+    /// Returns the time, or `None` if no byte waits.
+    pub(super) fn since(&self) -> Option<Instant> {
+        *self.0.lock().expect(NEVER_POISONED)
+    }
+
+    fn record(&self, is_pending: bool) {
+        let mut since = self.0.lock().expect(NEVER_POISONED);
+        *since = is_pending.then(|| since.unwrap_or_else(Instant::now));
+    }
+}
+
+const NEVER_POISONED: &str = "nothing panics while it is locked";
+
+/// A transport that gives the bytes again that were read to tell HTTP/1 from HTTP/2.
+#[derive(Debug)]
+pub(in crate::server) struct Http1Io<I> {
+    io: I,
+    first: Bytes,
+    blocked: Blocked,
+}
+
+impl<I> Http1Io<I> {
+    pub(in crate::server) fn new(io: I, first: Bytes) -> Self {
+        Self { io, first, blocked: Blocked::default() }
+    }
+
+    pub(super) fn blocked(&self) -> Blocked {
+        self.blocked.clone()
+    }
+}
+
+impl<I: AsyncRead + Unpin> AsyncRead for Http1Io<I> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.first.is_empty() {
+            return Pin::new(&mut self.io).poll_read(cx, buffer);
+        }
+        let length = self.first.len().min(buffer.remaining());
+        buffer.put_slice(&self.first.split_to(length));
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<I: AsyncWrite + Unpin> Http1Io<I> {
+    fn observe<T>(&mut self, polled: Poll<T>) -> Poll<T> {
+        self.blocked.record(polled.is_pending());
+        polled
+    }
+}
+
+impl<I: AsyncWrite + Unpin> AsyncWrite for Http1Io<I> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write(cx, bytes);
+        self.observe(polled)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_flush(cx);
+        // That of TCP has nothing to do, and says nothing of bytes that hyper still has.
+        if polled.is_pending() { self.observe(polled) } else { polled }
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let polled = Pin::new(&mut self.io).poll_shutdown(cx);
+        self.observe(polled)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let polled = Pin::new(&mut self.io).poll_write_vectored(cx, slices);
+        self.observe(polled)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.io.is_write_vectored()
+    }
+}

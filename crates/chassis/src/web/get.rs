@@ -1,0 +1,119 @@
+//! A call of Connect whose message is in its URL ("Unary-Get-Request" of the Connect protocol).
+
+use base64::{
+    Engine,
+    alphabet::URL_SAFE,
+    engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
+};
+use bytes::Bytes;
+use percent_encoding::percent_decode_str;
+use wire::encoding::Encoding;
+
+use super::unary::Query as Message;
+
+/// With padding or without.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &URL_SAFE,
+    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
+);
+
+/// What the query of a URL says.
+#[derive(Debug)]
+pub(super) struct Query {
+    pub(super) is_json: bool,
+    pub(super) encoding: Option<Encoding>,
+    pub(super) message: Message,
+    /// What is wrong with it.
+    pub(super) fault: Option<String>,
+}
+
+/// Reads the query of a URL.
+pub(super) fn read(query: &str) -> Query {
+    let (mut format, mut message, mut is_base64) = (None, None, false);
+    let (mut compression, mut version) = (None, None);
+    for pair in query.split('&') {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        // A plus stands for a space in a query.
+        let value = value.replace('+', " ");
+        let value: Vec<u8> = percent_decode_str(&value).collect();
+        match name {
+            "encoding" => format = Some(value),
+            "message" => message = Some(value),
+            "base64" => is_base64 = value == b"1",
+            "compression" => compression = Some(value),
+            "connect" => version = Some(value),
+            _ => {}
+        }
+    }
+    let mut fault = None;
+    let mut wrong = |problem: &str| fault = fault.take().or_else(|| Some(problem.to_owned()));
+    let is_json = match format.as_deref() {
+        Some(b"json") => true,
+        Some(b"proto") => false,
+        _ => {
+            wrong("the query parameter encoding must be json or proto");
+            true
+        }
+    };
+    if version.is_some_and(|version| version != b"v1") {
+        wrong("the query parameter connect must be v1");
+    }
+    let encoding = match compression.as_deref() {
+        None | Some(b"" | b"identity") => None,
+        Some(name) => {
+            let encoding = Encoding::named(name);
+            if encoding.is_none() {
+                wrong("the query parameter compression must be gzip, zstd or identity");
+            }
+            encoding
+        }
+    };
+    let message = match message {
+        None => {
+            wrong("the query parameter message is missing");
+            Vec::new()
+        }
+        Some(text) if is_base64 => BASE64.decode(text).unwrap_or_else(|_| {
+            wrong("the query parameter message must be base64 for URLs, because base64 is 1");
+            Vec::new()
+        }),
+        Some(text) => text,
+    };
+    Query { is_json, encoding, message: Message(Bytes::from(message)), fault }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_is_text_or_base64_with_padding_or_without() {
+        for query in [
+            "encoding=json&message=%7B%22a%22:+1%7D",
+            "connect=v1&encoding=json&base64=1&message=eyJhIjogMX0",
+            "message=eyJhIjogMX0%3D&base64=1&encoding=json&unknown&compression=identity",
+        ] {
+            let Query { is_json, encoding, message, fault } = read(query);
+            assert_eq!((is_json, encoding, fault), (true, None, None), "{query}");
+            assert_eq!(message.0, "{\"a\": 1}", "{query}");
+        }
+        let query = read("encoding=proto&message=%ff&compression=gzip");
+        assert_eq!((query.is_json, query.encoding), (false, Some(Encoding::Gzip)));
+        assert_eq!(query.message.0[..], [0xff]);
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (query, problem) in [
+            ("", "encoding must"),
+            ("encoding=xml&message=", "encoding must"),
+            ("encoding=json", "message is missing"),
+            ("encoding=json&message=*&base64=1", "must be base64"),
+            ("encoding=json&message=&connect=v2", "connect must be v1"),
+            ("encoding=json&message=&compression=br", "compression must"),
+        ] {
+            let fault = read(query).fault.unwrap_or_default();
+            assert!(fault.contains(problem), "{query}: {fault}");
+        }
+    }
+}

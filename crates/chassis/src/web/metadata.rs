@@ -1,0 +1,31 @@
+//! Metadata: which headers and trailers of gRPC are part of it.
+
+use http::{
+    HeaderMap, HeaderName, HeaderValue,
+    header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TE},
+};
+
+/// Returns whether a header or a trailer of a response belongs to gRPC itself.
+fn is_of_protocol(name: &HeaderName) -> bool {
+    matches!(
+        name.as_str(),
+        "grpc-status"
+            | "grpc-message"
+            | "grpc-status-details-bin"
+            | "grpc-encoding"
+            | "grpc-accept-encoding"
+    ) || [CONTENT_TYPE, CONTENT_LENGTH, TE].contains(name)
+}
+
+/// Returns what is metadata of these headers or trailers.
+pub(super) fn of(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    headers.iter().filter(|(name, _)| !is_of_protocol(name))
+}
+
+/// Says in HTTP's own header when to try again, if gRPC's says it: `retry-after` has seconds.
+pub(super) fn add_retry_after(headers: &mut HeaderMap) {
+    let pushback = headers.get("grpc-retry-pushback-ms").and_then(|value| value.to_str().ok());
+    if let Some(milliseconds) = pushback.and_then(|text| text.parse::<u64>().ok()) {
+        headers.insert(RETRY_AFTER, milliseconds.div_ceil(1000).into());
+    }
+}

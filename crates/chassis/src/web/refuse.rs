@@ -1,0 +1,73 @@
+//! Refuses what is no call, in HTTP's terms ("Requests" in the gRPC HTTP/2 protocol).
+
+use http::{
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    header::{ALLOW, CONTENT_TYPE},
+};
+
+use wire::content_type::is_grpc;
+
+use super::{accept::Refusal, schema::Types};
+use crate::{
+    body::Body,
+    cause::Cause,
+    config::Protocols,
+    method::{self, Origin},
+    telemetry::Refused,
+};
+
+const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+
+/// Refuses a request that is no call: 405 for another method of HTTP, 415 for another content
+/// type, with those that are accepted.
+pub(super) fn refuse(
+    request: &Request<Body>,
+    protocols: &Protocols,
+    method: &method::Method,
+    types: Option<&Types>,
+) -> Refusal {
+    if *request.method() != Method::POST {
+        let can_get = protocols.connect
+            && method.is_unary()
+            && types.is_some_and(|types| types.has_no_side_effects);
+        let allowed = if can_get { "GET, POST" } else { "POST" };
+        let content_type = request.headers().get(CONTENT_TYPE);
+        let mut response = if content_type.is_some_and(|value| is_grpc(value.as_bytes())) {
+            // A client of gRPC gets a status as well.
+            Cause::NotPost.response()
+        } else {
+            plain(format!("{} is not a method for calls; use {allowed}\n", request.method()))
+        };
+        *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static(allowed));
+        return Refusal { why: Some(Refused::Method), response: Box::new(response) };
+    }
+    let mut accepted = Vec::new();
+    if protocols.grpc {
+        accepted.push("application/grpc");
+    }
+    if protocols.grpc_web {
+        accepted.extend(["application/grpc-web+proto", "application/grpc-web-text+proto"]);
+    }
+    if protocols.connect && (types.is_some() || method.origin() == Origin::None) {
+        accepted.extend(if method.is_unary() {
+            ["application/json", "application/proto"]
+        } else {
+            ["application/connect+json", "application/connect+proto"]
+        });
+    }
+    let accepted = accepted.join(", ");
+    let text = format!("the content type of a call must be one of {accepted}\n");
+    let mut response = plain(text);
+    *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+    let accepted = HeaderValue::try_from(accepted).expect("names of content types are ASCII");
+    response.headers_mut().insert(ACCEPT_POST, accepted);
+    Refusal { why: Some(Refused::ContentType), response: Box::new(response) }
+}
+
+fn plain(text: String) -> Response<Body> {
+    let mut response = Response::new(Body::plain(text.into()));
+    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, plain);
+    response
+}

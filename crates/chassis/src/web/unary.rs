@@ -1,0 +1,158 @@
+//! Unary calls of Connect ("Unary-Request" and "Unary-Response" of the Connect protocol).
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::stream;
+use http::{
+    HeaderName, HeaderValue, Response, StatusCode,
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+};
+use http_body::Frame;
+use http_body_util::{BodyExt, StreamBody};
+use tonic::{Code, Status};
+use wire::{
+    encoding::Encoding,
+    framing::{NOT_COMPRESSED, PREFIX, announced_length},
+};
+
+use super::{
+    content_type::ContentType, error, json::Codec, metadata, response_body::Complete,
+    translation::status_in_head,
+};
+use crate::{
+    body::{Body, joined},
+    call::Call,
+    cause::{Cause, trailers},
+    http2::MemoryKind,
+    message::{MessageMemory, compression, read_whole},
+    method::Origin,
+};
+
+/// A unary call.
+#[derive(Debug)]
+pub(super) struct Unary {
+    pub(super) codec: Codec,
+    /// The encoding of the request.
+    pub(super) encoding: Option<Encoding>,
+    /// The encoding of the response.
+    pub(super) response_encoding: Option<Encoding>,
+}
+
+/// The message of a GET.
+#[derive(Debug)]
+pub(super) struct Query(pub(super) Bytes);
+
+impl Unary {
+    /// Returns the body of the request of gRPC: one message with its prefix.
+    pub(super) fn request(&self, body: Body, query: Option<Query>, call: &Arc<Call>) -> Body {
+        let (codec, encoding, call) = (self.codec.clone(), self.encoding, Arc::clone(call));
+        let message = async move {
+            let read = read(body, query, &codec, encoding, &call).await;
+            read.map(Frame::data).map_err(Cause::body_error)
+        };
+        Body::stream(StreamBody::new(stream::once(message)))
+    }
+
+    /// Returns the response of Connect for that of gRPC.
+    pub(super) async fn response(
+        self,
+        response: Response<Body>,
+        call: &Arc<Call>,
+    ) -> Response<Body> {
+        let mut status = status_in_head(&response);
+        let (mut head, mut body) = response.into_parts();
+        let (mut data, mut trailing) = (Bytes::new(), None);
+        while status.is_none()
+            && let Some(frame) = body.frame().await
+        {
+            match frame.map(Frame::into_data) {
+                Ok(Ok(more)) => data = joined(data, more),
+                Ok(Err(frame)) => trailing = frame.into_trailers().ok(),
+                Err(broken) => status = Some(broken),
+            }
+        }
+        let status = status.or_else(|| Status::from_header_map(trailing.as_ref()?));
+        let status = status.unwrap_or_else(|| Status::unknown("the response has no status"));
+        let written = match status.code() {
+            Code::Ok => self.write(data, call).await.map_err(|cause| {
+                let status = cause.status();
+                call.read_status(&trailers(&status));
+                status
+            }),
+            _ => Err(status),
+        };
+
+        let metadata = std::mem::take(&mut head.headers);
+        head.headers.extend(copied(metadata::of(&metadata)));
+        for (name, value) in trailing.iter().flat_map(metadata::of) {
+            let name = HeaderName::try_from(format!("trailer-{name}"));
+            head.headers.append(name.expect("a name with a longer begin is a name"), value.clone());
+        }
+        let (text, content_type) = match written {
+            Ok(message) => {
+                if let Some(encoding) = self.response_encoding {
+                    head.headers.insert(CONTENT_ENCODING, encoding.header());
+                }
+                (message, self.codec.content_type())
+            }
+            Err(status) => {
+                head.status = match call.method().origin() {
+                    // "Not Found" in the Connect protocol: there is no such path.
+                    Origin::None => StatusCode::NOT_FOUND,
+                    _ => error::http_status(status.code()),
+                };
+                // A status that a handler makes has its metadata in the head already.
+                metadata::add_retry_after(&mut head.headers);
+                (error::json(&status).into(), ContentType::Unary { is_json: true })
+            }
+        };
+        head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type.name()));
+        head.headers.insert(CONTENT_LENGTH, text.len().into());
+        Response::from_parts(head, Body::translated(Complete::new(text, body)))
+    }
+
+    /// Returns the content of the response whose message is `framed`.
+    async fn write(&self, framed: Bytes, call: &Arc<Call>) -> Result<Bytes, Cause> {
+        let is_one = framed.first() == Some(&NOT_COMPRESSED)
+            && announced_length(&framed) == Some(framed.len() - PREFIX);
+        if !is_one {
+            return Err(Cause::BrokenResponse);
+        }
+        let written = self.codec.encode(framed.slice(PREFIX..), call).await?;
+        let Some(encoding) = self.response_encoding else { return Ok(written.slice(PREFIX..)) };
+        let mut memory = MessageMemory::default();
+        memory.grow_to(2 * written.len(), MemoryKind::Responses, call)?;
+        let compressed = compression::compress(encoding, written[PREFIX..].to_vec()).await;
+        memory.shrink_to(compressed.len());
+        Ok(memory.attach_to(compressed.into()).slice(PREFIX..))
+    }
+}
+
+fn copied<'a>(
+    headers: impl Iterator<Item = (&'a HeaderName, &'a HeaderValue)>,
+) -> impl Iterator<Item = (HeaderName, HeaderValue)> {
+    headers.map(|(name, value)| (name.clone(), value.clone()))
+}
+
+/// Returns the message of a request, with its prefix.
+async fn read(
+    mut body: Body,
+    query: Option<Query>,
+    codec: &Codec,
+    encoding: Option<Encoding>,
+    call: &Arc<Call>,
+) -> Result<Bytes, Cause> {
+    let mut memory = MessageMemory::default();
+    let read = match query {
+        Some(Query(message)) => message,
+        None => read_whole(&mut body, call, &mut memory).await?,
+    };
+    // The body is there, and what is held of it is given back.
+    drop(body);
+    let read = match encoding {
+        Some(encoding) => compression::decompress(encoding, read, call).await?.slice(PREFIX..),
+        None => read,
+    };
+    codec.decode(read, call).await
+}
