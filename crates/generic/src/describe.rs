@@ -57,7 +57,7 @@ impl Text<'_> {
 
     fn method(&mut self, method: &Method, level: usize) {
         let stream = |is_stream| if is_stream { "stream " } else { "" };
-        let Method { name, input, output, streams_requests, streams_responses } = method;
+        let Method { name, input, output, streams_requests, streams_responses, .. } = method;
         let (requests, responses) = (stream(*streams_requests), stream(*streams_responses));
         let rpc = format!("rpc {name} ( {requests}.{input} ) returns ( {responses}.{output} );");
         self.line(level, &rpc);

@@ -38,22 +38,28 @@ pub(crate) async fn read_one(
 }
 
 /// Reads the whole body of a request, which is one message without a prefix. What it takes is
-/// reserved in `memory`.
+/// reserved in `memory`. `announced` is its `content-length`, if it has one.
 ///
 /// # Errors
 ///
-/// Returns an error if it has more than the limit of its method.
+/// Returns an error if it has more than the limit of its method: if that is announced, before it is
+/// read.
 pub(crate) async fn read_whole(
     body: &mut Body,
+    announced: Option<usize>,
     call: &Call,
     memory: &mut MessageMemory,
 ) -> Result<Bytes, Cause> {
     let limit = call.message_limit();
+    let mut size = announced.unwrap_or_default();
     let mut read = Bytes::new();
+    if size > limit {
+        return Err(Cause::MessageTooLarge { size, limit });
+    }
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|error| Cause::of_body_error(&error))?;
         let Ok(data) = frame.into_data() else { continue };
-        let size = read.len() + data.len();
+        size = read.len() + data.len();
         if size > limit {
             return Err(Cause::MessageTooLarge { size, limit });
         }

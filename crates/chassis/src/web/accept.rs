@@ -110,6 +110,8 @@ impl Web {
     ) -> Option<(Protocol, Option<Cause>)> {
         let types = self.types(method, true)?;
         let headers = request.headers_mut();
+        let length =
+            headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         rename(headers, CONTENT_ENCODING, GRPC_ENCODING);
         rename(headers, ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
         let (encoding, fault) = read_encoding(headers);
@@ -119,7 +121,8 @@ impl Web {
         headers.remove(GRPC_ENCODING);
         headers.remove(GRPC_ACCEPT_ENCODING);
         let fault = fault.or_else(|| connect_fault(headers));
-        let unary = Unary { codec: Codec::new(types, is_json), encoding, response_encoding };
+        let codec = Codec::new(types, is_json);
+        let unary = Unary { codec, encoding, length, response_encoding };
         Some((Protocol::Unary(unary, None), fault))
     }
 
@@ -144,7 +147,8 @@ impl Web {
         };
         let fault = fault.or_else(body).map(Cause::InvalidRequest);
         let fault = fault.or_else(|| connect_fault(request.headers_mut()));
-        let unary = Unary { codec: Codec::new(types, is_json), encoding, response_encoding };
+        let codec = Codec::new(types, is_json);
+        let unary = Unary { codec, encoding, length: None, response_encoding };
         Some((Protocol::Unary(unary, Some(message)), fault))
     }
 

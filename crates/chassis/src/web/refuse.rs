@@ -2,7 +2,7 @@
 
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode,
-    header::{ALLOW, CONTENT_TYPE},
+    header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
 use wire::content_type::is_grpc;
@@ -66,7 +66,9 @@ pub(super) fn refuse(
 }
 
 fn plain(text: String) -> Response<Body> {
+    let length = text.len();
     let mut response = Response::new(Body::plain(text.into()));
+    response.headers_mut().insert(CONTENT_LENGTH, length.into());
     let plain = HeaderValue::from_static("text/plain; charset=utf-8");
     response.headers_mut().insert(CONTENT_TYPE, plain);
     response

@@ -35,6 +35,8 @@ pub(super) struct Unary {
     pub(super) codec: Codec,
     /// The encoding of the request.
     pub(super) encoding: Option<Encoding>,
+    /// The `content-length` of the request.
+    pub(super) length: Option<usize>,
     /// The encoding of the response.
     pub(super) response_encoding: Option<Encoding>,
 }
@@ -46,9 +48,15 @@ pub(super) struct Query(pub(super) Bytes);
 impl Unary {
     /// Returns the body of the request of gRPC: one message with its prefix.
     pub(super) fn request(&self, body: Body, query: Option<Query>, call: &Arc<Call>) -> Body {
-        let (codec, encoding, call) = (self.codec.clone(), self.encoding, Arc::clone(call));
+        let (codec, encoding, length) = (self.codec.clone(), self.encoding, self.length);
+        let call = Arc::clone(call);
         let message = async move {
-            let read = read(body, query, &codec, encoding, &call).await;
+            let mut memory = MessageMemory::default();
+            let read = match query {
+                Some(Query(message)) => Ok(message),
+                None => read_whole(&mut { body }, length, &call, &mut memory).await,
+            };
+            let read = async { convert(read?, &codec, encoding, &call).await }.await;
             read.map(Frame::data).map_err(Cause::body_error)
         };
         Body::stream(StreamBody::new(stream::once(message)))
@@ -136,20 +144,12 @@ fn copied<'a>(
 }
 
 /// Returns the message of a request, with its prefix.
-async fn read(
-    mut body: Body,
-    query: Option<Query>,
+async fn convert(
+    read: Bytes,
     codec: &Codec,
     encoding: Option<Encoding>,
     call: &Arc<Call>,
 ) -> Result<Bytes, Cause> {
-    let mut memory = MessageMemory::default();
-    let read = match query {
-        Some(Query(message)) => message,
-        None => read_whole(&mut body, call, &mut memory).await?,
-    };
-    // The body is there, and what is held of it is given back.
-    drop(body);
     let read = match encoding {
         Some(encoding) => compression::decompress(encoding, read, call).await?.slice(PREFIX..),
         None => read,

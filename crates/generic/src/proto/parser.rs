@@ -104,6 +104,8 @@ fn parse_service(tokens: &mut Tokens<'_>, scope: &Scope) -> Result<Service, Prob
                     output,
                     streams_requests,
                     streams_responses,
+                    // No command needs an option.
+                    ..Method::default()
                 });
             }
             _ => return Err(tokens.expected("rpc")),
