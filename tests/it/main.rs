@@ -42,6 +42,11 @@ mod server {
     mod unread;
 }
 
+mod web {
+    mod limits;
+    mod tls;
+}
+
 mod client {
     mod balancing;
     mod broken_responses;

@@ -28,7 +28,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("load", &["channel", "generic", "wire"]),
     ("http2", &["wire"]),
     ("http2-judge", &["http2"]),
-    ("chassis", &["http2", "wire"]),
+    ("chassis", &["http2", "protojson", "wire"]),
     ("baseline", &[]),
 ];
 const SERVICE_ARROWS: &[&str] = &["chassis", "channel", "generic", "load", "wire"];

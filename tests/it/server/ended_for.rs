@@ -77,6 +77,12 @@ async fn peers_that_are_silent_or_speak_another_protocol_are_counted() {
     silent.rest().await;
     assert_ended_for(&server, "keepalive_timeout");
 
+    let mut garbage = Peer::connect(&server.address).await;
+    garbage.send(b"nonsense\r\n\r\n").await;
+    garbage.rest().await;
+    assert_ended_for(&server, "protocol_error");
+
+    let server = ServerProcess::with(&[METRICS, ("SAMPLE__SERVER__PROTOCOLS", "grpc")], &[]);
     let mut old = Peer::connect(&server.address).await;
     old.send(b"GET / HTTP/1.1\r\nhost: test\r\n\r\n").await;
     tokio::io::AsyncWriteExt::shutdown(&mut old.0).await.expect("it is open");

@@ -70,9 +70,10 @@ async fn tls_1_2_and_tls_1_3_are_served() {
 }
 
 #[tokio::test]
-async fn a_client_without_alpn_for_http2_is_refused() {
+async fn a_client_without_alpn_for_http2_is_refused_if_only_grpc_is_served() {
     let files = Files::new();
-    let server = InProcess::start(&files.settings()).await;
+    let [certificate, key] = files.settings();
+    let server = InProcess::start(&[certificate, key, ("server.protocols", "grpc")]).await;
     for protocols in [&[][..], &["http/1.1"], &["h3", "http/1.1"]] {
         let Ok(mut tls) = files.client().protocols(protocols).connect(&server.address).await else {
             assert!(!protocols.is_empty(), "TLS allows to offer none");

@@ -23,4 +23,5 @@ pub(crate) mod scripted;
 pub(crate) mod test_service;
 pub(crate) mod tls;
 pub(crate) mod volume;
+pub(crate) mod web;
 pub(crate) mod wire;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Response, Uri, Version,
+    HeaderMap, HeaderValue, Method, Request, Uri, Version,
     header::{
         ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
         HeaderName, TRANSFER_ENCODING,
@@ -16,13 +16,12 @@ use wire::{
 };
 
 use super::{
-    Web,
     content_type::ContentType,
-    cors,
+    cors::{self, Cors},
     get::{self, Query},
     json::Codec,
-    refuse::refuse,
-    schema::Types,
+    refuse::{Refusal, refuse},
+    schema::{Schemas, Types},
     stream::Stream,
     translation::{Protocol, Translation},
     unary::Unary,
@@ -30,9 +29,9 @@ use super::{
 use crate::{
     body::Body,
     cause::Cause,
+    config,
     message::compression,
     method::{self, MethodTable, Origin},
-    telemetry::Refused,
 };
 
 const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
@@ -42,15 +41,31 @@ const CONNECT_ENCODING: HeaderName = HeaderName::from_static("connect-content-en
 const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 
-/// A request that is no call, and its response.
+/// The protocols of a server.
 #[derive(Debug)]
-pub(crate) struct Refusal {
-    /// `None` for a preflight, which is no request of its own.
-    pub(crate) why: Option<Refused>,
-    pub(crate) response: Box<Response<Body>>,
+pub(crate) struct Web {
+    protocols: config::Protocols,
+    /// When responses of unary calls are compressed.
+    responses: config::Responses,
+    cors: Cors,
+    schemas: Schemas,
 }
 
 impl Web {
+    pub(crate) fn new(settings: &config::Settings, schemas: Schemas) -> Self {
+        Self {
+            protocols: settings.server.protocols,
+            responses: settings.compression.responses,
+            cors: Cors::new(settings.cors.origins.clone()),
+            schemas,
+        }
+    }
+
+    /// Returns whether gRPC itself is served.
+    pub(crate) fn has_grpc(&self) -> bool {
+        self.protocols.grpc
+    }
+
     /// Makes the head of the request one of gRPC.
     ///
     /// # Errors

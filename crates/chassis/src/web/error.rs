@@ -77,7 +77,7 @@ mod tests {
         assert_eq!(json(&Status::cancelled("")), r#"{"code":"canceled"}"#);
         assert_eq!(
             json(&Status::not_found("no \"x\"\n")),
-            r#"{"code":"not_found","message":"no \"x\"\u000a"}"#
+            r#"{"code":"not_found","message":"no \"x\"\n"}"#
         );
         let full = Cause::QueueFull { retry_after: Duration::from_secs(2) }.status();
         assert_eq!(

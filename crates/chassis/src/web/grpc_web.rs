@@ -18,7 +18,7 @@ use http_body::{Body as HttpBody, Frame};
 use tonic::Status;
 use wire::framing::{PREFIX, prefix};
 
-use super::{response_body::WithEnd, translation::status_in_head};
+use super::{metadata::status_in_head, response_body::WithEnd};
 use crate::{body::Body, call::Call, cause::Cause};
 
 /// The flag of the message that has the trailers.

@@ -1,9 +1,12 @@
-//! Metadata: which headers and trailers of gRPC are part of it.
+//! The head of a response of gRPC: which of its headers and trailers are metadata, and its status.
 
 use http::{
-    HeaderMap, HeaderName, HeaderValue,
+    HeaderMap, HeaderName, HeaderValue, Response,
     header::{CONTENT_LENGTH, CONTENT_TYPE, RETRY_AFTER, TE},
 };
+use tonic::Status;
+
+use crate::body::Body;
 
 /// Returns whether a header or a trailer of a response belongs to gRPC itself.
 fn is_of_protocol(name: &HeaderName) -> bool {
@@ -28,4 +31,9 @@ pub(super) fn add_retry_after(headers: &mut HeaderMap) {
     if let Some(milliseconds) = pushback.and_then(|text| text.parse::<u64>().ok()) {
         headers.insert(RETRY_AFTER, milliseconds.div_ceil(1000).into());
     }
+}
+
+/// Returns the status of a response whose headers are all of it ("Trailers-Only").
+pub(super) fn status_in_head(response: &Response<Body>) -> Option<Status> {
+    Status::from_header_map(response.headers())
 }

@@ -29,36 +29,7 @@ mod stream;
 mod translation;
 mod unary;
 
-pub(crate) use accept::Refusal;
+pub(crate) use accept::Web;
+pub(crate) use refuse::Refusal;
 pub(crate) use schema::Schemas;
 pub(crate) use translation::Translation;
-
-use cors::Cors;
-
-use crate::config;
-
-/// The protocols of a server.
-#[derive(Debug)]
-pub(crate) struct Web {
-    protocols: config::Protocols,
-    /// When responses of unary calls are compressed.
-    responses: config::Responses,
-    cors: Cors,
-    schemas: Schemas,
-}
-
-impl Web {
-    pub(crate) fn new(settings: &config::Settings, schemas: Schemas) -> Self {
-        Self {
-            protocols: settings.server.protocols,
-            responses: settings.compression.responses,
-            cors: Cors::new(settings.cors.origins.clone()),
-            schemas,
-        }
-    }
-
-    /// Returns whether gRPC itself is served.
-    pub(crate) fn has_grpc(&self) -> bool {
-        self.protocols.grpc
-    }
-}

@@ -7,7 +7,7 @@ use http::{
 
 use wire::content_type::is_grpc;
 
-use super::{accept::Refusal, schema::Types};
+use super::schema::Types;
 use crate::{
     body::Body,
     cause::Cause,
@@ -17,6 +17,14 @@ use crate::{
 };
 
 const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
+
+/// A request that is no call, and its response.
+#[derive(Debug)]
+pub(crate) struct Refusal {
+    /// `None` for a preflight, which is no request of its own.
+    pub(crate) why: Option<Refused>,
+    pub(crate) response: Box<Response<Body>>,
+}
 
 /// Refuses a request that is no call: 405 for another method of HTTP, 415 for another content
 /// type, with those that are accepted.

@@ -18,7 +18,6 @@ use super::{
     messages::{Converted, Converting},
     metadata,
     response_body::WithEnd,
-    translation::status_in_head,
 };
 use crate::{
     body::Body,
@@ -65,7 +64,7 @@ impl Stream {
 
     /// Returns the response of Connect for that of gRPC. Its HTTP status is always 200.
     pub(super) fn response(self, response: Response<Body>, call: Arc<Call>) -> Response<Body> {
-        let is_over = status_in_head(&response).is_some();
+        let is_over = metadata::status_in_head(&response).is_some();
         let (mut head, body) = response.into_parts();
         let all = std::mem::take(&mut head.headers);
         if let Some(encoding) = all.get(GRPC_ENCODING) {

@@ -6,7 +6,6 @@ use futures_util::{FutureExt, future::BoxFuture, stream};
 use http::{HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::Frame;
 use http_body_util::StreamBody;
-use tonic::Status;
 
 use super::{
     content_type::ContentType,
@@ -74,9 +73,4 @@ impl Translation {
         }
         .boxed()
     }
-}
-
-/// Returns the status of a response whose headers are all of it ("Trailers-Only").
-pub(super) fn status_in_head(response: &Response<Body>) -> Option<Status> {
-    Status::from_header_map(response.headers())
 }

@@ -16,10 +16,7 @@ use wire::{
     framing::{NOT_COMPRESSED, PREFIX, announced_length},
 };
 
-use super::{
-    content_type::ContentType, error, json::Codec, metadata, response_body::Complete,
-    translation::status_in_head,
-};
+use super::{content_type::ContentType, error, json::Codec, metadata, response_body::Complete};
 use crate::{
     body::{Body, joined},
     call::Call,
@@ -68,7 +65,7 @@ impl Unary {
         response: Response<Body>,
         call: &Arc<Call>,
     ) -> Response<Body> {
-        let mut status = status_in_head(&response);
+        let mut status = metadata::status_in_head(&response);
         let (mut head, mut body) = response.into_parts();
         let (mut data, mut trailing) = (Bytes::new(), None);
         while status.is_none()

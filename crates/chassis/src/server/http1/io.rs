@@ -34,14 +34,14 @@ const NEVER_POISONED: &str = "nothing panics while it is locked";
 
 /// A transport that gives the bytes again that were read to tell HTTP/1 from HTTP/2.
 #[derive(Debug)]
-pub(in crate::server) struct Http1Io<I> {
+pub(crate) struct Http1Io<I> {
     io: I,
     first: Bytes,
     blocked: Blocked,
 }
 
 impl<I> Http1Io<I> {
-    pub(in crate::server) fn new(io: I, first: Bytes) -> Self {
+    pub(crate) fn new(io: I, first: Bytes) -> Self {
         Self { io, first, blocked: Blocked::default() }
     }
 

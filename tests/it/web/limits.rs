@@ -1,0 +1,170 @@
+//! HTTP/1.1 within the same limits as HTTP/2.
+
+use rustix::process::Signal;
+
+use crate::support::{
+    in_process::InProcess,
+    metrics::{METRICS, scrape, wait_until},
+    process::ServerProcess,
+    web::Http1,
+};
+
+const REPLY: &str = r#"{"reply":"reply for hi"}"#;
+
+fn hi() -> String {
+    r#"{"message":"hi"}"#.to_owned()
+}
+
+/// Waits until a connection was ended for this reason.
+fn assert_ended_for(server: &ServerProcess, reason: &str) {
+    let series = format!("chassis_connections_abused_total{{reason=\"{reason}\"}}");
+    wait_until(|| scrape(&server.metrics_address)[&series] == 1.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_reads_nothing_is_closed() {
+    let settings =
+        [METRICS, ("SAMPLE__LIMITS__STALLED", "300ms"), ("SAMPLE__LIMITS__MESSAGE", "16MiB")];
+    let server = ServerProcess::with(&settings, &[]);
+    let mut client = Http1::connect(&server.address).await;
+    // More than the buffers of the kernel take.
+    client.call("", &format!("{{\"message\":\"{}\"}}", "x".repeat(15_000_000))).await;
+    assert_ended_for(&server, "unread");
+    assert!(client.rest().await < 15_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_does_not_arrive_in_time_ends_its_connection() {
+    let server = ServerProcess::with(&[METRICS, ("SAMPLE__LIMITS__HANDSHAKE", "200ms")], &[]);
+    let mut slow = Http1::connect(&server.address).await;
+    slow.send("POST /SampleService/Call HTTP/1.1\r\n").await;
+    slow.rest().await;
+    assert_ended_for(&server, "handshake_timeout");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_connection_without_a_request_is_closed_and_that_is_no_misdeed() {
+    let server = ServerProcess::with(&[METRICS, ("SAMPLE__LIMITS__HANDSHAKE", "300ms")], &[]);
+    let mut client = Http1::connect(&server.address).await;
+    client.call("", &hi()).await;
+    assert_eq!(client.response().await.body, REPLY);
+    assert_eq!(client.rest().await, 0);
+    let series = "chassis_connections_abused_total{reason=\"handshake_timeout\"}";
+    assert_eq!(scrape(&server.metrics_address)[series], 0.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_head_that_is_too_large_is_431() {
+    let server = ServerProcess::with(&[METRICS], &[]);
+    for headers in [
+        format!("x-large: {}\r\n", "x".repeat(20_000)),
+        (0..200).map(|at| format!("x-{at}: 1\r\n")).collect(),
+    ] {
+        let mut client = Http1::connect(&server.address).await;
+        client.call(&headers, &hi()).await;
+        assert_eq!(client.response().await.status, 431);
+        client.rest().await;
+    }
+    let series = "chassis_requests_refused_total{reason=\"header_list\"}";
+    wait_until(|| scrape(&server.metrics_address)[series] == 2.0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn json_that_needs_more_memory_than_there_is_gets_429() {
+    let settings = [("SAMPLE__LIMITS__MEMORY", "16MiB"), ("SAMPLE__LIMITS__CONNECTIONS", "100")];
+    let server = ServerProcess::with(&settings, &[]);
+    let mut client = Http1::connect(&server.address).await;
+    // Half a million values, each of which takes 32 bytes.
+    client.call("", &format!("{{\"message\":[{}0]}}", "0,".repeat(500_000))).await;
+    let response = client.response().await;
+    assert_eq!((response.status, response.header("retry-after")), (429, Some("1")), "{response:?}");
+    // The connection goes on, and nothing is held.
+    client.call("", &hi()).await;
+    assert_eq!(client.response().await.body, REPLY);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_full_queue_is_429_with_the_time_to_try_again() {
+    let changes = [("server.max_workers", "1"), ("queue.length", "0"), ("service.work", "1h")];
+    let server = InProcess::start(&changes).await;
+    let mut first = Http1::connect(&server.address).await;
+    first.call("", &hi()).await;
+    let mut second = Http1::connect(&server.address).await;
+    let response = loop {
+        // Until the first is at work, the second would be.
+        second.call("connect-timeout-ms: 50\r\n", &hi()).await;
+        let response = second.response().await;
+        if response.status != 504 {
+            break response;
+        }
+    };
+    assert_eq!(response.status, 429, "{response:?}");
+    assert!(response.body.contains("resource_exhausted") && response.body.contains("RetryInfo"));
+    let seconds = response.header("retry-after").and_then(|value| value.parse::<u64>().ok());
+    assert!(seconds.is_some_and(|seconds| seconds > 0), "{response:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_goes_away_cancels_its_call() {
+    let server = ServerProcess::with(&[("SAMPLE__LOG__FORMAT", "json")], &["--work", "1h"]);
+    let mut client = Http1::connect(&server.address).await;
+    client.call("x-request-id: the-call\r\nconnect-timeout-ms: 60000\r\n", &hi()).await;
+    // The call is there before its client is gone, because both come in this order.
+    drop(client);
+    let line = server.wait_for_event("call");
+    assert_eq!((&line["code"], &line["request_id"]), (&"CANCELLED".into(), &"the-call".into()));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_connection_gives_way_at_the_limit() {
+    let changes = [("limits.connections", "1"), ("limits.connections_per_peer", "0")];
+    let server = InProcess::start(&changes).await;
+    let mut first = Http1::connect(&server.address).await;
+    first.call("", &hi()).await;
+    first.response().await;
+    let mut second = Http1::connect(&server.address).await;
+    second.call("", &hi()).await;
+    assert_eq!(second.response().await.body, REPLY);
+    assert_eq!(first.rest().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lame_duck_closes_after_the_next_response() {
+    let settings = [("SAMPLE__SHUTDOWN__LAME_DUCK", "1h")];
+    let server = ServerProcess::with(&settings, &[]);
+    let mut client = Http1::connect(&server.address).await;
+    client.call("", &hi()).await;
+    assert_eq!(client.response().await.header("connection"), None);
+    server.process.signal(Signal::TERM);
+    server.wait_for_event("lame duck");
+    let responses = loop {
+        client.call("", &hi()).await;
+        let response = client.response().await;
+        assert_eq!(response.body, REPLY);
+        // It moves within the first seconds of the lame duck time.
+        if response.header("connection").is_some() {
+            break response;
+        }
+    };
+    assert_eq!(responses.header("connection"), Some("close"));
+    assert_eq!(client.rest().await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_drain_ends_idle_connections_and_finishes_calls() {
+    let changes = [("service.work", "300ms"), ("shutdown.lame_duck", "0s")];
+    let server = InProcess::start(&changes).await;
+    let (mut idle, mut busy) =
+        (Http1::connect(&server.address).await, Http1::connect(&server.address).await);
+    idle.call("", &hi()).await;
+    idle.response().await;
+    busy.call("", &hi()).await;
+    // Its first bytes are read before the drain: it is accepted after the idle one, whose response
+    // is there, and the drain waits a second for a connection that has not begun.
+    server.shutdown.send("test").await.expect("it runs");
+    assert_eq!(busy.response().await.body, REPLY);
+    assert_eq!((idle.rest().await, busy.rest().await), (0, 0));
+    let report = server.report.await.expect("no panic").expect("no error");
+    assert!(report.is_clean(), "{report:?}");
+    assert_eq!(report.finished, 1, "{report:?}");
+}
