@@ -38,7 +38,7 @@ settings! {
         /// listener. Health checks are served at `address` in any case.
         health_address: Option<SocketAddr> = "";
         /// The protocols, all at `address`: "grpc", "grpc-web" for pages in browsers, and
-        /// "connect", in which a call is a plain HTTP request with JSON: docs/protocols.md.
+        /// "connect", in which a call is a plain HTTP request with JSON: docs/connect.md.
         /// With one of the last two, HTTP/1.1 is served beside HTTP/2.
         protocols: Protocols = ["grpc", "grpc-web", "connect"];
     }

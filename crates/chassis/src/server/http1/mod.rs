@@ -85,7 +85,7 @@ pub(super) struct Events<'a> {
     pub(super) no_memory: BoxFuture<'a, ()>,
 }
 
-/// What is told of requests that are refused.
+/// Where requests that are refused are counted.
 #[derive(Clone, Copy)]
 pub(super) struct Observed<'a> {
     pub(super) telemetry: &'a Telemetry,
