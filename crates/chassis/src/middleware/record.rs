@@ -219,7 +219,7 @@ fn poll_edge(
                 *place = Some(Box::new(Edge::Response(response)));
                 Poll::Pending
             }
-            ready => ready,
+            ready @ Poll::Ready(_) => ready,
         },
     }
 }

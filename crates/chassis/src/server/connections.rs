@@ -332,7 +332,9 @@ impl Connections {
                     no_memory: share.ending().boxed(),
                 };
                 let observer = http1::Observed { telemetry: &self.telemetry, peer };
-                match http1::serve(stream, settings, calls, activity, events, observer).await {
+                let served = http1::serve(*stream, settings, calls, activity, events, observer);
+                // Boxed, so that connections of HTTP/2 do not have it in their future.
+                match Box::pin(served).await {
                     http1::End::Ended(ended) => End::Connection(ended),
                     http1::End::Slow => End::Misdeed(Misdeed::SlowHandshake),
                 }
@@ -373,11 +375,13 @@ impl Connections {
         };
         let connection = match (&self.http1, is_http2) {
             (Some(settings), Some(false)) => {
-                return Ok((Begun::Http1(Http1Io::new(stream, Bytes::new()), settings), names));
+                let io = Http1Io::new(stream, Bytes::new());
+                return Ok((Begun::Http1(Box::new(io), settings), names));
             }
             (Some(settings), None) => match http2::open(&mut stream).await {
                 Ok(Opening::Other(first)) => {
-                    return Ok((Begun::Http1(Http1Io::new(stream, first), settings), names));
+                    let io = Http1Io::new(stream, first);
+                    return Ok((Begun::Http1(Box::new(io), settings), names));
                 }
                 Ok(Opening::Http2) => Connection::begin(stream, http2, share).await,
                 Err(error) => Err(error),
@@ -386,14 +390,14 @@ impl Connections {
         };
         let connection =
             connection.map_err(|error| End::at_fault(&error, |_| Misdeed::NotHttp2))?;
-        Ok((Begun::Http2(connection), names))
+        Ok((Begun::Http2(Box::new(connection)), names))
     }
 }
 
 /// A connection that has begun HTTP.
 enum Begun<'a> {
-    Http2(Connection<Transport>),
-    Http1(Http1Io<Transport>, &'a http1::Settings),
+    Http2(Box<Connection<Transport>>),
+    Http1(Box<Http1Io<Transport>>, &'a http1::Settings),
 }
 
 /// A connection with TLS or without.
