@@ -1,10 +1,11 @@
 //! What the chassis costs a call: whole calls in one process, with tonic's own server and with
-//! the service on the chassis.
+//! the service on the chassis, in gRPC and in Connect.
 //!
 //!     cargo bench --bench layers
 //!
 //! Client and server share one thread and one connection on the loopback interface, so the
-//! network and the client are in both rows. Logs, metrics and traces are off; `cost` measures
+//! network and the client are in all rows. The client of Connect writes prepared bytes over HTTP/1.1,
+//! so compare its rows with each other. Logs, metrics and traces are off; `cost` measures
 //! them.
 
 use std::time::{Duration, Instant};
@@ -13,6 +14,8 @@ use criterion::Criterion;
 use mimalloc::MiMalloc;
 use sample_service::proto::{SampleRequest, sample_service_client::SampleServiceClient};
 use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
     runtime::{Builder, Handle},
     sync::mpsc,
 };
@@ -33,8 +36,14 @@ fn main() {
         .without_plots()
         .configure_from_args();
     let mut rows = Vec::new();
-    let clients =
-        [("tonic's server", runtime.block_on(tonic())), ("chassis", runtime.block_on(chassis()))];
+    let clients = runtime.block_on(async {
+        [
+            ("tonic's server", tonic().await),
+            ("chassis", Client::Grpc(connect(&chassis().await).await)),
+            ("Connect, JSON", Connect::new(b"json", br#"{"message":"hello"}"#).await),
+            ("Connect, protobuf", Connect::new(b"proto", b"\x0a\x05hello").await),
+        ]
+    });
     for (name, mut client) in clients {
         // Disturbances only add time, so the minimum counts.
         let mut least = f64::INFINITY;
@@ -61,16 +70,17 @@ fn main() {
     }
 }
 
-async fn tonic() -> SampleServiceClient<Channel> {
+async fn tonic() -> Client {
     let incoming = TcpIncoming::bind(([127, 0, 0, 1], 0).into()).expect("a free port");
     let incoming = incoming.with_nodelay(Some(true));
     let address = incoming.local_addr().expect("it is bound").to_string();
     let server = Server::builder().add_service(baseline::service());
     tokio::spawn(server.serve_with_incoming(incoming));
-    connect(&address).await
+    Client::Grpc(connect(&address).await)
 }
 
-async fn chassis() -> SampleServiceClient<Channel> {
+/// Starts the service, and returns its address.
+async fn chassis() -> String {
     let flag = chassis::config::Flag {
         name: "--address",
         key: "server.address",
@@ -83,7 +93,7 @@ async fn chassis() -> SampleServiceClient<Channel> {
     // Without a reason, it never shuts down.
     let (_, shutdown) = mpsc::channel(1);
     tokio::spawn(server.run(shutdown));
-    connect(&address).await
+    address
 }
 
 async fn connect(address: &str) -> SampleServiceClient<Channel> {
@@ -91,13 +101,58 @@ async fn connect(address: &str) -> SampleServiceClient<Channel> {
     SampleServiceClient::new(endpoint.connect().await.expect("a server"))
 }
 
+enum Client {
+    Grpc(SampleServiceClient<Channel>),
+    Connect(Connect),
+}
+
+/// A connection of HTTP/1.1.
+struct Connect {
+    stream: TcpStream,
+    request: Vec<u8>,
+    /// All responses have as many bytes as the first.
+    response: Vec<u8>,
+}
+
+impl Connect {
+    async fn new(codec: &[u8], message: &[u8]) -> Client {
+        let stream = TcpStream::connect(chassis().await).await.expect("a server");
+        stream.set_nodelay(true).expect("it is TCP");
+        let length = message.len().to_string();
+        let head: [&[u8]; 6] = [
+            b"POST /SampleService/Call HTTP/1.1\r\nhost: bench\r\ncontent-type: application/",
+            codec,
+            b"\r\ncontent-length: ",
+            length.as_bytes(),
+            b"\r\n\r\n",
+            message,
+        ];
+        let mut client = Self { stream, request: head.concat(), response: vec![0; 4096] };
+        client.stream.write_all(&client.request).await.expect("it is open");
+        let length = client.stream.read(&mut client.response).await.expect("a response");
+        client.response.truncate(length);
+        Client::Connect(client)
+    }
+
+    async fn call(&mut self) {
+        self.stream.write_all(&self.request).await.expect("it is open");
+        self.stream.read_exact(&mut self.response).await.expect("a response");
+        assert!(self.response.starts_with(b"HTTP/1.1 200 "), "it succeeds");
+    }
+}
+
 /// Makes calls one after the other.
-async fn time(client: &mut SampleServiceClient<Channel>, calls: u64) -> Duration {
+async fn time(client: &mut Client, calls: u64) -> Duration {
     let start = Instant::now();
     for _ in 0..calls {
-        let request = SampleRequest { message: "hello".to_owned() };
-        let response = client.call(request).await.expect("a response");
-        assert_eq!(response.into_inner().reply, "reply for hello");
+        match client {
+            Client::Grpc(client) => {
+                let request = SampleRequest { message: "hello".to_owned() };
+                let response = client.call(request).await.expect("a response");
+                assert_eq!(response.into_inner().reply, "reply for hello");
+            }
+            Client::Connect(client) => client.call().await,
+        }
     }
     start.elapsed()
 }

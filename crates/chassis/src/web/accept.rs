@@ -4,10 +4,7 @@ use std::time::Duration;
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, Uri, Version,
-    header::{
-        ACCEPT_ENCODING, CONNECTION, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HOST,
-        HeaderName, TRANSFER_ENCODING,
-    },
+    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
 };
 use http_body::Body as _;
 use wire::{
@@ -261,7 +258,9 @@ fn make_grpc(request: &mut Request<Body>, keeps_length: bool) {
         headers.remove(CONTENT_LENGTH);
     }
     // They are about a connection of HTTP/1.
-    for name in [CONNECTION, HOST, TRANSFER_ENCODING] {
+    for name in
+        ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]
+    {
         headers.remove(name);
     }
 }

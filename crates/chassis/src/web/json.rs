@@ -80,12 +80,15 @@ impl Codec {
     }
 }
 
+/// A message up to this length is always converted in place: that takes less time than the call.
+const SMALL: usize = 4 * 1024;
+
 /// Computes in place what is short, and on another thread what is not.
 async fn elsewhere<T: Send + 'static>(
     bytes: usize,
     compute: impl FnOnce() -> T + Send + 'static,
 ) -> T {
-    if compute::in_place(bytes) {
+    if bytes <= SMALL || compute::in_place(bytes) {
         return compute();
     }
     compute::run(|| move |_: &Wanted<'_>| compute()).await
