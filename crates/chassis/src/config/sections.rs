@@ -109,8 +109,9 @@ settings! {
         /// connection is closed as soon as it is accepted. Behind a proxy or in a service mesh
         /// all clients have the proxy's address, so it must be 0.
         connections_per_peer: Share = "25%";
-        /// The longest time from accepting a connection to its first bytes of HTTP/2,
-        /// including the TLS handshake.
+        /// The longest time from accepting a connection to its first bytes of HTTP/2, or to
+        /// the head of its first request of HTTP/1, including the TLS handshake. A connection
+        /// of HTTP/1 is closed after the same time without a request.
         handshake: NonZeroDuration = "10s";
         /// The age at which the server asks the client to close a connection (GOAWAY),
         /// plus or minus 10 percent, or "0s" for none. The client then connects again and

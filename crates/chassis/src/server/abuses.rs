@@ -13,15 +13,15 @@ use crate::{
 pub(super) enum Misdeed {
     /// It did too much of something that brings nothing.
     Abuse(Abuse),
-    /// It broke a rule of HTTP/2.
+    /// It broke a rule of HTTP.
     Violation(Reason, &'static str),
     /// It did not acknowledge a PING in time (`keepalive.timeout`).
     Silence,
-    /// It did not begin HTTP/2 in time (`limits.handshake`).
+    /// It did not begin HTTP in time (`limits.handshake`).
     SlowHandshake,
     /// Its TLS handshake failed.
     Tls(String),
-    /// It speaks another protocol than HTTP/2.
+    /// It speaks another protocol than HTTP/2, and only that is served.
     NotHttp2,
 }
 

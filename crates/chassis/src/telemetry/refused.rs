@@ -5,15 +5,15 @@
 pub(crate) enum Refused {
     /// Its header fields are too large or too many (431).
     HeaderList,
-    /// Its content type is not gRPC's (415).
+    /// Its content type is of no protocol (415).
     ContentType,
-    /// Its method is not POST (405).
+    /// Its method of HTTP is not one for calls (405).
     Method,
     /// It breaks HTTP/2, and its stream is reset.
     Protocol,
     /// More streams are open than its connection may have, and it is reset.
     Streams,
-    /// It is not HTTP/2 (505).
+    /// It is gRPC over HTTP/1, or HTTP/1 of any kind if only gRPC is served (505).
     HttpVersion,
 }
 
