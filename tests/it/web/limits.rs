@@ -29,7 +29,9 @@ async fn a_client_that_reads_nothing_is_closed() {
     let mut client = Http1::connect(&server.address).await;
     // More than the buffers of the kernel take.
     client.call("", &format!("{{\"message\":\"{}\"}}", "x".repeat(15_000_000))).await;
-    assert_ended_for(&server, "unread");
+    assert_eq!(server.wait_for_event("call")["code"], "RESOURCE_EXHAUSTED");
+    let series = "chassis_responses_unread_total{reason=\"stalled\"}";
+    wait_until(|| scrape(&server.metrics_address)[series] == 1.0);
     assert!(client.rest().await < 15_000_000);
 }
 
@@ -167,4 +169,60 @@ async fn a_drain_ends_idle_connections_and_finishes_calls() {
     let report = server.report.await.expect("no panic").expect("no error");
     assert!(report.is_clean(), "{report:?}");
     assert_eq!(report.finished, 1, "{report:?}");
+}
+
+/// Returns the JSON of a message whose response does not fit into the buffers of the kernel.
+fn large() -> String {
+    format!("{{\"message\":\"{}\"}}", "x".repeat(12_000_000))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_that_its_client_still_reads_does_not_give_way() {
+    let changes = [
+        ("limits.connections", "1"),
+        ("limits.connections_per_peer", "0"),
+        ("limits.message", "16MiB"),
+    ];
+    let server = InProcess::start(&changes).await;
+    let mut first = Http1::connect(&server.address).await;
+    first.call("", &large()).await;
+    let mut second = Http1::connect(&server.address).await;
+    assert_eq!(second.rest().await, 0);
+    assert!(first.response().await.body.len() > 12_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_response_that_is_not_read_ends_at_the_deadline() {
+    let server = ServerProcess::with(&[METRICS, ("SAMPLE__LIMITS__MESSAGE", "16MiB")], &[]);
+    let mut client = Http1::connect(&server.address).await;
+    client.call("connect-timeout-ms: 2000\r\n", &large()).await;
+    assert_eq!(server.wait_for_event("call")["code"], "DEADLINE_EXCEEDED");
+    let series = "chassis_responses_unread_total{reason=\"deadline\"}";
+    wait_until(|| scrape(&server.metrics_address)[series] == 1.0);
+    assert!(client.rest().await < 12_000_000);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_client_that_leaves_before_it_has_read_cancels_its_call() {
+    let server = ServerProcess::with(&[("SAMPLE__LIMITS__MESSAGE", "16MiB")], &[]);
+    let mut client = Http1::connect(&server.address).await;
+    client.call("", &large()).await;
+    drop(client);
+    assert_eq!(server.wait_for_event("call")["code"], "CANCELLED");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_request_that_was_on_its_way_when_the_drain_began_is_served() {
+    let server = InProcess::start(&[("shutdown.lame_duck", "0s")]).await;
+    let mut late = Http1::connect(&server.address).await;
+    let mut idle = Http1::connect(&server.address).await;
+    // Connections are accepted in their order, so that the first is there as well.
+    idle.call("", &hi()).await;
+    idle.response().await;
+    server.shutdown.send("test").await.expect("it runs");
+    assert_eq!(idle.rest().await, 0);
+    late.call("", &hi()).await;
+    assert_eq!(late.response().await.body, REPLY);
+    let report = server.report.await.expect("no panic").expect("no error");
+    assert!(report.is_clean(), "{report:?}");
 }

@@ -290,6 +290,11 @@ impl Call {
         }
     }
 
+    /// Takes the status back, because the response that has it is not sent yet.
+    pub(crate) fn set_unfinished(&self) {
+        self.code.store(Code::Cancelled as i32, Relaxed);
+    }
+
     /// Records the status OK.
     pub(crate) fn set_ok(&self) {
         self.code.store(Code::Ok as i32, Relaxed);

@@ -51,16 +51,17 @@ impl MessageMemory {
     /// # Errors
     ///
     /// Returns [`Cause::NoMemory`] if the memory budget has no room for it.
-    pub(super) fn make_room(
+    pub(crate) fn make_room(
         &mut self,
         buffer: &mut BytesMut,
         needed: usize,
         whole: usize,
+        kind: MemoryKind,
         call: &Call,
     ) -> Result<(), Cause> {
         if buffer.capacity() < needed {
             let capacity = (2 * buffer.len()).min(whole).max(needed);
-            self.grow_to(capacity, MemoryKind::Messages, call)?;
+            self.grow_to(capacity, kind, call)?;
             let mut larger = BytesMut::with_capacity(capacity);
             larger.extend_from_slice(buffer);
             *buffer = larger;

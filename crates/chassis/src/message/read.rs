@@ -149,7 +149,7 @@ fn join(
     let mut buffer =
         read.try_into_mut().unwrap_or_else(|shared: Bytes| BytesMut::from(&shared[..]));
     let whole = PREFIX + announced_length(&buffer).unwrap_or(limit).min(limit);
-    memory.make_room(&mut buffer, needed, whole, call)?;
+    memory.make_room(&mut buffer, needed, whole, MemoryKind::Messages, call)?;
     buffer.extend_from_slice(more);
     Ok(buffer.freeze())
 }

@@ -91,7 +91,13 @@ impl CheckedMessages {
                 State::Compressed(length, mut message) => {
                     let missing = (length - message.len()).min(data.len());
                     let needed = message.len() + missing;
-                    self.memory.make_room(&mut message, needed, length, &self.call)?;
+                    self.memory.make_room(
+                        &mut message,
+                        needed,
+                        length,
+                        MemoryKind::Messages,
+                        &self.call,
+                    )?;
                     message.extend_from_slice(&data.split_to(missing));
                     if message.len() == length {
                         self.decompress(message.freeze())

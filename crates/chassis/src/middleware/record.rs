@@ -7,11 +7,11 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll, ready},
+    task::{Context, Poll},
 };
 
-use futures_util::future::BoxFuture;
-use http::{Method, Request, Response};
+use futures_util::future::{BoxFuture, ready};
+use http::{Method, Request, Response, StatusCode};
 use pin_project_lite::pin_project;
 use tonic::Status;
 use tower::{Layer, Service};
@@ -23,7 +23,7 @@ use crate::{
     inbound::{BoxInbound, Inbound},
     method::MethodTable,
     telemetry::{CallRecord, Telemetry},
-    web::{Refusal, Translation, Web},
+    web::{Refusal, Responses, Web},
 };
 
 /// Begins the record of each call, finds its method, and adds the call's context to the
@@ -116,13 +116,14 @@ where
         let record = telemetry.begin(shared, method, path, request.headers(), headers, peer);
         let call = Arc::clone(record.call());
         request.extensions_mut().insert(call::Context(Arc::clone(&call)));
-        let edge = translation.map(|mut translation| {
-            let body = mem::take(request.body_mut());
-            *request.body_mut() = translation.request(body, &call);
-            Box::new(Edge::Call(translation))
+        let translation = translation.map(|translation| {
+            let received = mem::take(request.body_mut());
+            let (body, responses) = translation.begin(received, &call);
+            *request.body_mut() = body;
+            Box::new(responses)
         });
         let future = Some(self.inner.call(Box::new(Inbound { request, call })));
-        RecordedCall { future, record: Some(record), edge }
+        RecordedCall { future, record: Some(record), translation, translated: None }
     }
 }
 
@@ -133,24 +134,17 @@ pin_project! {
         #[pin]
         future: Option<F>,
         record: Option<CallRecord>,
-        // Boxed, because it is rare and large.
-        edge: Option<Box<Edge>>,
+        // Of a call of another protocol.
+        translation: Option<Box<Responses>>,
+        // The response to it, or to what is not a call.
+        translated: Option<BoxFuture<'static, Response<Body>>>,
     }
-}
-
-/// What is not a call of gRPC.
-enum Edge {
-    /// The response to what is not a call.
-    Refusal(Response<Body>),
-    /// A call of another protocol.
-    Call(Box<Translation>),
-    /// Its response is on its way to that protocol.
-    Response(BoxFuture<'static, Response<Body>>),
 }
 
 impl<F> RecordedCall<F> {
     fn refused(refusal: Response<Body>) -> Self {
-        Self { future: None, record: None, edge: Some(Box::new(Edge::Refusal(refusal))) }
+        let translated: BoxFuture<'static, _> = Box::pin(ready(refusal));
+        Self { future: None, record: None, translation: None, translated: Some(translated) }
     }
 }
 
@@ -162,11 +156,10 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if this.record.is_none() {
-            let edge = this.edge.take().expect("a future is not polled after it is ready");
-            return poll_edge(this.edge, edge, cx).map(Ok);
+        if let Some(translated) = this.translated {
+            return poll_translated(translated, cx).map(Ok);
         }
-        let record = this.record.as_ref().expect("it was there above");
+        let record = this.record.as_ref().expect("a future is not polled after it is ready");
         let future = this.future.as_mut().as_pin_mut().expect("it is there while the record is");
         // Unwind safe, because what has panicked is dropped.
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -175,9 +168,8 @@ where
             future.poll(cx)
         }));
         let mut response = match polled {
-            Ok(polled) => match ready!(polled) {
-                Ok(response) => response,
-            },
+            Ok(Poll::Ready(Ok(response))) => response,
+            Ok(Poll::Pending) => return Poll::Pending,
             Err(_panic) => Cause::Panicked.response(),
         };
         // Dropped now: a call in the queue or at work adds its times when it is dropped.
@@ -193,35 +185,28 @@ where
                 reports.end(response.headers_mut());
             }
         }
-        let call = this.edge.is_some().then(|| Arc::clone(record.call()));
         response.body_mut().record(record);
-        match (this.edge.take().map(|edge| *edge), call) {
-            (Some(Edge::Call(translation)), Some(call)) => {
-                let response = Box::new(Edge::Response(translation.response(response, call)));
-                poll_edge(this.edge, response, cx).map(Ok)
+        match this.translation.take() {
+            None => Poll::Ready(Ok(response)),
+            Some(translation) => {
+                let translated = this.translated.insert(translation.translate(response));
+                poll_translated(translated, cx).map(Ok)
             }
-            _ => Poll::Ready(Ok(response)),
         }
     }
 }
 
-/// Polls the response to what is not a call of gRPC, and puts it back if it is not there yet.
-fn poll_edge(
-    place: &mut Option<Box<Edge>>,
-    edge: Box<Edge>,
+fn poll_translated(
+    translated: &mut BoxFuture<'static, Response<Body>>,
     cx: &mut Context<'_>,
 ) -> Poll<Response<Body>> {
-    match *edge {
-        Edge::Refusal(response) => Poll::Ready(response),
-        Edge::Call(_) => unreachable!("its record is there until it has a response"),
-        Edge::Response(mut response) => match response.as_mut().poll(cx) {
-            Poll::Pending => {
-                *place = Some(Box::new(Edge::Response(response)));
-                Poll::Pending
-            }
-            ready @ Poll::Ready(_) => ready,
-        },
-    }
+    // Unwind safe, because what has panicked is dropped.
+    let polled = catch_unwind(AssertUnwindSafe(|| translated.as_mut().poll(cx)));
+    polled.unwrap_or_else(|_panic| {
+        let mut response = Response::<Body>::default();
+        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+        Poll::Ready(response)
+    })
 }
 
 #[cfg(test)]

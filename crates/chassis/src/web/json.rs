@@ -80,6 +80,9 @@ impl Codec {
     }
 }
 
+/// How many times the bytes of a message its text and the copy of it usually take.
+const USUAL_GROWTH: usize = 4;
+
 /// A message up to this length is always converted in place: that takes less time than the call.
 const SMALL: usize = 4 * 1024;
 
@@ -97,8 +100,9 @@ async fn elsewhere<T: Send + 'static>(
 fn decoded(types: &Types, text: &[u8], call: &Call) -> Result<Bytes, Cause> {
     let mut memory = MessageMemory::default();
     let mut allow = |value: usize| {
-        // The message, while both are there, has no more bytes than the text.
-        memory.grow_to(value + text.len(), MemoryKind::Messages, call).is_ok()
+        // The message, while both are there, has at most four times the bytes of the text: a number
+        // and a comma are eight bytes of a packed field.
+        memory.grow_to(value + 4 * text.len(), MemoryKind::Messages, call).is_ok()
     };
     let value = protojson::parse(text, &mut allow).map_err(|error| match error {
         NotParsed::NoMemory => Cause::NoMemory,
@@ -111,9 +115,12 @@ fn decoded(types: &Types, text: &[u8], call: &Call) -> Result<Bytes, Cause> {
 }
 
 fn encoded(types: &Types, message: &[u8], call: &Call) -> Result<Bytes, Cause> {
+    // Before it is printed. Some messages become longer, and are counted once they are there.
+    let mut memory = MessageMemory::default();
+    memory.grow_to(USUAL_GROWTH * message.len(), MemoryKind::Responses, call)?;
     let text = protojson::print(&types.pool, types.output, message, false);
     let text = text.map_err(|_malformed| Cause::BrokenResponse)?;
-    with_prefix(text.as_bytes(), MessageMemory::default(), MemoryKind::Responses, call)
+    with_prefix(text.as_bytes(), memory, MemoryKind::Responses, call)
 }
 
 /// Returns a message with its prefix. `memory` has what is reserved for the message.

@@ -35,6 +35,7 @@ pub(super) struct Converted {
     call: Arc<Call>,
     /// The largest message, in bytes.
     limit: usize,
+    kind: MemoryKind,
     convert: Convert,
     arrived: BytesMut,
     memory: MessageMemory,
@@ -44,11 +45,23 @@ pub(super) struct Converted {
 }
 
 impl Converted {
-    pub(super) fn new(body: Body, call: Arc<Call>, limit: usize, convert: Convert) -> Self {
+    /// Returns the messages of a request, which have a limit.
+    pub(super) fn of_request(body: Body, call: Arc<Call>, convert: Convert) -> Self {
+        let limit = call.message_limit();
+        Self::new(body, call, limit, MemoryKind::Messages, convert)
+    }
+
+    /// Returns the messages of a response.
+    pub(super) fn of_response(body: Body, call: Arc<Call>, convert: Convert) -> Self {
+        Self::new(body, call, usize::MAX, MemoryKind::Responses, convert)
+    }
+
+    fn new(body: Body, call: Arc<Call>, limit: usize, kind: MemoryKind, convert: Convert) -> Self {
         Self {
             body,
             call,
             limit,
+            kind,
             convert,
             arrived: BytesMut::new(),
             memory: MessageMemory::default(),
@@ -75,7 +88,7 @@ impl Converted {
 
     fn add(&mut self, data: &[u8]) -> Result<(), Cause> {
         let needed = self.arrived.len() + data.len();
-        self.memory.grow_to(needed, MemoryKind::Messages, &self.call)?;
+        self.memory.make_room(&mut self.arrived, needed, usize::MAX, self.kind, &self.call)?;
         self.arrived.extend_from_slice(data);
         Ok(())
     }

@@ -32,4 +32,4 @@ mod unary;
 pub(crate) use accept::Web;
 pub(crate) use refuse::Refusal;
 pub(crate) use schema::Schemas;
-pub(crate) use translation::Translation;
+pub(crate) use translation::Responses;

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 use tokio::time::Instant;
-use tonic::Status;
+use tonic::{Code, Status};
 
 use crate::{body::Body, call::Call, cause::trailers, http2::ResponseBody};
 
@@ -23,11 +23,17 @@ pub(super) struct Complete {
     data: Bytes,
     /// The body of gRPC, all of which was read.
     of_grpc: Body,
+    /// The call, if it has succeeded: that counts when the data is sent, as in gRPC.
+    succeeding: Option<Arc<Call>>,
 }
 
 impl Complete {
-    pub(super) fn new(data: Bytes, of_grpc: Body) -> Self {
-        Self { data, of_grpc }
+    pub(super) fn new(data: Bytes, of_grpc: Body, call: &Arc<Call>) -> Self {
+        let succeeding = (call.code() == Code::Ok).then(|| {
+            call.set_unfinished();
+            Arc::clone(call)
+        });
+        Self { data, of_grpc, succeeding }
     }
 }
 
@@ -39,6 +45,9 @@ impl HttpBody for Complete {
         mut self: Pin<&mut Self>,
         _: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if let Some(call) = self.succeeding.take() {
+            call.set_ok();
+        }
         let data = mem::take(&mut self.data);
         Poll::Ready((!data.is_empty()).then(|| Ok(Frame::data(data))))
     }

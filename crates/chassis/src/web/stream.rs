@@ -58,8 +58,7 @@ impl Stream {
                 codec.decode(text, &call).await
             })
         };
-        let limit = call.message_limit();
-        Body::stream(Converted::new(body, Arc::clone(call), limit, Box::new(convert)))
+        Body::stream(Converted::of_request(body, Arc::clone(call), Box::new(convert)))
     }
 
     /// Returns the response of Connect for that of gRPC. Its HTTP status is always 200.
@@ -84,7 +83,7 @@ impl Stream {
                 let (codec, call) = (codec.clone(), Arc::clone(&its_call));
                 Box::pin(async move { codec.encode(message, &call).await })
             };
-            let body = Converted::new(body, Arc::clone(&call), usize::MAX, Box::new(convert));
+            let body = Converted::of_response(body, Arc::clone(&call), Box::new(convert));
             let is_text = false;
             Body::translated(WithEnd { body, call, end, is_text, in_head, is_over: false })
         } else {

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{body::Body, call::Call, cause::Cause};
 
-/// How a call of another protocol becomes one of gRPC, and its response one of that protocol.
+/// How a request of another protocol becomes one of gRPC.
 #[derive(Debug)]
 pub(crate) struct Translation {
     pub(super) protocol: Protocol,
@@ -23,6 +23,14 @@ pub(crate) struct Translation {
     pub(super) origin: Option<HeaderValue>,
     /// What is wrong with the head of the request. The call then fails with it.
     pub(super) fault: Option<Cause>,
+}
+
+/// How its response becomes one of that protocol.
+#[derive(Debug)]
+pub(crate) struct Responses {
+    protocol: Protocol,
+    origin: Option<HeaderValue>,
+    call: Arc<Call>,
 }
 
 #[derive(Debug)]
@@ -33,28 +41,31 @@ pub(super) enum Protocol {
 }
 
 impl Translation {
-    /// Returns the body of the request of gRPC.
-    pub(crate) fn request(&mut self, body: Body, call: &Arc<Call>) -> Body {
-        if let Some(cause) = self.fault.take() {
-            let failed = async move { Err::<Frame<_>, _>(cause.body_error()) };
-            return Body::stream(StreamBody::new(stream::once(failed)));
-        }
-        match &mut self.protocol {
-            Protocol::GrpcWeb { is_text: true } => grpc_web::decoded(body),
-            Protocol::GrpcWeb { is_text: false } => body,
-            Protocol::Unary(unary, query) => unary.request(body, query.take(), call),
-            Protocol::Stream(stream) => stream.request(body, call),
-        }
+    /// Returns the body of the request of gRPC, and what makes the response.
+    pub(crate) fn begin(self, body: Body, call: &Arc<Call>) -> (Body, Responses) {
+        let Self { mut protocol, origin, fault } = self;
+        let body = match (fault, &mut protocol) {
+            (Some(cause), _) => {
+                let failed = async move { Err::<Frame<_>, _>(cause.body_error()) };
+                Body::stream(StreamBody::new(stream::once(failed)))
+            }
+            (None, Protocol::GrpcWeb { is_text: true }) => grpc_web::decoded(body),
+            (None, Protocol::GrpcWeb { is_text: false }) => body,
+            (None, Protocol::Unary(unary, query)) => unary.request(body, query.take(), call),
+            (None, Protocol::Stream(stream)) => stream.request(body, call),
+        };
+        (body, Responses { protocol, origin, call: Arc::clone(call) })
     }
+}
 
+impl Responses {
     /// Returns the response of the protocol for the response of gRPC.
-    pub(crate) fn response(
+    pub(crate) fn translate(
         self: Box<Self>,
         response: Response<Body>,
-        call: Arc<Call>,
     ) -> BoxFuture<'static, Response<Body>> {
         async move {
-            let Self { protocol, origin, .. } = *self;
+            let Self { protocol, origin, call } = *self;
             let mut response = match protocol {
                 Protocol::GrpcWeb { is_text } => {
                     let name = ContentType::GrpcWeb { is_text }.name();

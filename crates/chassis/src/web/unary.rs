@@ -114,7 +114,7 @@ impl Unary {
         };
         head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type.name()));
         head.headers.insert(CONTENT_LENGTH, text.len().into());
-        Response::from_parts(head, Body::translated(Complete::new(text, body)))
+        Response::from_parts(head, Body::translated(Complete::new(text, body, call)))
     }
 
     /// Returns the content of the response whose message is `framed`.

@@ -144,11 +144,15 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
         if !has_moved.load(Relaxed) && events.moved.poll_unpin(cx).is_ready() {
             has_moved.store(true, Relaxed);
         }
-        if !is_shutting_down && events.shut_down.poll_unpin(cx).is_ready() {
+        // First of all, because hyper closes a connection of which it has read nothing when it shuts
+        // down, and the first bytes were read before.
+        let mut polled = connection.as_mut().poll(cx);
+        if polled.is_pending() && !is_shutting_down && events.shut_down.poll_unpin(cx).is_ready() {
             is_shutting_down = true;
             connection.as_mut().graceful_shutdown();
+            polled = connection.as_mut().poll(cx);
         }
-        if let Poll::Ready(ended) = connection.as_mut().poll(cx) {
+        if let Poll::Ready(ended) = polled {
             return Poll::Ready(match ended {
                 Ok(()) => End::Ended(Ended::Closed),
                 Err(error) => failed(&error, has_served.load(Relaxed), observed),

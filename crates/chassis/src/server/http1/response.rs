@@ -16,20 +16,37 @@ use crate::{
     http2::{Activity, ResponseBody},
 };
 
+/// The most bytes that hyper gets at once. It takes more only when it has written them, so that the
+/// body, and with it the call, lasts until nearly all of it is with the kernel.
+const PIECE: usize = 16 * 1024;
+
 /// The body of the response that a connection is sending. hyper does not poll it while the client
 /// reads nothing; then the connection does.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sending(Arc<Mutex<Option<Body>>>);
+pub(super) struct Sending(Arc<Mutex<Slot>>);
+
+#[derive(Debug, Default)]
+struct Slot {
+    body: Option<Body>,
+    /// Data of the body that hyper does not have yet.
+    rest: Bytes,
+}
+
+impl Slot {
+    fn is_end(&self) -> bool {
+        self.rest.is_empty() && self.body.as_ref().is_none_or(HttpBody::is_end_stream)
+    }
+}
 
 impl Sending {
     /// Resolves if the body must end before its frames do.
     pub(super) fn poll_early_end(&self, cx: &mut Context<'_>, since: Instant) -> Poll<()> {
-        let mut body = self.lock();
-        let Some(body) = &mut *body else { return Poll::Pending };
+        let mut slot = self.lock();
+        let Some(body) = &mut slot.body else { return Poll::Pending };
         Pin::new(body).poll_early_end(cx, Some(since)).map(drop)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Body>> {
+    fn lock(&self) -> MutexGuard<'_, Slot> {
         // A panic within the body ends the connection, which drops this.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -43,7 +60,7 @@ pub(super) struct SendingBody {
 
 impl SendingBody {
     pub(super) fn new(body: Body, sending: Sending, activity: Arc<Activity>) -> Self {
-        *sending.lock() = Some(body);
+        *sending.lock() = Slot { body: Some(body), rest: Bytes::new() };
         Self { sending, activity }
     }
 }
@@ -56,24 +73,33 @@ impl HttpBody for SendingBody {
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        let mut body = self.sending.lock();
-        let Some(sent) = &mut *body else { return Poll::Ready(None) };
-        let frame = ready!(Pin::new(sent).poll_frame(cx));
-        if frame.is_none() {
-            *body = None;
+        let mut slot = self.sending.lock();
+        if slot.rest.is_empty() {
+            let Some(body) = &mut slot.body else { return Poll::Ready(None) };
+            match ready!(Pin::new(body).poll_frame(cx)) {
+                Some(Ok(frame)) => match frame.into_data() {
+                    Ok(data) => slot.rest = data,
+                    Err(frame) => return Poll::Ready(Some(Ok(frame))),
+                },
+                end => {
+                    slot.body = None;
+                    return Poll::Ready(end);
+                }
+            }
         }
-        Poll::Ready(frame)
+        let length = slot.rest.len().min(PIECE);
+        Poll::Ready(Some(Ok(Frame::data(slot.rest.split_to(length)))))
     }
 
     fn is_end_stream(&self) -> bool {
-        self.sending.lock().as_ref().is_none_or(HttpBody::is_end_stream)
+        self.sending.lock().is_end()
     }
 }
 
 impl Drop for SendingBody {
     fn drop(&mut self) {
         // It has ended, or the connection has.
-        *self.sending.lock() = None;
+        *self.sending.lock() = Slot::default();
         self.activity.set_streams(0);
     }
 }
