@@ -43,7 +43,18 @@ mod server {
 }
 
 mod web {
+    mod browser;
+    mod compression;
+    mod curl;
+    mod errors;
+    mod get;
+    mod json;
     mod limits;
+    mod metadata;
+    mod python;
+    mod requests;
+    mod streams;
+    mod timeouts;
     mod tls;
 }
 

@@ -10,14 +10,20 @@ use std::{
 };
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/python");
-const PACKAGES: [&str; 7] = [
+const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/crates/protojson/fixtures");
+const PACKAGES: [&str; 11] = [
+    "connectrpc",
     "grpcio",
     "grpcio-tools",
     "grpcio-health-checking",
     "grpcio-reflection",
     "grpcio-status",
     "kubernetes-validate",
+    "protoc-gen-connectrpc",
     "pyopenssl",
+    "sonora",
+    // For connectrpc.
+    "zstandard",
 ];
 
 /// Returns Python's command with a script of this folder, or `None` if this machine has no Python
@@ -55,10 +61,13 @@ fn environment() -> Result<PathBuf, String> {
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
         run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
         run(Command::new(&python)
-            .args(["-m", "grpc_tools.protoc", "--proto_path", SCRIPTS])
+            .args(["-m", "grpc_tools.protoc", "--proto_path", SCRIPTS, "--proto_path", FIXTURES])
+            .arg(format!("--plugin={}", folder.join("bin/protoc-gen-connectrpc").display()))
             .arg(format!("--python_out={}", stubs.display()))
             .arg(format!("--grpc_python_out={}", stubs.display()))
-            .arg("tutorial.proto"))?;
+            .arg(format!("--connectrpc_out={}", stubs.display()))
+            .args(["--connectrpc_opt=protobuf=google", "tutorial.proto", "web/service.proto"])
+            .args(["acme/everything.proto", "acme/common/money.proto"]))?;
         File::create(complete).map_err(|error| error.to_string())?;
     }
     Ok(folder)

@@ -22,6 +22,7 @@ use super::{
     stream::Stream,
     translation::{Protocol, Translation},
     unary::Unary,
+    unread::discard_unread,
 };
 use crate::{
     body::Body,
@@ -77,6 +78,7 @@ impl Web {
         if is_for_pages && let Some(response) = self.cors.preflight(request) {
             return Err(Refusal { why: None, response: Box::new(response) });
         }
+        discard_unread(request);
         let origin = self.cors.allowed(request.headers());
         let method = methods.find(request.uri().path());
         let content_type = match *request.method() {
@@ -155,9 +157,10 @@ impl Web {
         headers.remove(GRPC_ACCEPT_ENCODING);
         let body = || {
             let has_body = !request.body().is_end_stream();
-            has_body.then(|| "a GET has no body: its message is a part of the URL".to_owned())
+            let problem = "a GET has no body: its message is a part of the URL";
+            has_body.then(|| Cause::InvalidRequest(problem.to_owned()))
         };
-        let fault = fault.or_else(body).map(Cause::InvalidRequest);
+        let fault = fault.or_else(body);
         let fault = fault.or_else(|| connect_fault(request.headers_mut()));
         let codec = Codec::new(types, is_json);
         let unary = Unary { codec, encoding, length: None, response_encoding };

@@ -10,6 +10,7 @@ use percent_encoding::percent_decode_str;
 use wire::encoding::Encoding;
 
 use super::unary::Query as Message;
+use crate::cause::Cause;
 
 /// With padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
@@ -24,7 +25,7 @@ pub(super) struct Query {
     pub(super) encoding: Option<Encoding>,
     pub(super) message: Message,
     /// What is wrong with it.
-    pub(super) fault: Option<String>,
+    pub(super) fault: Option<Cause>,
 }
 
 /// Reads the query of a URL.
@@ -46,35 +47,38 @@ pub(super) fn read(query: &str) -> Query {
         }
     }
     let mut fault = None;
-    let mut wrong = |problem: &str| fault = fault.take().or_else(|| Some(problem.to_owned()));
+    let mut wrong = |cause: Cause| fault = fault.take().or(Some(cause));
+    let invalid = |problem: &str| Cause::InvalidRequest(problem.to_owned());
     let is_json = match format.as_deref() {
         Some(b"json") => true,
         Some(b"proto") => false,
         _ => {
-            wrong("the query parameter encoding must be json or proto");
+            wrong(invalid("the query parameter encoding must be json or proto"));
             true
         }
     };
     if version.is_some_and(|version| version != b"v1") {
-        wrong("the query parameter connect must be v1");
+        wrong(invalid("the query parameter connect must be v1"));
     }
     let encoding = match compression.as_deref() {
         None | Some(b"" | b"identity") => None,
         Some(name) => {
             let encoding = Encoding::named(name);
             if encoding.is_none() {
-                wrong("the query parameter compression must be gzip, zstd or identity");
+                wrong(Cause::UnknownEncoding(String::from_utf8_lossy(name).into_owned()));
             }
             encoding
         }
     };
     let message = match message {
         None => {
-            wrong("the query parameter message is missing");
+            wrong(invalid("the query parameter message is missing"));
             Vec::new()
         }
         Some(text) if is_base64 => BASE64.decode(text).unwrap_or_else(|_| {
-            wrong("the query parameter message must be base64 for URLs, because base64 is 1");
+            wrong(invalid(
+                "the query parameter message must be base64 for URLs, because base64 is 1",
+            ));
             Vec::new()
         }),
         Some(text) => text,
@@ -110,10 +114,10 @@ mod tests {
             ("encoding=json", "message is missing"),
             ("encoding=json&message=*&base64=1", "must be base64"),
             ("encoding=json&message=&connect=v2", "connect must be v1"),
-            ("encoding=json&message=&compression=br", "compression must"),
+            ("encoding=json&message=&compression=br", "br"),
         ] {
-            let fault = read(query).fault.unwrap_or_default();
-            assert!(fault.contains(problem), "{query}: {fault}");
+            let fault = read(query).fault.expect("it is wrong").status();
+            assert!(fault.message().contains(problem), "{query}: {fault}");
         }
     }
 }

@@ -10,7 +10,7 @@
 //! - `grpc_web`: calls of gRPC-Web.
 //! - `messages`, `response_body`: the messages of a body, and its end.
 //! - `schema`, `json`: messages as JSON.
-//! - `refuse`: what is no call.
+//! - `refuse`: what is no call. `unread`: the rest of what is not read.
 //! - `cors`: what pages of other origins may read.
 
 mod accept;
@@ -28,6 +28,7 @@ mod schema;
 mod stream;
 mod translation;
 mod unary;
+mod unread;
 
 pub(crate) use accept::Web;
 pub(crate) use refuse::Refusal;

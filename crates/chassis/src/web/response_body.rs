@@ -139,6 +139,10 @@ impl<B: ResponseBody + HttpBody<Error = Status> + Unpin> ResponseBody for WithEn
         cx: &mut Context<'_>,
         blocked_since: Option<Instant>,
     ) -> Poll<HeaderMap> {
+        // A client that reads gets the end as data: it knows no trailers.
+        if blocked_since.is_none() {
+            return Poll::Pending;
+        }
         Pin::new(&mut self.body).poll_early_end(cx, blocked_since)
     }
 }
