@@ -37,6 +37,7 @@ mod descriptors;
 mod documents;
 mod failed;
 mod health;
+mod host;
 mod http2;
 mod in_flight;
 mod inbound;

@@ -3,7 +3,6 @@
 mod calls;
 mod events;
 mod exchange;
-mod host;
 mod log;
 mod page;
 mod profile;
@@ -31,6 +30,7 @@ use tokio::{
 
 use crate::{
     health::{HealthService, LIVENESS},
+    host,
     lifecycle::Lifecycle,
     log_rate::LogRate,
     telemetry::{Metrics, Telemetry},

@@ -42,6 +42,11 @@ impl Setting for Protocols {
 pub struct Origins(Vec<String>);
 
 impl Origins {
+    /// Returns whether no page of another origin may call.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Returns whether pages of an origin may call.
     pub(crate) fn allow(&self, origin: &str) -> bool {
         self.0.iter().any(|allowed| allowed == "*" || allowed == origin)

@@ -4,8 +4,6 @@ use bytes::{Buf, Bytes, BytesMut};
 use futures_util::future::{Either, ready};
 use http_body::Body as HttpBody;
 use http_body_util::BodyExt;
-#[cfg(test)]
-use tonic::Status;
 use wire::encoding::Encoding;
 use wire::framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, announced_length};
 
@@ -93,7 +91,7 @@ pub(crate) fn decompressed(
 /// Returns the cause for a compressed flag that does not fit `grpc-encoding`.
 pub(crate) fn wrong_flag(flag: u8) -> Cause {
     Cause::MalformedMessage(match flag {
-        COMPRESSED => "the message is compressed, and grpc-encoding is missing".to_owned(),
+        COMPRESSED => "the message is compressed, and the request names no encoding".to_owned(),
         flag => format!("the compressed flag is {flag}, and must be 0 or 1"),
     })
 }
@@ -159,6 +157,7 @@ mod tests {
     use futures_util::stream::iter;
     use http_body::Frame;
     use http_body_util::StreamBody;
+    use tonic::Status;
 
     use super::*;
     use crate::testing;

@@ -11,7 +11,7 @@ use std::{
 };
 
 use futures_util::future::{BoxFuture, ready};
-use http::{Method, Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode, Version};
 use pin_project_lite::pin_project;
 use tonic::Status;
 use tower::{Layer, Service};
@@ -98,7 +98,11 @@ where
         let mut headers = KnownHeaders::of(request.headers());
         let RecordLayer { telemetry, methods, shared, web } = &self.layer;
         let mut translation = None;
-        if !headers.is_grpc || request.method() != Method::POST || !web.has_grpc() {
+        let is_grpc = headers.is_grpc
+            && request.method() == Method::POST
+            && request.version() == Version::HTTP_2
+            && web.has_grpc();
+        if !is_grpc {
             match web.accept(&mut request, methods) {
                 Ok(accepted) => translation = Some(accepted),
                 Err(Refusal { why, response }) => {

@@ -1,23 +1,19 @@
 //! Which protocol a request speaks, and its head as one of gRPC.
 
-use std::time::Duration;
-
 use http::{
-    HeaderMap, HeaderValue, Method, Request, Uri, Version,
+    Method, Request,
     header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
 };
 use http_body::Body as _;
-use wire::{
-    encoding::{ACCEPT_ENCODING as GRPC_ACCEPT_ENCODING, ENCODING as GRPC_ENCODING, Encoding},
-    timeout,
-};
+use wire::encoding::{ACCEPT_ENCODING as GRPC_ACCEPT_ENCODING, ENCODING as GRPC_ENCODING};
 
 use super::{
     content_type::ContentType,
-    cors::{self, Cors},
+    cors::Cors,
     get::{self, Query},
+    head,
     json::Codec,
-    refuse::{Refusal, refuse},
+    refuse::{Refusal, refuse, refuse_http1},
     schema::{Schemas, Types},
     stream::Stream,
     translation::{Protocol, Translation},
@@ -32,12 +28,8 @@ use crate::{
     method::{self, MethodTable, Origin},
 };
 
-const GRPC: HeaderValue = HeaderValue::from_static("application/grpc");
-const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const CONNECT_ACCEPT_ENCODING: HeaderName = HeaderName::from_static("connect-accept-encoding");
 const CONNECT_ENCODING: HeaderName = HeaderName::from_static("connect-content-encoding");
-const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
-const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 
 /// The protocols of a server.
 #[derive(Debug)]
@@ -79,7 +71,31 @@ impl Web {
             return Err(Refusal { why: None, response: Box::new(response) });
         }
         discard_unread(request);
-        let origin = self.cors.allowed(request.headers());
+        let readers = self.cors.readers(request.headers());
+        let chosen = match refuse_http1(request) {
+            Some(refusal) => Err(refusal),
+            None => self.choose(request, methods),
+        };
+        match chosen {
+            Ok((protocol, fault)) => {
+                // Text has another length than what is in it.
+                let keeps_length = matches!(protocol, Protocol::GrpcWeb { is_text: false });
+                head::make_grpc(request, keeps_length);
+                Ok(Box::new(Translation { protocol, readers, fault }))
+            }
+            Err(mut refusal) => {
+                readers.add_to(refusal.response.headers_mut());
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Returns the protocol of the request, and what is wrong with its head.
+    fn choose(
+        &self,
+        request: &mut Request<Body>,
+        methods: &MethodTable,
+    ) -> Result<(Protocol, Option<Cause>), Refusal> {
         let method = methods.find(request.uri().path());
         let content_type = match *request.method() {
             Method::POST => {
@@ -88,7 +104,7 @@ impl Web {
             }
             _ => None,
         };
-        let protocol = match content_type {
+        let chosen = match content_type {
             Some(ContentType::GrpcWeb { is_text }) if self.protocols.grpc_web => {
                 Some((Protocol::GrpcWeb { is_text }, None))
             }
@@ -103,17 +119,9 @@ impl Web {
             }
             _ => None,
         };
-        let Some((protocol, fault)) = protocol else {
-            let mut refusal = self.refuse(request, method);
-            if let Some(origin) = origin {
-                cors::allow(refusal.response.headers_mut(), origin);
-            }
-            return Err(refusal);
-        };
-        // Text has another length than what is in it.
-        let keeps_length = matches!(protocol, Protocol::GrpcWeb { is_text: false });
-        make_grpc(request, keeps_length);
-        Ok(Box::new(Translation { protocol, origin, fault }))
+        chosen.ok_or_else(|| {
+            refuse(request, &self.protocols, method, self.schemas.types(method).as_ref())
+        })
     }
 
     fn unary(
@@ -126,17 +134,17 @@ impl Web {
         let headers = request.headers_mut();
         let length =
             headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
-        rename(headers, CONTENT_ENCODING, GRPC_ENCODING);
-        rename(headers, ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
-        let (encoding, fault) = read_encoding(headers);
+        head::rename(headers, CONTENT_ENCODING, GRPC_ENCODING);
+        head::rename(headers, ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
+        let (encoding, fault) = head::read_encoding(headers);
         let response_encoding = compression::response_encoding(headers, encoding, self.responses);
         // A message is decompressed before it is a message of gRPC, and a response is compressed
         // after it was one.
         headers.remove(GRPC_ENCODING);
         headers.remove(GRPC_ACCEPT_ENCODING);
-        let fault = fault.or_else(|| connect_fault(headers));
+        let fault = fault.or_else(|| head::connect_fault(headers));
         let codec = Codec::new(types, is_json);
-        let unary = Unary { codec, encoding, length, response_encoding };
+        let unary = Unary { codec, encoding, length, response_encoding, is_get: false };
         Some((Protocol::Unary(unary, None), fault))
     }
 
@@ -146,13 +154,18 @@ impl Web {
         method: &method::Method,
     ) -> Option<(Protocol, Option<Cause>)> {
         let types = self.types(method, true)?;
-        if types.as_ref().is_some_and(|types| !types.has_no_side_effects) {
+        let is_call = match &types {
+            Some(types) => types.has_no_side_effects,
+            // Anything may ask for any path.
+            None => request.uri().query().is_some_and(|query| query.contains("encoding=")),
+        };
+        if !is_call {
             return None;
         }
         let Query { is_json, encoding, message, fault } =
             get::read(request.uri().query().unwrap_or_default());
         let headers = request.headers_mut();
-        rename(headers, ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
+        head::rename(headers, ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
         let response_encoding = compression::response_encoding(headers, encoding, self.responses);
         headers.remove(GRPC_ACCEPT_ENCODING);
         let body = || {
@@ -161,9 +174,9 @@ impl Web {
             has_body.then(|| Cause::InvalidRequest(problem.to_owned()))
         };
         let fault = fault.or_else(body);
-        let fault = fault.or_else(|| connect_fault(request.headers_mut()));
+        let fault = fault.or_else(|| head::connect_fault(request.headers_mut()));
         let codec = Codec::new(types, is_json);
-        let unary = Unary { codec, encoding, length: None, response_encoding };
+        let unary = Unary { codec, encoding, length: None, response_encoding, is_get: true };
         Some((Protocol::Unary(unary, Some(message)), fault))
     }
 
@@ -175,10 +188,10 @@ impl Web {
     ) -> Option<(Protocol, Option<Cause>)> {
         let types = self.types(method, false)?;
         let headers = request.headers_mut();
-        rename(headers, CONNECT_ENCODING, GRPC_ENCODING);
-        rename(headers, CONNECT_ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
+        head::rename(headers, CONNECT_ENCODING, GRPC_ENCODING);
+        head::rename(headers, CONNECT_ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
         let (encoding, fault) = if is_json {
-            let read = read_encoding(headers);
+            let read = head::read_encoding(headers);
             // As for unary calls.
             headers.remove(GRPC_ENCODING);
             headers.remove(GRPC_ACCEPT_ENCODING);
@@ -186,7 +199,7 @@ impl Web {
         } else {
             (None, None)
         };
-        let fault = fault.or_else(|| connect_fault(headers));
+        let fault = fault.or_else(|| head::connect_fault(headers));
         Some((Protocol::Stream(Stream { codec: Codec::new(types, is_json), encoding }), fault))
     }
 
@@ -200,70 +213,5 @@ impl Web {
         }
         let types = self.schemas.types(method)?;
         (method.is_unary() == is_unary).then_some(Some(types))
-    }
-
-    /// Refuses a request that is no call, in HTTP's terms.
-    fn refuse(&self, request: &Request<Body>, method: &method::Method) -> Refusal {
-        let types = self.schemas.types(method);
-        refuse(request, &self.protocols, method, types.as_ref())
-    }
-}
-
-/// Returns the encoding of a request, or what is wrong with it.
-fn read_encoding(headers: &HeaderMap) -> (Option<Encoding>, Option<Cause>) {
-    match compression::request_encoding(headers) {
-        Ok(encoding) => (encoding, None),
-        Err(cause) => (None, Some(cause)),
-    }
-}
-
-fn rename(headers: &mut HeaderMap, from: HeaderName, to: HeaderName) {
-    headers.remove(&to);
-    if let Some(value) = headers.remove(from) {
-        headers.insert(to, value);
-    }
-}
-
-/// Replaces the timeout of Connect by that of gRPC. Returns what is wrong with it, or with the
-/// version of the protocol.
-fn connect_fault(headers: &mut HeaderMap) -> Option<Cause> {
-    headers.remove(GRPC_TIMEOUT);
-    let mut fault = None;
-    if let Some(value) = headers.remove(CONNECT_TIMEOUT) {
-        // "At most 10 digits" in the Connect protocol.
-        let digits = value.to_str().ok().filter(|text| (1..=10).contains(&text.len()));
-        let digits = digits.filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
-        match digits.and_then(|text| text.parse().ok()) {
-            Some(milliseconds) => {
-                let time = Duration::from_millis(milliseconds);
-                headers.insert(GRPC_TIMEOUT, timeout::format(time));
-            }
-            None => {
-                fault = Some("connect-timeout-ms must be a number of at most ten digits");
-            }
-        }
-    }
-    if headers.remove(CONNECT_VERSION).is_some_and(|version| version != "1") {
-        fault = Some("connect-protocol-version must be 1");
-    }
-    fault.map(|problem| Cause::InvalidRequest(problem.to_owned()))
-}
-
-/// Makes the head one of gRPC.
-fn make_grpc(request: &mut Request<Body>, keeps_length: bool) {
-    let path = request.uri().path().parse::<Uri>();
-    *request.uri_mut() = path.unwrap_or_default();
-    *request.method_mut() = Method::POST;
-    *request.version_mut() = Version::HTTP_2;
-    let headers = request.headers_mut();
-    headers.insert(CONTENT_TYPE, GRPC);
-    if !keeps_length {
-        headers.remove(CONTENT_LENGTH);
-    }
-    // They are about a connection of HTTP/1.
-    for name in
-        ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]
-    {
-        headers.remove(name);
     }
 }

@@ -25,10 +25,12 @@ impl Cors {
         Self { origins }
     }
 
-    /// Returns the origin of the page that makes the request, if it may read the response.
-    pub(super) fn allowed(&self, headers: &HeaderMap) -> Option<HeaderValue> {
-        let origin = headers.get(ORIGIN)?;
-        self.origins.allow(origin.to_str().ok()?).then(|| origin.clone())
+    /// Returns who may read the response to a request with these headers.
+    pub(super) fn readers(&self, headers: &HeaderMap) -> Readers {
+        let origin = headers
+            .get(ORIGIN)
+            .filter(|origin| origin.to_str().is_ok_and(|origin| self.origins.allow(origin)));
+        Readers { origin: origin.cloned(), depends_on_origin: !self.origins.is_empty() }
     }
 
     /// Returns the response to a preflight, or `None` if the request is none. A page of another
@@ -42,13 +44,14 @@ impl Cors {
             return None;
         }
         let mut response = Response::new(Body::empty());
-        let Some(origin) = self.allowed(headers) else {
+        let readers = self.readers(headers);
+        if readers.origin.is_none() {
             *response.status_mut() = StatusCode::FORBIDDEN;
             return Some(response);
-        };
+        }
         *response.status_mut() = StatusCode::NO_CONTENT;
         let allowed = response.headers_mut();
-        allow(allowed, origin);
+        readers.add_to(allowed);
         allowed.insert(ACCESS_CONTROL_ALLOW_METHODS, HeaderValue::from_static("GET, POST"));
         // Metadata can have any name.
         if let Some(wanted) = headers.get(ACCESS_CONTROL_REQUEST_HEADERS) {
@@ -59,11 +62,26 @@ impl Cors {
     }
 }
 
-/// Lets the pages of an origin read a response, with all of its headers.
-pub(super) fn allow(headers: &mut HeaderMap, origin: HeaderValue) {
-    headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-    // Of a request with credentials, it would not stand for all; those are not allowed.
-    headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
-    // A cache must not give the response to a page of another origin.
-    headers.append(VARY, HeaderValue::from_static("origin"));
+/// Whose pages may read a response.
+#[derive(Debug)]
+pub(super) struct Readers {
+    /// The origin of the page that makes the request, if it may read the response.
+    origin: Option<HeaderValue>,
+    /// Whether another origin may.
+    depends_on_origin: bool,
+}
+
+impl Readers {
+    /// Adds the headers that say it, of a response with all of its headers.
+    pub(super) fn add_to(self, headers: &mut HeaderMap) {
+        if let Some(origin) = self.origin {
+            headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
+            // Of a request with credentials, it would not stand for all; those are not allowed.
+            headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
+        }
+        if self.depends_on_origin {
+            // A cache must not give the response to a page of another origin.
+            headers.append(VARY, HeaderValue::from_static("origin"));
+        }
+    }
 }

@@ -40,7 +40,8 @@ pub(super) fn response(response: Response<Body>, is_text: bool, call: Arc<Call>)
         return response;
     }
     response.map(|body| {
-        Body::translated(WithEnd { body, call, end, is_text, in_head: None, is_over: false })
+        let body = WithEnd::new(body, call, end, None);
+        Body::translated(if is_text { body.as_text() } else { body })
     })
 }
 

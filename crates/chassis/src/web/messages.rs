@@ -12,14 +12,17 @@ use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 use tokio::time::Instant;
 use tonic::Status;
-use wire::framing::{PREFIX, announced_length};
+use wire::{
+    encoding::Encoding,
+    framing::{PREFIX, announced_length},
+};
 
 use crate::{
     body::Body,
     call::Call,
     cause::Cause,
     http2::{MemoryKind, ResponseBody},
-    message::MessageMemory,
+    message::{MessageMemory, compression},
 };
 
 /// Converts a message with this flag. The result has a prefix.
@@ -28,6 +31,26 @@ pub(super) type Convert = Box<dyn Fn(u8, Bytes) -> Converting + Send>;
 pub(super) type Converting = BoxFuture<'static, Result<Bytes, Cause>>;
 
 type Polled = Option<Result<Frame<Bytes>, Status>>;
+
+/// Decompresses a message of a client that does not speak gRPC. An empty one is never compressed.
+///
+/// # Errors
+///
+/// Returns [`Cause::InvalidRequest`] if it is not valid, or the cause for a limit that it exceeds.
+pub(super) async fn decompressed(
+    encoding: Encoding,
+    message: Bytes,
+    call: &Call,
+) -> Result<Bytes, Cause> {
+    if message.is_empty() {
+        return Ok(message);
+    }
+    match compression::decompress(encoding, message, call).await {
+        Ok(framed) => Ok(framed.slice(PREFIX..)),
+        Err(Cause::MalformedMessage(problem)) => Err(Cause::InvalidRequest(problem)),
+        Err(cause) => Err(cause),
+    }
+}
 
 /// A body whose messages are converted, each when all of it is there.
 pub(super) struct Converted {

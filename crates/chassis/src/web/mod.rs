@@ -5,7 +5,7 @@
 //! same for all protocols, and no layer and no handler knows them.
 //!
 //! - `accept`: which protocol a request speaks, and its head as one of gRPC.
-//! - `content_type`, `get`: the two forms of a request.
+//! - `content_type`, `get`: the two forms of a request. `head`: its headers.
 //! - `unary`, `stream`: calls of Connect. `error`: their errors.
 //! - `grpc_web`: calls of gRPC-Web.
 //! - `messages`, `response_body`: the messages of a body, and its end.
@@ -19,6 +19,7 @@ mod cors;
 mod error;
 mod get;
 mod grpc_web;
+mod head;
 mod json;
 mod messages;
 mod metadata;

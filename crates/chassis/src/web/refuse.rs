@@ -1,7 +1,7 @@
 //! Refuses what is no call, in HTTP's terms ("Requests" in the gRPC HTTP/2 protocol).
 
 use http::{
-    HeaderName, HeaderValue, Method, Request, Response, StatusCode,
+    HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
     header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE},
 };
 
@@ -12,6 +12,7 @@ use crate::{
     body::Body,
     cause::Cause,
     config::Protocols,
+    host,
     method::{self, Origin},
     telemetry::Refused,
 };
@@ -24,6 +25,30 @@ pub(crate) struct Refusal {
     /// `None` for a preflight, which is no request of its own.
     pub(crate) why: Option<Refused>,
     pub(crate) response: Box<Response<Body>>,
+}
+
+/// Refuses a request of HTTP/1 that does not name one host (RFC 9112, section 3.2), or that is for
+/// gRPC, which needs HTTP/2.
+pub(super) fn refuse_http1(request: &Request<Body>) -> Option<Refusal> {
+    if request.version() >= Version::HTTP_2 {
+        return None;
+    }
+    let headers = request.headers();
+    let (why, status, text) = if !host::is_valid(request.version(), headers) {
+        (Refused::Protocol, StatusCode::BAD_REQUEST, "one valid Host header is needed\n")
+    } else if is_for_grpc(request) {
+        let status = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
+        (Refused::HttpVersion, status, "gRPC needs HTTP/2\n")
+    } else {
+        return None;
+    };
+    let mut response = plain(text.to_owned());
+    *response.status_mut() = status;
+    Some(Refusal { why: Some(why), response: Box::new(response) })
+}
+
+fn is_for_grpc(request: &Request<Body>) -> bool {
+    request.headers().get(CONTENT_TYPE).is_some_and(|value| is_grpc(value.as_bytes()))
 }
 
 /// Refuses a request that is no call: 405 for another method of HTTP, 415 for another content
@@ -39,8 +64,7 @@ pub(super) fn refuse(
             && method.is_unary()
             && types.is_some_and(|types| types.has_no_side_effects);
         let allowed = if can_get { "GET, POST" } else { "POST" };
-        let content_type = request.headers().get(CONTENT_TYPE);
-        let mut response = if content_type.is_some_and(|value| is_grpc(value.as_bytes())) {
+        let mut response = if is_for_grpc(request) {
             // A client of gRPC gets a status as well.
             Cause::NotPost.response()
         } else {

@@ -73,18 +73,34 @@ impl ResponseBody for Complete {
 
 /// A body whose trailers are its last bytes: browsers give no trailers to a page.
 pub(super) struct WithEnd<B> {
-    pub(super) body: B,
-    pub(super) call: Arc<Call>,
+    body: B,
+    call: Arc<Call>,
     /// Makes the last bytes from the trailers.
-    pub(super) end: fn(&HeaderMap) -> Bytes,
+    end: fn(&HeaderMap) -> Bytes,
     /// Whether all of it is base64.
-    pub(super) is_text: bool,
+    is_text: bool,
     /// The trailers, if the head of the response of gRPC was all of it.
-    pub(super) in_head: Option<HeaderMap>,
-    pub(super) is_over: bool,
+    in_head: Option<HeaderMap>,
+    is_over: bool,
 }
 
 impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> WithEnd<B> {
+    /// Returns a body whose last bytes `end` makes. `in_head` has the trailers if the head of the
+    /// response of gRPC was all of it.
+    pub(super) fn new(
+        body: B,
+        call: Arc<Call>,
+        end: fn(&HeaderMap) -> Bytes,
+        in_head: Option<HeaderMap>,
+    ) -> Self {
+        Self { body, call, end, is_text: false, in_head, is_over: false }
+    }
+
+    /// Returns the same as base64.
+    pub(super) fn as_text(self) -> Self {
+        Self { is_text: true, ..self }
+    }
+
     /// Returns data, or else the trailers.
     fn poll_part(&mut self, cx: &mut Context<'_>) -> Poll<Result<Bytes, HeaderMap>> {
         if let Some(trailers) = self.in_head.take() {

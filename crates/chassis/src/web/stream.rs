@@ -15,15 +15,11 @@ use wire::{
 use super::{
     error,
     json::Codec,
-    messages::{Converted, Converting},
+    messages::{Converted, Converting, decompressed},
     metadata,
     response_body::WithEnd,
 };
-use crate::{
-    body::Body,
-    call::Call,
-    message::{compression, wrong_flag},
-};
+use crate::{body::Body, call::Call, message::wrong_flag};
 
 /// The flag of the last message of a response.
 const END: u8 = 2;
@@ -50,9 +46,7 @@ impl Stream {
             Box::pin(async move {
                 let text = match (flag, encoding) {
                     (NOT_COMPRESSED, _) => message,
-                    (COMPRESSED, Some(encoding)) => {
-                        compression::decompress(encoding, message, &call).await?.slice(PREFIX..)
-                    }
+                    (COMPRESSED, Some(encoding)) => decompressed(encoding, message, &call).await?,
                     (flag, _) => return Err(wrong_flag(flag)),
                 };
                 codec.decode(text, &call).await
@@ -84,11 +78,9 @@ impl Stream {
                 Box::pin(async move { codec.encode(message, &call).await })
             };
             let body = Converted::of_response(body, Arc::clone(&call), Box::new(convert));
-            let is_text = false;
-            Body::translated(WithEnd { body, call, end, is_text, in_head, is_over: false })
+            Body::translated(WithEnd::new(body, call, end, in_head))
         } else {
-            let is_text = false;
-            Body::translated(WithEnd { body, call, end, is_text, in_head, is_over: false })
+            Body::translated(WithEnd::new(body, call, end, in_head))
         };
         Response::from_parts(head, body)
     }

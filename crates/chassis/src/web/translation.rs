@@ -9,7 +9,8 @@ use http_body_util::StreamBody;
 
 use super::{
     content_type::ContentType,
-    cors, grpc_web,
+    cors::Readers,
+    grpc_web,
     stream::Stream,
     unary::{Query, Unary},
 };
@@ -19,8 +20,7 @@ use crate::{body::Body, call::Call, cause::Cause};
 #[derive(Debug)]
 pub(crate) struct Translation {
     pub(super) protocol: Protocol,
-    /// The origin of the page that may read the response.
-    pub(super) origin: Option<HeaderValue>,
+    pub(super) readers: Readers,
     /// What is wrong with the head of the request. The call then fails with it.
     pub(super) fault: Option<Cause>,
 }
@@ -29,7 +29,7 @@ pub(crate) struct Translation {
 #[derive(Debug)]
 pub(crate) struct Responses {
     protocol: Protocol,
-    origin: Option<HeaderValue>,
+    readers: Readers,
     call: Arc<Call>,
 }
 
@@ -43,7 +43,7 @@ pub(super) enum Protocol {
 impl Translation {
     /// Returns the body of the request of gRPC, and what makes the response.
     pub(crate) fn begin(self, body: Body, call: &Arc<Call>) -> (Body, Responses) {
-        let Self { mut protocol, origin, fault } = self;
+        let Self { mut protocol, readers, fault } = self;
         let body = match (fault, &mut protocol) {
             (Some(cause), _) => {
                 let failed = async move { Err::<Frame<_>, _>(cause.body_error()) };
@@ -54,7 +54,7 @@ impl Translation {
             (None, Protocol::Unary(unary, query)) => unary.request(body, query.take(), call),
             (None, Protocol::Stream(stream)) => stream.request(body, call),
         };
-        (body, Responses { protocol, origin, call: Arc::clone(call) })
+        (body, Responses { protocol, readers, call: Arc::clone(call) })
     }
 }
 
@@ -65,7 +65,7 @@ impl Responses {
         response: Response<Body>,
     ) -> BoxFuture<'static, Response<Body>> {
         async move {
-            let Self { protocol, origin, call } = *self;
+            let Self { protocol, readers, call } = *self;
             let mut response = match protocol {
                 Protocol::GrpcWeb { is_text } => {
                     let name = ContentType::GrpcWeb { is_text }.name();
@@ -77,9 +77,7 @@ impl Responses {
                 Protocol::Unary(unary, _) => unary.response(response, &call).await,
                 Protocol::Stream(stream) => stream.response(response, call),
             };
-            if let Some(origin) = origin {
-                cors::allow(response.headers_mut(), origin);
-            }
+            readers.add_to(response.headers_mut());
             response
         }
         .boxed()

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::stream;
 use http::{
     HeaderName, HeaderValue, Response, StatusCode,
-    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY},
 };
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
@@ -16,7 +16,10 @@ use wire::{
     framing::{NOT_COMPRESSED, PREFIX, announced_length},
 };
 
-use super::{content_type::ContentType, error, json::Codec, metadata, response_body::Complete};
+use super::{
+    content_type::ContentType, error, json::Codec, messages::decompressed, metadata,
+    response_body::Complete,
+};
 use crate::{
     body::{Body, joined},
     call::Call,
@@ -36,6 +39,8 @@ pub(super) struct Unary {
     pub(super) length: Option<usize>,
     /// The encoding of the response.
     pub(super) response_encoding: Option<Encoding>,
+    /// Whether caches may keep the response.
+    pub(super) is_get: bool,
 }
 
 /// The message of a GET.
@@ -114,6 +119,9 @@ impl Unary {
         };
         head.headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type.name()));
         head.headers.insert(CONTENT_LENGTH, text.len().into());
+        if self.is_get {
+            head.headers.append(VARY, HeaderValue::from_static("accept-encoding"));
+        }
         Response::from_parts(head, Body::translated(Complete::new(text, body, call)))
     }
 
@@ -148,7 +156,7 @@ async fn convert(
     call: &Arc<Call>,
 ) -> Result<Bytes, Cause> {
     let read = match encoding {
-        Some(encoding) => compression::decompress(encoding, read, call).await?.slice(PREFIX..),
+        Some(encoding) => decompressed(encoding, read, call).await?,
         None => read,
     };
     codec.decode(read, call).await

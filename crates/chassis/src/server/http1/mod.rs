@@ -20,17 +20,13 @@ use std::{
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
-use http::{
-    HeaderValue, Request, Response, StatusCode,
-    header::{CONNECTION, CONTENT_TYPE},
-};
+use http::{HeaderValue, Request, header::CONNECTION};
 use hyper::{body::Incoming, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     time::{Sleep, sleep_until},
 };
-use wire::content_type::is_grpc;
 
 use self::{
     request::received,
@@ -38,7 +34,6 @@ use self::{
 };
 use super::calls::Calls;
 use crate::{
-    body::Body,
     call::PeerAddress,
     config::Limits,
     http2::{Abuse, Activity, Ended, Reason},
@@ -113,11 +108,11 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
     let has_served = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
         has_served.store(true, Relaxed);
-        let called = call(&calls, request, observed);
+        let called = calls.clone().call_http1(received(request));
         activity.set_streams(1);
         let (activity, has_moved, sending) = (Arc::clone(activity), &has_moved, sending.clone());
         async move {
-            let mut response = called.await;
+            let Ok(mut response) = called.await;
             if has_moved.load(Relaxed) {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
@@ -196,35 +191,4 @@ fn failed(error: &hyper::Error, has_served: bool, observed: Observed<'_>) -> End
     } else {
         return End::Slow;
     })
-}
-
-/// Calls the layers. A client of gRPC, which needs HTTP/2, gets 505.
-fn call(
-    calls: &Calls,
-    request: Request<Incoming>,
-    observed: Observed<'_>,
-) -> impl Future<Output = Response<Body>> + use<> {
-    let content_type = request.headers().get(CONTENT_TYPE);
-    let called = if content_type.is_some_and(|value| is_grpc(value.as_bytes())) {
-        observed.telemetry.refused(Refused::HttpVersion, Some(observed.peer));
-        Err(http_version_not_supported())
-    } else {
-        Ok(calls.clone().call_http1(received(request)))
-    };
-    async {
-        match called {
-            Ok(called) => match called.await {
-                Ok(response) => response,
-            },
-            Err(refusal) => refusal,
-        }
-    }
-}
-
-fn http_version_not_supported() -> Response<Body> {
-    let mut response = Response::new(Body::plain("gRPC needs HTTP/2\n".into()));
-    *response.status_mut() = StatusCode::HTTP_VERSION_NOT_SUPPORTED;
-    let plain = HeaderValue::from_static("text/plain; charset=utf-8");
-    response.headers_mut().insert(CONTENT_TYPE, plain);
-    response
 }

@@ -7,7 +7,7 @@ use hyper::{
 
 /// Returns whether a request has the Host header that it must have: one, whose value is valid.
 /// Before HTTP/1.1, it may have none.
-pub(super) fn is_valid(version: Version, headers: &HeaderMap) -> bool {
+pub(crate) fn is_valid(version: Version, headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(HOST).iter();
     match (values.next(), values.next()) {
         (Some(value), None) => value.to_str().is_ok_and(is_host),
@@ -24,7 +24,7 @@ const PRIVATE: [&str; 5] = [".svc", ".local", ".internal", ".localhost", ".test"
 ///
 /// A page of another site can make its own name lead to this server (DNS rebinding), and then
 /// read what it serves. A browser sends that name as the host.
-pub(super) fn is_private(headers: &HeaderMap) -> bool {
+pub(crate) fn is_private(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(HOST).and_then(|value| value.to_str().ok()) else { return true };
     let name = match host.rsplit_once(':') {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
@@ -38,7 +38,7 @@ pub(super) fn is_private(headers: &HeaderMap) -> bool {
 }
 
 /// Returns whether a page of another site makes the request.
-pub(super) fn is_foreign(headers: &HeaderMap) -> bool {
+pub(crate) fn is_foreign(headers: &HeaderMap) -> bool {
     let Some(origin) = headers.get(ORIGIN) else { return false };
     let host = headers.get(HOST).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let authority = origin.to_str().ok().and_then(|origin| origin.split_once("://"));
