@@ -40,3 +40,22 @@ impl Throttle {
         self.tokens.load(Relaxed) == Self::MAX
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Throttle;
+
+    /// gRFC A6: there is no retry while the tokens are at half of the most or below.
+    #[test]
+    fn exactly_half_of_the_tokens_allows_no_retry_and_a_tenth_more_does() {
+        let throttle = Throttle::new();
+        let allowed: Vec<_> = (0..5).map(|_| throttle.record_failure()).collect();
+        // The fifth failure leaves five tokens of ten.
+        assert_eq!(allowed, [true, true, true, true, false]);
+        for _ in 0..11 {
+            throttle.record_success();
+        }
+        // 6.1 tokens, of which the failure takes one.
+        assert!(throttle.record_failure());
+    }
+}
