@@ -50,6 +50,14 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
+/// It does not compile on a Mac, so a reader should know before the first command.
+#[test]
+fn the_readme_says_before_its_first_heading_that_it_needs_linux() {
+    let text = read(&root().join("README.md"));
+    let (introduction, _) = text.split_once("\n## ").expect("a heading");
+    assert!(introduction.contains("on Linux only"), "{introduction}");
+}
+
 /// Each problem has a public thread, and a test that is in the file that the link beside it leads
 /// to.
 #[test]
