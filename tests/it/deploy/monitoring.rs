@@ -152,16 +152,34 @@ fn grafana_can_import_the_dashboard() {
     assert!(dashboard["schemaVersion"].as_u64() >= Some(38));
     assert_eq!(dashboard["id"], Value::Null, "Grafana gives the id");
     let variables = dashboard["templating"]["list"].as_array().expect("variables");
-    let variables: Vec<_> = variables.iter().map(|variable| &variable["name"]).collect();
-    assert_eq!(variables, ["datasource", "job", "instance"]);
+    let names: Vec<_> = variables.iter().map(|variable| &variable["name"]).collect();
+    assert_eq!(names, ["datasource", "job", "instance"]);
+    assert!(variables[1..].iter().all(|variable| variable["multi"] == true), "{variables:?}");
     let mut ids = BTreeSet::new();
     for panel in dashboard["panels"].as_array().expect("panels") {
         assert!(ids.insert(panel["id"].as_u64().expect("a number")), "twice: {panel}");
-        assert!(["type", "title", "gridPos"].iter().all(|key| !panel[key].is_null()), "{panel}");
+        assert!(["type", "title"].iter().all(|key| !panel[key].is_null()), "{panel}");
+        assert!(panel["description"].as_str().is_some_and(|text| !text.is_empty()), "{panel}");
         assert_eq!(panel["datasource"]["uid"], "${datasource}", "{panel}");
     }
     for (title, query) in dashboard_queries(&dashboard) {
-        let of_the_variables = query.contains("job=\"$job\",instance=~\"$instance\"");
+        // By patterns, because Grafana writes several chosen values as one.
+        let of_the_variables = query.contains("job=~\"$job\",instance=~\"$instance\"");
         assert!(of_the_variables, "{title}: {query}");
+    }
+    let instances = &variables[2]["query"]["query"];
+    assert_eq!(instances, "label_values(chassis_build_info{job=~\"$job\"}, instance)");
+}
+
+#[test]
+fn no_two_panels_of_the_dashboard_share_a_cell_of_its_24_columns() {
+    let mut cells = BTreeSet::new();
+    for panel in dashboard()["panels"].as_array().expect("panels") {
+        let grid = |key: &str| panel["gridPos"][key].as_u64().expect("a number");
+        let (x, y) = (grid("x"), grid("y"));
+        assert!(x + grid("w") <= 24, "{}", panel["title"]);
+        for cell in (x..x + grid("w")).flat_map(|x| (y..y + grid("h")).map(move |y| (x, y))) {
+            assert!(cells.insert(cell), "{} covers {cell:?} too", panel["title"]);
+        }
     }
 }
