@@ -109,7 +109,21 @@ fn each_alert_is_documented_and_tested_to_fire_and_not_to_fire() {
         let (quiet, firing): (Vec<_>, Vec<_>) =
             cases.iter().partition::<Vec<&str>, _>(|case| case.contains("exp_alerts: []"));
         assert!(!quiet.is_empty() && !firing.is_empty(), "{alert}");
-        assert!(documented.contains(&format!("| `{alert}` |")), "{alert}");
+        assert!(documented.contains(&format!("\n\n`{alert}`: ")), "{alert}");
+    }
+}
+
+#[test]
+fn the_runbook_of_each_alert_is_its_heading_in_the_documentation() {
+    let rules = YamlLoader::load_from_str(&shipped("alerts.yaml")).expect("YAML").remove(0);
+    let documented = operations();
+    for rule in rules["groups"][0]["rules"].as_vec().expect("rules") {
+        let alert = rule["alert"].as_str().expect("a name");
+        let heading = alert.strip_prefix("SampleService").expect("it begins with the service");
+        assert!(documented.contains(&format!("\n### {heading}\n\n`{alert}`: ")), "{alert}");
+        let anchor = heading.to_lowercase();
+        let runbook = rule["annotations"]["runbook_url"].as_str();
+        assert_eq!(runbook, Some(&*format!("docs/operations.md#{anchor}")), "{alert}");
     }
 }
 
