@@ -1,8 +1,15 @@
-//! `deploy/compose-up`, with programs in place of docker and cargo that record how they are run.
+//! `deploy/compose-up`, with programs in place of docker and cargo that record how they are run,
+//! and the services of `docker-compose.yml`.
 
-use std::{env, fs, os::unix::fs::PermissionsExt, path::Path, process::Command};
+use std::{
+    env, fs,
+    os::unix::fs::PermissionsExt,
+    path::Path,
+    process::{Command, Output},
+};
 
 use tempfile::TempDir;
+use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::support::process::stderr;
 
@@ -12,6 +19,8 @@ echo "$PWD ${COMPOSE_FILE-}|${COMPOSE_PROFILES-} $*" >>"$RECORD"
 case "$*" in
 "buildx version") exit 1 ;;
 "version --format "*) echo 29.0.0 ;;
+"compose up "*) [ -z "${START_ERROR-}" ] || exit 1 ;;
+"inspect "*) echo "$START_ERROR" ;;
 esac
 "#;
 
@@ -29,9 +38,8 @@ mkdir -p "$folder/$target/release"
 cp /bin/true "$folder/$target/release/sample-service"
 "#;
 
-/// Runs a copy of `deploy/compose-up` in `folder` with this umask and these variables. Returns
-/// the commands that docker was run with, each with its folder and the variables of compose.
-fn compose_up(folder: &Path, umask: &str, variables: &[(&str, &str)]) -> Vec<String> {
+/// Runs a copy of `deploy/compose-up` in `folder` with this umask and these variables.
+fn run(folder: &Path, umask: &str, variables: &[(&str, &str)]) -> Output {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let programs = folder.join("programs");
     for folder in [&programs, &folder.join("deploy")] {
@@ -50,7 +58,13 @@ fn compose_up(folder: &Path, umask: &str, variables: &[(&str, &str)]) -> Vec<Str
     compose_up.args(["-c", "umask \"$0\"; exec deploy/compose-up", umask]).current_dir(folder);
     compose_up.env("PATH", format!("{}:{path}", programs.display()));
     compose_up.env("RECORD", folder.join("record")).envs(variables.iter().copied());
-    let output = compose_up.output().expect("it runs");
+    compose_up.output().expect("it runs")
+}
+
+/// Runs it with success. Returns the commands that docker was run with, each with its folder and
+/// the variables of compose.
+fn compose_up(folder: &Path, umask: &str, variables: &[(&str, &str)]) -> Vec<String> {
+    let output = run(folder, umask, variables);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     let record = fs::read_to_string(folder.join("record")).expect("docker was run");
     record.lines().map(ToOwned::to_owned).collect()
@@ -74,4 +88,61 @@ fn the_binary_for_the_image_can_be_run_by_other_users_whatever_the_umask_is() {
         let binary = fs::metadata(work.path().join("dist/sample-service")).expect("it is there");
         assert_eq!(binary.permissions().mode() & 0o777, 0o755, "umask {umask}");
     }
+}
+
+#[test]
+fn the_error_of_a_taken_port_names_the_variable_that_sets_another() {
+    for (error, hint) in [
+        // Of a port that another container has, and of one that another process has.
+        ("Bind for 127.0.0.1:7777 failed: port is already allocated", true),
+        ("listen tcp4 127.0.0.1:7777: bind: address already in use", true),
+        ("exec format error", false),
+    ] {
+        let work = TempDir::new().expect("a folder");
+        let variables = [("START_ERROR", error), ("SAMPLE_PORT", "7777")];
+        let output = run(work.path(), "022", &variables);
+        assert_eq!(output.status.code(), Some(1), "{error}");
+        let text = stderr(&output);
+        let expected = "port 7777 is taken; with another: SAMPLE_PORT=";
+        assert_eq!(text.contains(expected), hint, "{error}: {text}");
+    }
+}
+
+/// Returns a key of a service, or of those that it is merged with.
+fn key<'a>(service: &'a Yaml, name: &str) -> &'a Yaml {
+    match &service[name] {
+        Yaml::BadValue if service["<<"].as_hash().is_some() => key(&service["<<"], name),
+        value => value,
+    }
+}
+
+fn services() -> Vec<(String, Yaml)> {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker-compose.yml");
+    let text = fs::read_to_string(file).expect("it is there");
+    let file = YamlLoader::load_from_str(&text).expect("YAML").remove(0);
+    let services = file["services"].as_hash().expect("services").iter();
+    let name = |yaml: &Yaml| yaml.as_str().expect("a name").to_owned();
+    services.map(|(key, service)| (name(key), service.clone())).collect()
+}
+
+#[test]
+fn each_compose_service_has_limits_of_memory_cpu_and_pids() {
+    for (name, service) in services() {
+        for limit in ["mem_limit", "cpus", "pids_limit"] {
+            assert!(!key(&service, limit).is_badvalue(), "{name} has no {limit}");
+        }
+    }
+}
+
+#[test]
+fn compose_publishes_ports_on_the_loopback_address_only() {
+    let mut published = 0;
+    for (name, service) in services() {
+        for port in key(&service, "ports").as_vec().into_iter().flatten() {
+            let port = port.as_str().expect("text");
+            assert!(port.starts_with("127.0.0.1:"), "{name}: {port}");
+            published += 1;
+        }
+    }
+    assert_eq!(published, 1);
 }
