@@ -101,6 +101,7 @@ mod telemetry {
 }
 
 mod deploy {
+    mod c_flags;
     mod chart;
     mod chart_release;
     mod chart_tls;
