@@ -8,7 +8,8 @@ ARG RUST_VERSION=1.95
 # the builder image is not even looked up.
 ARG BINARY_FROM=build
 
-# For the image's processor, but on the machine's own.
+# For the image's processor, but on the machine's own. By its tag, which can be moved: only a
+# registry knows the digest, so it is added before a release (docs/releasing.md).
 FROM --platform=$BUILDPLATFORM rust:${RUST_VERSION}-slim-bookworm AS build
 # The secret is for networks with a certificate authority of their own:
 #   docker build --secret id=ca-bundle,src=FILE

@@ -112,6 +112,7 @@ mod deploy {
     mod kubernetes_client;
     mod kubernetes_objects;
     mod monitoring;
+    mod sbom;
     mod scripts;
     mod scripts_of_compose;
 }
