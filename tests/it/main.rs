@@ -2,6 +2,7 @@
 //! signals, exit codes and grpcio peers.
 
 mod references;
+mod skipped;
 mod structure;
 mod support;
 mod words;

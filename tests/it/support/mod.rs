@@ -21,6 +21,7 @@ pub(crate) mod prometheus;
 pub(crate) mod python;
 pub(crate) mod schemas;
 pub(crate) mod scripted;
+pub(crate) mod skipped;
 pub(crate) mod test_service;
 pub(crate) mod tls;
 pub(crate) mod volume;

@@ -6,16 +6,22 @@ use std::{
     io::{self, Write},
     path::{Path, PathBuf},
     process::Command,
+    sync::{LazyLock, Once},
 };
 
 const SCRIPTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/python");
 const PROTO: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/proto");
 const PACKAGES: [&str; 4] = ["grpcio", "grpcio-tools", "grpcio-health-checking", "grpcio-status"];
 
+/// Without a network, pip would retry for minutes.
+const SOON: [&str; 4] = ["--retries", "1", "--timeout", "5"];
+
 /// Returns Python's command with a script of the tests, or `None` if this machine has no
 /// Python that can set up the environment. In CI that is a failure.
 pub(crate) fn script(name: &str) -> Option<Command> {
-    match environment() {
+    // Not set up again by each test if it fails.
+    static ENVIRONMENT: LazyLock<Result<PathBuf, String>> = LazyLock::new(environment);
+    match &*ENVIRONMENT {
         Ok(environment) => {
             let mut command = Command::new(environment.join("bin/python"));
             command.arg(Path::new(SCRIPTS).join(name)).env("PYTHONUNBUFFERED", "1");
@@ -23,9 +29,12 @@ pub(crate) fn script(name: &str) -> Option<Command> {
             Some(command)
         }
         Err(problem) => {
+            static SAID: Once = Once::new();
             assert!(env::var_os("CI").is_none(), "{problem}");
             // Not with `eprintln!`, whose output the test harness hides.
-            let _ = writeln!(io::stderr(), "NOT TESTED with Python: {problem}");
+            SAID.call_once(|| {
+                let _ = writeln!(io::stderr(), "NOT TESTED with Python: {problem}");
+            });
             None
         }
     }
@@ -44,7 +53,10 @@ fn environment() -> Result<PathBuf, String> {
         let stubs = folder.join("stubs");
         fs::create_dir_all(&stubs).map_err(|error| error.to_string())?;
         run(Command::new("python3").args(["-m", "venv"]).arg(&folder))?;
-        run(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(PACKAGES))?;
+        run(Command::new(&python)
+            .args(["-m", "pip", "install", "--quiet"])
+            .args(SOON)
+            .args(PACKAGES))?;
         run(Command::new(&python)
             .args(["-m", "grpc_tools.protoc", "--proto_path", PROTO])
             .arg(format!("--python_out={}", stubs.display()))
