@@ -112,6 +112,7 @@ mod deploy {
     mod kubernetes_apply;
     mod kubernetes_client;
     mod kubernetes_objects;
+    mod kubernetes_tools;
     mod monitoring;
     mod sbom;
     mod scripts;

@@ -1,16 +1,15 @@
 //! The Helm chart of `deploy/chart`.
 
-use std::{
-    env, fs,
-    io::{self, Write},
-    path::Path,
-    process::Command,
-};
+use std::{fs, path::Path, process::Command};
 
 use tempfile::TempDir;
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::process::{stderr, stdout};
+use super::{
+    kubernetes_tools,
+    process::{stderr, stdout},
+    skipped::not_tested,
+};
 
 pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/chart");
 
@@ -36,13 +35,12 @@ const RENDERINGS: [(&str, &[&str]); 11] = [
 
 /// Returns helm's command, or `None` if this machine has none. In CI that is a failure.
 pub(crate) fn helm() -> Option<Command> {
-    if Command::new("helm").arg("version").output().is_ok() {
-        return Some(Command::new("helm"));
+    let helm = kubernetes_tools::helm();
+    if helm.is_none() {
+        let problem = "there is none of version 3 or later; .ci/kubernetes-tools installs it";
+        not_tested("with helm: the chart", problem);
     }
-    assert!(env::var_os("CI").is_none(), "no helm: .ci/kubernetes-tools installs it");
-    // Not captured, so that a skipped test is seen.
-    let _ = writeln!(io::stderr(), "NOT TESTED: the chart, because there is no helm");
-    None
+    helm
 }
 
 /// Returns each rendering's name and text, or nothing if there is no helm.
@@ -60,7 +58,7 @@ pub(crate) fn renderings() -> impl Iterator<Item = (&'static str, String)> {
 
 /// Returns what the chart renders as a release of this name with these arguments, or its error.
 pub(crate) fn template(release: &str, arguments: &[impl AsRef<str>]) -> Result<String, String> {
-    let mut template = Command::new("helm");
+    let mut template = kubernetes_tools::helm().expect("callers have asked for it");
     template.args(["template", release, CHART]);
     template.args(arguments.iter().map(AsRef::as_ref));
     let output = template.output().expect("it runs");

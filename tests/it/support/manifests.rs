@@ -1,13 +1,7 @@
 //! The shipped manifests for Kubernetes.
 
 use std::{
-    collections::BTreeMap,
-    env, fs,
-    io::{self, Write},
-    path::Path,
-    process::Command,
-    sync::LazyLock,
-    time::Duration,
+    collections::BTreeMap, fs, path::Path, process::Command, sync::LazyLock, time::Duration,
 };
 
 use chassis::config::{self, Layers};
@@ -17,7 +11,9 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use super::{
     chart,
+    kubernetes_tools::kubectl,
     process::{stderr, stdout},
+    skipped::not_tested,
 };
 
 const DEPLOY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy");
@@ -50,17 +46,13 @@ pub(crate) fn shipped() -> &'static [Manifests] {
 
 fn render() -> Vec<Manifests> {
     let mut all = vec![base()];
-    if Command::new("kubectl").args(["version", "--client"]).output().is_ok() {
+    if kubectl().is_some() {
         let folders = ["base", "tls", "monitoring", "monitoring-operator", "client", "client-tls"];
         all.extend(folders.map(|folder| rendered(folder, Path::new(DEPLOY), folder)));
         all.extend(combinations());
     } else {
-        assert!(env::var_os("CI").is_none(), "no kubectl: .ci/kubernetes-tools installs it");
-        // Not captured, so that a skipped test is seen.
-        let _ = writeln!(
-            io::stderr(),
-            "NOT TESTED: overlays for Kubernetes, because there is no kubectl"
-        );
+        let problem = "there is none with Kustomize 5 or later; .ci/kubernetes-tools installs it";
+        not_tested("with kubectl: overlays for Kubernetes", problem);
     }
     all.extend(chart::renderings().map(|(name, text)| Manifests::from_text(name, text)));
     all
@@ -123,7 +115,8 @@ fn combinations() -> Vec<Manifests> {
 
 /// Returns a folder of `deploy` as it is rendered, under a name.
 fn rendered(folder: &str, deploy: &Path, name: &'static str) -> Manifests {
-    let output = Command::new("kubectl")
+    let output = kubectl()
+        .expect("`render` has found one")
         .arg("kustomize")
         .arg(deploy.join("kubernetes").join(folder))
         .output()

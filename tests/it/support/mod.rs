@@ -11,6 +11,7 @@ pub(crate) mod frames;
 pub(crate) mod http1;
 pub(crate) mod http2;
 pub(crate) mod in_process;
+pub(crate) mod kubernetes_tools;
 pub(crate) mod manifests;
 pub(crate) mod metrics;
 pub(crate) mod orca;
