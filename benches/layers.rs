@@ -40,8 +40,8 @@ fn main() {
         [
             ("tonic's server", tonic().await),
             ("chassis", Client::Grpc(connect(&chassis().await).await)),
-            ("Connect, JSON", Connect::new(b"json", br#"{"message":"hello"}"#).await),
-            ("Connect, protobuf", Connect::new(b"proto", b"\x0a\x05hello").await),
+            ("Connect, JSON", connect_client(b"json", br#"{"message":"hello"}"#).await),
+            ("Connect, protobuf", connect_client(b"proto", b"\x0a\x05hello").await),
         ]
     });
     for (name, mut client) in clients {
@@ -114,26 +114,26 @@ struct Connect {
     response: Vec<u8>,
 }
 
-impl Connect {
-    async fn new(codec: &[u8], message: &[u8]) -> Client {
-        let stream = TcpStream::connect(chassis().await).await.expect("a server");
-        stream.set_nodelay(true).expect("it is TCP");
-        let length = message.len().to_string();
-        let head: [&[u8]; 6] = [
-            b"POST /SampleService/Call HTTP/1.1\r\nhost: bench\r\ncontent-type: application/",
-            codec,
-            b"\r\ncontent-length: ",
-            length.as_bytes(),
-            b"\r\n\r\n",
-            message,
-        ];
-        let mut client = Self { stream, request: head.concat(), response: vec![0; 4096] };
-        client.stream.write_all(&client.request).await.expect("it is open");
-        let length = client.stream.read(&mut client.response).await.expect("a response");
-        client.response.truncate(length);
-        Client::Connect(client)
-    }
+async fn connect_client(codec: &[u8], message: &[u8]) -> Client {
+    let stream = TcpStream::connect(chassis().await).await.expect("a server");
+    stream.set_nodelay(true).expect("it is TCP");
+    let length = message.len().to_string();
+    let head: [&[u8]; 6] = [
+        b"POST /SampleService/Call HTTP/1.1\r\nhost: bench\r\ncontent-type: application/",
+        codec,
+        b"\r\ncontent-length: ",
+        length.as_bytes(),
+        b"\r\n\r\n",
+        message,
+    ];
+    let mut client = Connect { stream, request: head.concat(), response: vec![0; 4096] };
+    client.stream.write_all(&client.request).await.expect("it is open");
+    let length = client.stream.read(&mut client.response).await.expect("a response");
+    client.response.truncate(length);
+    Client::Connect(client)
+}
 
+impl Connect {
     async fn call(&mut self) {
         self.stream.write_all(&self.request).await.expect("it is open");
         self.stream.read_exact(&mut self.response).await.expect("a response");

@@ -69,10 +69,8 @@ fn one_follower_too_many_is_refused() {
     let refusal = Follower::start(address).err().expect("it is one too many");
     assert!(refusal.contains(" 503 ") && refusal.contains("8 clients follow"), "{refusal}");
     // Probes and scrapers are not followers, and do not displace them.
-    for _ in 0..70 {
-        let silent = TcpStream::connect(address).expect("a server");
-        std::mem::forget(silent);
-    }
+    let silent = (0..70).map(|_| TcpStream::connect(address).expect("a server"));
+    let _silent: Vec<_> = silent.collect();
     assert_eq!(get(address, "/readyz").status, 200);
     assert_eq!(get(address, "/metrics").status, 200);
     for follower in &mut followers {

@@ -67,7 +67,7 @@ fn read(text: &str) -> Sample {
 }
 
 /// Samples of the last seconds. One is taken when the page or a script asks, and not before: a
-/// server that nobody looks at does no work for it.
+/// server without either does no work for it.
 #[derive(Debug)]
 pub(super) struct Calls {
     /// The oldest first. There is always one.

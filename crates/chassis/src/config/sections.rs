@@ -46,7 +46,7 @@ settings! {
     /// Pages of other origins in browsers (CORS).
     [cors] pub Cors {
         /// The origins whose pages may call with gRPC-Web or Connect, such as
-        /// ["https://app.example.com"], or ["*"] for all. Pages of the server's own origin
+        /// `["https://app.example.com"]`, or `["*"]` for all. Pages of the server's own origin
         /// always may. No page may send cookies.
         origins: Origins = [];
     }

@@ -41,7 +41,7 @@ pub(super) fn response(response: Response<Body>, is_text: bool, call: Arc<Call>)
     }
     response.map(|body| {
         let body = WithEnd::new(body, call, end, None);
-        Body::translated(if is_text { body.as_text() } else { body })
+        Body::translated(if is_text { body.into_text() } else { body })
     })
 }
 

@@ -97,7 +97,7 @@ impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> WithEnd<B> {
     }
 
     /// Returns the same as base64.
-    pub(super) fn as_text(self) -> Self {
+    pub(super) fn into_text(self) -> Self {
         Self { is_text: true, ..self }
     }
 
