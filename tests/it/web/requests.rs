@@ -4,9 +4,11 @@ use prost::Message;
 use serde_json::json;
 
 use crate::support::{
+    process::ServerProcess,
+    web::Http1,
     web_client::{
         CONNECT_JSON, CONNECT_PROTO, GRPC_WEB, JSON, PROTO, SERVER_STREAM, UNARY, VERSIONS,
-        WebClient, connect_stream, envelope, envelopes, grpc_web, header, json,
+        Version, WebClient, connect_stream, envelope, envelopes, grpc_web, header, json,
     },
     web_service::{Order, Reply, start},
 };
@@ -183,25 +185,21 @@ async fn only_the_protocols_of_the_settings_are_served() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_body_above_the_limit_gets_both_sizes_and_the_connection_lives() {
-    let server = start(&[]);
-    for version in VERSIONS {
-        let mut client = WebClient::connect(&server.address, version).await;
-        for (path, content_type, body) in [
-            (UNARY, JSON, vec![b'1'; 5_000_000]),
-            (UNARY, PROTO, vec![0; 5_000_000]),
-            (SERVER_STREAM, CONNECT_JSON, envelope(0, vec![b'1'; 5_000_000])),
-        ] {
-            let response = client.post(path, content_type, &[], body).await;
-            let error = if path == UNARY {
-                assert_eq!(response.status(), 429, "{content_type}");
-                json(&response)
-            } else {
-                connect_stream(&response).1["error"].clone()
-            };
-            assert_eq!(error["code"], "resource_exhausted", "{content_type}");
-            let message = error["message"].as_str().unwrap_or_default();
-            assert!(message.contains("5000000") && message.contains("4194304"), "{error}");
-            assert_eq!(client.post(UNARY, JSON, &[], "{}").await.status(), 200, "{version:?}");
-        }
+    let server = ServerProcess::start(&[]);
+    let sizes = "the message has 5000000 bytes, and the limit is 4194304 bytes";
+    let digits = "1".repeat(5_000_000);
+    // Not hyper's client, which may not see that its connection is free again.
+    let mut client = Http1::connect(&server.address).await;
+    let mut http2 = WebClient::connect(&server.address, Version::Http2).await;
+    for _ in 0..3 {
+        client.call("", &digits).await;
+        let response = client.response().await;
+        assert!(response.status == 429 && response.body.contains(sizes), "{response:?}");
+        client.call("", "{}").await;
+        assert_eq!(client.response().await.status, 200);
+
+        let response = http2.post("/SampleService/Call", JSON, &[], digits.clone()).await;
+        assert_eq!((response.status().as_u16(), &json(&response)["message"]), (429, &json!(sizes)));
+        assert_eq!(http2.post("/SampleService/Call", JSON, &[], "{}").await.status(), 200);
     }
 }
