@@ -232,6 +232,7 @@ impl MethodTable {
     }
 
     /// Returns the method at this path, or the method that stands for unknown paths.
+    #[inline]
     pub(crate) fn find(&self, path: &str) -> &Arc<Method> {
         match self.methods.binary_search_by(|method| (*method.path).cmp(path)) {
             Ok(found) => &self.methods[found],

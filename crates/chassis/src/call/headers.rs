@@ -24,6 +24,7 @@ pub(crate) struct KnownHeaders {
 impl KnownHeaders {
     /// Returns the known headers. Of any other header that is there more than once, the first
     /// counts.
+    #[inline]
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut known = Self::default();
         let (mut content_type, mut timeout_text) = (None, None);

@@ -23,7 +23,7 @@ use crate::{
     inbound::{BoxInbound, Inbound},
     method::MethodTable,
     telemetry::{CallRecord, Telemetry},
-    web::{Refusal, Responses, Web},
+    web::{Refusal, Responses, Translation, Web},
 };
 
 /// Begins the record of each call, finds its method, and adds the call's context to the
@@ -63,6 +63,32 @@ pub(crate) struct Record<S> {
     peer: Option<Arc<Peer>>,
 }
 
+impl<S> Record<S> {
+    /// Makes the head of a request one of gRPC.
+    ///
+    /// # Errors
+    ///
+    /// Returns the response to what is no call.
+    // Apart, so that what a call of gRPC needs is compiled into one function.
+    #[cold]
+    #[inline(never)]
+    fn accept(
+        &self,
+        request: &mut Request<Body>,
+    ) -> Result<(Box<Translation>, KnownHeaders), Box<Response<Body>>> {
+        let RecordLayer { telemetry, methods, web, .. } = &self.layer;
+        match web.accept(request, methods) {
+            Ok(translation) => Ok((translation, KnownHeaders::of(request.headers()))),
+            Err(Refusal { why, response }) => {
+                if let Some(why) = why {
+                    telemetry.refused(why, self.peer.as_ref().map(|peer| peer.address()));
+                }
+                Err(response)
+            }
+        }
+    }
+}
+
 impl<S: Clone> Record<S> {
     /// Returns the service for the calls of one connection.
     #[must_use]
@@ -83,6 +109,7 @@ where
         self.inner.poll_ready(cx)
     }
 
+    #[inline]
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         // Unwind safe, because what has panicked is dropped, and the telemetry has counters.
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(request)));
@@ -94,6 +121,7 @@ impl<S> Record<S>
 where
     S: Service<BoxInbound, Response = Response<Body>, Error = Infallible>,
 {
+    #[inline]
     fn begin(&mut self, mut request: Request<Body>) -> RecordedCall<S::Future> {
         let mut headers = KnownHeaders::of(request.headers());
         let RecordLayer { telemetry, methods, shared, web } = &self.layer;
@@ -103,16 +131,10 @@ where
             && request.version() == Version::HTTP_2
             && web.has_grpc();
         if !is_grpc {
-            match web.accept(&mut request, methods) {
-                Ok(accepted) => translation = Some(accepted),
-                Err(Refusal { why, response }) => {
-                    if let Some(why) = why {
-                        telemetry.refused(why, self.peer.as_ref().map(|peer| peer.address()));
-                    }
-                    return RecordedCall::refused(*response);
-                }
+            match self.accept(&mut request) {
+                Ok(accepted) => (translation, headers) = (Some(accepted.0), accepted.1),
+                Err(refusal) => return RecordedCall::refused(*refusal),
             }
-            headers = KnownHeaders::of(request.headers());
         }
         let path = request.uri().path();
         let method = Arc::clone(methods.find(path));

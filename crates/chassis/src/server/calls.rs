@@ -24,10 +24,10 @@ impl Calls {
     pub(super) fn for_peer(&self, peer: Peer) -> Self {
         Self(self.0.for_peer(peer))
     }
-}
 
-impl Calls {
     /// Calls the layers with a request of HTTP/1.
+    // Not inlined, so that the layers are inlined into the call of HTTP/2.
+    #[inline(never)]
     pub(super) fn call_http1(&mut self, request: Request<Body>) -> CallFuture {
         self.0.call(request)
     }
