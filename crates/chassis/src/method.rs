@@ -232,7 +232,8 @@ impl MethodTable {
     }
 
     /// Returns the method at this path, or the method that stands for unknown paths.
-    #[inline]
+    // Every call of gRPC needs it, and it has a second caller for those of other protocols.
+    #[inline(always)]
     pub(crate) fn find(&self, path: &str) -> &Arc<Method> {
         match self.methods.binary_search_by(|method| (*method.path).cmp(path)) {
             Ok(found) => &self.methods[found],

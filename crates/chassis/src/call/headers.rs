@@ -24,7 +24,8 @@ pub(crate) struct KnownHeaders {
 impl KnownHeaders {
     /// Returns the known headers. Of any other header that is there more than once, the first
     /// counts.
-    #[inline]
+    // Every call of gRPC needs it, and it has a second caller for those of other protocols.
+    #[inline(always)]
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut known = Self::default();
         let (mut content_type, mut timeout_text) = (None, None);

@@ -10,7 +10,7 @@ use std::{
     task::{Context, Poll},
 };
 
-use futures_util::future::{BoxFuture, ready};
+use futures_util::future::{BoxFuture, pending, ready};
 use http::{Method, Request, Response, StatusCode, Version};
 use pin_project_lite::pin_project;
 use tonic::Status;
@@ -109,7 +109,8 @@ where
         self.inner.poll_ready(cx)
     }
 
-    #[inline]
+    // It has a second caller, for HTTP/1, and a call of it would copy the request.
+    #[inline(always)]
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         // Unwind safe, because what has panicked is dropped, and the telemetry has counters.
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(request)));
@@ -142,14 +143,14 @@ where
         let record = telemetry.begin(shared, method, path, request.headers(), headers, peer);
         let call = Arc::clone(record.call());
         request.extensions_mut().insert(call::Context(Arc::clone(&call)));
-        let translation = translation.map(|translation| {
+        let edge = translation.map(|translation| {
             let received = mem::take(request.body_mut());
             let (body, responses) = translation.begin(received, &call);
             *request.body_mut() = body;
-            Box::new(responses)
+            Box::new(Edge::Call(responses))
         });
         let future = Some(self.inner.call(Box::new(Inbound { request, call })));
-        RecordedCall { future, record: Some(record), translation, translated: None }
+        RecordedCall { future, record: Some(record), edge }
     }
 }
 
@@ -160,17 +161,23 @@ pin_project! {
         #[pin]
         future: Option<F>,
         record: Option<CallRecord>,
-        // Of a call of another protocol.
-        translation: Option<Box<Responses>>,
-        // The response to it, or to what is not a call.
-        translated: Option<BoxFuture<'static, Response<Body>>>,
+        // Boxed, because it is rare, and the future is moved.
+        edge: Option<Box<Edge>>,
     }
+}
+
+/// What is not a call of gRPC.
+enum Edge {
+    /// A call of another protocol.
+    Call(Responses),
+    /// The response to one, or to what is not a call.
+    Translated(BoxFuture<'static, Response<Body>>),
 }
 
 impl<F> RecordedCall<F> {
     fn refused(refusal: Response<Body>) -> Self {
-        let translated: BoxFuture<'static, _> = Box::pin(ready(refusal));
-        Self { future: None, record: None, translation: None, translated: Some(translated) }
+        let edge = Box::new(Edge::Translated(Box::pin(ready(refusal))));
+        Self { future: None, record: None, edge: Some(edge) }
     }
 }
 
@@ -182,7 +189,7 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some(translated) = this.translated {
+        if let Some(Edge::Translated(translated)) = this.edge.as_deref_mut() {
             return poll_translated(translated, cx).map(Ok);
         }
         let record = this.record.as_ref().expect("a future is not polled after it is ready");
@@ -212,16 +219,24 @@ where
             }
         }
         response.body_mut().record(record);
-        match this.translation.take() {
-            None => Poll::Ready(Ok(response)),
-            Some(translation) => {
-                let translated = this.translated.insert(translation.translate(response));
-                poll_translated(translated, cx).map(Ok)
-            }
+        let Some(edge) = this.edge else { return Poll::Ready(Ok(response)) };
+        begin_translation(edge, response);
+        match &mut **edge {
+            Edge::Translated(translated) => poll_translated(translated, cx).map(Ok),
+            Edge::Call(_) => unreachable!("its translation has begun"),
         }
     }
 }
 
+#[cold]
+fn begin_translation(edge: &mut Edge, response: Response<Body>) {
+    let never = Edge::Translated(Box::pin(pending()));
+    if let Edge::Call(responses) = mem::replace(edge, never) {
+        *edge = Edge::Translated(responses.translate(response));
+    }
+}
+
+#[cold]
 fn poll_translated(
     translated: &mut BoxFuture<'static, Response<Body>>,
     cx: &mut Context<'_>,

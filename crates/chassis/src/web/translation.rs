@@ -60,12 +60,9 @@ impl Translation {
 
 impl Responses {
     /// Returns the response of the protocol for the response of gRPC.
-    pub(crate) fn translate(
-        self: Box<Self>,
-        response: Response<Body>,
-    ) -> BoxFuture<'static, Response<Body>> {
+    pub(crate) fn translate(self, response: Response<Body>) -> BoxFuture<'static, Response<Body>> {
         async move {
-            let Self { protocol, readers, call } = *self;
+            let Self { protocol, readers, call } = self;
             let mut response = match protocol {
                 Protocol::GrpcWeb { is_text } => {
                     let name = ContentType::GrpcWeb { is_text }.name();
