@@ -48,6 +48,12 @@ pub(crate) fn web() -> Arc<Web> {
     Arc::new(Web::new(&settings(&[]), Schemas::new(&[])))
 }
 
+/// Returns the builder of a request of gRPC.
+pub(crate) fn post(path: &str) -> http::request::Builder {
+    let request = http::Request::post(path).version(http::Version::HTTP_2);
+    request.header("content-type", "application/grpc")
+}
+
 pub(crate) fn call() -> Call {
     call_with_limit(1 << 20)
 }

@@ -4,7 +4,7 @@ use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
-use http::{HeaderMap, HeaderValue, Request, Response};
+use http::{HeaderMap, HeaderValue, Response};
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
 use prost::Message;
@@ -129,7 +129,7 @@ async fn trailers_of(response: fn() -> Response<Body>, path: &str) -> HeaderMap 
     let layer = RecordLayer::new(Telemetry::default(), methods, Arc::new(shared), testing::web());
     let respond = move |_: BoxInbound| ready(Ok::<Response<Body>, Infallible>(response()));
     let service = layer.layer(service_fn(respond));
-    let request = Request::post(path).header("content-type", "application/grpc");
+    let request = testing::post(path);
     let Ok(response) = service.oneshot(request.body(Body::empty()).expect("a request")).await;
     let (head, body) = response.into_parts();
     let collected = body.collect().await.expect("no frame fails");

@@ -272,7 +272,7 @@ mod tests {
         let service = layer.layer(service_fn(async |_: BoxInbound| {
             Ok::<Response<Body>, Infallible>(Response::default())
         }));
-        let request = Request::post(testing::UNARY).header("content-type", "application/grpc");
+        let request = testing::post(testing::UNARY);
         let request = request.body(Body::empty()).expect("a request");
         let Ok(response) = service.oneshot(request).await;
         let status = Status::from_header_map(response.headers()).expect("a status");

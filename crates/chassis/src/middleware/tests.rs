@@ -97,10 +97,7 @@ async fn code_at_end(response: Response<Body>) -> Code {
 }
 
 fn request_to(path: &str, body: Body) -> Request<Body> {
-    Request::post(path)
-        .header("content-type", "application/grpc")
-        .body(body)
-        .expect("a path is a URI")
+    testing::post(path).body(body).expect("a path is a URI")
 }
 
 fn request() -> Request<Body> {
