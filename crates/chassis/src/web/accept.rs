@@ -2,7 +2,7 @@
 
 use http::{
     Method, Request,
-    header::{ACCEPT_ENCODING, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
+    header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, HeaderName},
 };
 use http_body::Body as _;
 use wire::encoding::{ACCEPT_ENCODING as GRPC_ACCEPT_ENCODING, ENCODING as GRPC_ENCODING};
@@ -135,7 +135,7 @@ impl Web {
         let length =
             headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         head::rename(headers, CONTENT_ENCODING, GRPC_ENCODING);
-        head::rename(headers, ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
+        head::read_accepted(headers);
         let (encoding, fault) = head::read_encoding(headers);
         let response_encoding = compression::response_encoding(headers, encoding, self.responses);
         // A message is decompressed before it is a message of gRPC, and a response is compressed
@@ -165,7 +165,7 @@ impl Web {
         let Query { is_json, encoding, message, fault } =
             get::read(request.uri().query().unwrap_or_default());
         let headers = request.headers_mut();
-        head::rename(headers, ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
+        head::read_accepted(headers);
         let response_encoding = compression::response_encoding(headers, encoding, self.responses);
         headers.remove(GRPC_ACCEPT_ENCODING);
         let body = || {

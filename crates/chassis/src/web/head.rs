@@ -4,9 +4,12 @@ use std::time::Duration;
 
 use http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Uri, Version,
-    header::{CONTENT_LENGTH, CONTENT_TYPE},
+    header::{ACCEPT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE},
 };
-use wire::{encoding::Encoding, timeout};
+use wire::{
+    encoding::{ACCEPT_ENCODING as GRPC_ACCEPT_ENCODING, Encoding},
+    timeout,
+};
 
 use crate::{body::Body, cause::Cause, message::compression};
 
@@ -28,6 +31,26 @@ pub(super) fn rename(headers: &mut HeaderMap, from: HeaderName, to: HeaderName) 
     if let Some(value) = headers.remove(from) {
         headers.insert(to, value);
     }
+}
+
+/// Takes what `accept-encoding` names as gRPC's header has it: without weights (RFC 9110, section
+/// 12.5.3), and without what has a weight of zero.
+pub(super) fn read_accepted(headers: &mut HeaderMap) {
+    headers.remove(GRPC_ACCEPT_ENCODING);
+    let Some(value) = headers.remove(ACCEPT_ENCODING) else { return };
+    let is_accepted = |parameters: &str| {
+        let weight = parameters.trim().strip_prefix("q=");
+        weight.is_none_or(|weight| weight.trim().parse() != Ok(0.0))
+    };
+    let names = value.to_str().unwrap_or_default().split(',').filter_map(|part| {
+        let (name, parameters) = part.split_once(';').unwrap_or((part, ""));
+        is_accepted(parameters).then(|| name.trim())
+    });
+    let names = names.collect::<Vec<_>>().join(",");
+    headers.insert(
+        GRPC_ACCEPT_ENCODING,
+        HeaderValue::try_from(names).expect("parts of a header are valid in a header"),
+    );
 }
 
 /// Replaces the timeout of Connect by that of gRPC. Returns what is wrong with it, or with the
@@ -71,5 +94,26 @@ pub(super) fn make_grpc(request: &mut Request<Body>, keeps_length: bool) {
         ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]
     {
         headers.remove(name);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn encodings_are_accepted_unless_their_weight_is_zero() {
+        for (text, expected) in [
+            ("gzip, deflate, br, zstd", "gzip,deflate,br,zstd"),
+            ("gzip;q=1.0, zstd ; q=0.5", "gzip,zstd"),
+            ("gzip;q=0, zstd;q=0.000, identity", "identity"),
+            ("", ""),
+        ] {
+            let mut headers = HeaderMap::new();
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static(text));
+            read_accepted(&mut headers);
+            assert_eq!(headers[GRPC_ACCEPT_ENCODING], expected, "{text}");
+            assert!(!headers.contains_key(ACCEPT_ENCODING));
+        }
     }
 }
