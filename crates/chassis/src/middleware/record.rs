@@ -7,10 +7,10 @@ use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
-    task::{Context, Poll},
+    task::{Context, Poll, ready},
 };
 
-use futures_util::future::{BoxFuture, pending, ready};
+use futures_util::future::{self, BoxFuture, pending};
 use http::{Method, Request, Response, StatusCode, Version};
 use pin_project_lite::pin_project;
 use tonic::Status;
@@ -176,7 +176,7 @@ enum Edge {
 
 impl<F> RecordedCall<F> {
     fn refused(refusal: Response<Body>) -> Self {
-        let edge = Box::new(Edge::Translated(Box::pin(ready(refusal))));
+        let edge = Box::new(Edge::Translated(Box::pin(future::ready(refusal))));
         Self { future: None, record: None, edge: Some(edge) }
     }
 }
@@ -219,21 +219,26 @@ where
             }
         }
         response.body_mut().record(record);
-        let Some(edge) = this.edge else { return Poll::Ready(Ok(response)) };
-        begin_translation(edge, response);
-        match &mut **edge {
-            Edge::Translated(translated) => poll_translated(translated, cx).map(Ok),
-            Edge::Call(_) => unreachable!("its translation has begun"),
+        if let Some(edge) = this.edge
+            && translate(edge, &mut response, cx).is_pending()
+        {
+            return Poll::Pending;
         }
+        Poll::Ready(Ok(response))
     }
 }
 
+/// Replaces the response of gRPC by that of the protocol of the call.
 #[cold]
-fn begin_translation(edge: &mut Edge, response: Response<Body>) {
+fn translate(edge: &mut Edge, response: &mut Response<Body>, cx: &mut Context<'_>) -> Poll<()> {
     let never = Edge::Translated(Box::pin(pending()));
     if let Edge::Call(responses) = mem::replace(edge, never) {
-        *edge = Edge::Translated(responses.translate(response));
+        *edge = Edge::Translated(responses.translate(mem::take(response)));
     }
+    if let Edge::Translated(translated) = edge {
+        *response = ready!(poll_translated(translated, cx));
+    }
+    Poll::Ready(())
 }
 
 #[cold]

@@ -37,3 +37,9 @@ pub(super) fn add_retry_after(headers: &mut HeaderMap) {
 pub(super) fn status_in_head(response: &Response<Body>) -> Option<Status> {
     Status::from_header_map(response.headers())
 }
+
+/// Returns the status in the trailers of a response, or UNKNOWN if there is none.
+pub(super) fn status_of(trailers: &HeaderMap) -> Status {
+    let status = Status::from_header_map(trailers);
+    status.unwrap_or_else(|| Status::unknown("the response has no status"))
+}

@@ -15,6 +15,7 @@ use http_body::{Body as HttpBody, Frame};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 
+use super::metadata;
 use crate::{body::Body, call::Call, cause::trailers, http2::ResponseBody};
 
 /// A body that is complete.
@@ -116,7 +117,7 @@ impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> WithEnd<B> {
                 frame.into_data().map_err(|frame| frame.into_trailers().unwrap_or_default())
             }
             Some(Err(status)) => Err(failed(status)),
-            None => Err(failed(Status::unknown("the response has no status"))),
+            None => Err(failed(metadata::status_of(&HeaderMap::new()))),
         })
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::{BufMut, Bytes, BytesMut};
 use http::{HeaderMap, HeaderName, HeaderValue, Response, header::CONTENT_TYPE};
 use protojson::quoted;
-use tonic::{Code, Status};
+use tonic::Code;
 use wire::{
     encoding::{ENCODING as GRPC_ENCODING, Encoding},
     framing::{COMPRESSED, NOT_COMPRESSED, PREFIX, prefix},
@@ -88,8 +88,7 @@ impl Stream {
 
 /// Returns the last message: the error if the call has failed, and the metadata.
 fn end(trailers: &HeaderMap) -> Bytes {
-    let status = Status::from_header_map(trailers);
-    let status = status.unwrap_or_else(|| Status::unknown("the response has no status"));
+    let status = metadata::status_of(trailers);
     let mut members = Vec::new();
     if status.code() != Code::Ok {
         members.push(format!("\"error\":{}", error::json(&status)));
@@ -116,6 +115,8 @@ fn end(trailers: &HeaderMap) -> Bytes {
 
 #[cfg(test)]
 mod tests {
+    use tonic::Status;
+
     use super::*;
     use crate::cause;
 

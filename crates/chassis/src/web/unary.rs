@@ -5,12 +5,12 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::stream;
 use http::{
-    HeaderName, HeaderValue, Response, StatusCode,
+    HeaderMap, HeaderName, HeaderValue, Response, StatusCode,
     header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, VARY},
 };
 use http_body::Frame;
 use http_body_util::{BodyExt, StreamBody};
-use tonic::{Code, Status};
+use tonic::Code;
 use wire::{
     encoding::Encoding,
     framing::{NOT_COMPRESSED, PREFIX, announced_length},
@@ -72,18 +72,17 @@ impl Unary {
     ) -> Response<Body> {
         let mut status = metadata::status_in_head(&response);
         let (mut head, mut body) = response.into_parts();
-        let (mut data, mut trailing) = (Bytes::new(), None);
+        let (mut data, mut trailing) = (Bytes::new(), HeaderMap::new());
         while status.is_none()
             && let Some(frame) = body.frame().await
         {
             match frame.map(Frame::into_data) {
                 Ok(Ok(more)) => data = joined(data, more),
-                Ok(Err(frame)) => trailing = frame.into_trailers().ok(),
+                Ok(Err(frame)) => trailing = frame.into_trailers().unwrap_or_default(),
                 Err(broken) => status = Some(broken),
             }
         }
-        let status = status.or_else(|| Status::from_header_map(trailing.as_ref()?));
-        let status = status.unwrap_or_else(|| Status::unknown("the response has no status"));
+        let status = status.unwrap_or_else(|| metadata::status_of(&trailing));
         let written = match status.code() {
             Code::Ok => self.write(data, call).await.map_err(|cause| {
                 let status = cause.status();
@@ -95,7 +94,7 @@ impl Unary {
 
         let metadata = std::mem::take(&mut head.headers);
         head.headers.extend(copied(metadata::of(&metadata)));
-        for (name, value) in trailing.iter().flat_map(metadata::of) {
+        for (name, value) in metadata::of(&trailing) {
             let name = HeaderName::try_from(format!("trailer-{name}"));
             head.headers.append(name.expect("a name with a longer begin is a name"), value.clone());
         }
