@@ -164,6 +164,8 @@ impl Web {
         }
         let Query { is_json, encoding, message, fault } =
             get::read(request.uri().query().unwrap_or_default());
+        // Errors of a path without a method are in JSON.
+        let is_json = is_json.or(types.is_none().then_some(true))?;
         let headers = request.headers_mut();
         head::read_accepted(headers);
         let response_encoding = compression::response_encoding(headers, encoding, self.responses);

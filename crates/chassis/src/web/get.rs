@@ -21,7 +21,8 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// What the query of a URL says.
 #[derive(Debug)]
 pub(super) struct Query {
-    pub(super) is_json: bool,
+    /// `None` if the query names no encoding of messages that is known.
+    pub(super) is_json: Option<bool>,
     pub(super) encoding: Option<Encoding>,
     pub(super) message: Message,
     /// What is wrong with it.
@@ -50,12 +51,9 @@ pub(super) fn read(query: &str) -> Query {
     let mut wrong = |cause: Cause| fault = fault.take().or(Some(cause));
     let invalid = |problem: &str| Cause::InvalidRequest(problem.to_owned());
     let is_json = match format.as_deref() {
-        Some(b"json") => true,
-        Some(b"proto") => false,
-        _ => {
-            wrong(invalid("the query parameter encoding must be json or proto"));
-            true
-        }
+        Some(b"json") => Some(true),
+        Some(b"proto") => Some(false),
+        _ => None,
     };
     if version.is_some_and(|version| version != b"v1") {
         wrong(invalid("the query parameter connect must be v1"));
@@ -98,19 +96,20 @@ mod tests {
             "message=eyJhIjogMX0%3D&base64=1&encoding=json&unknown&compression=identity",
         ] {
             let Query { is_json, encoding, message, fault } = read(query);
-            assert_eq!((is_json, encoding, fault), (true, None, None), "{query}");
+            assert_eq!((is_json, encoding, fault), (Some(true), None, None), "{query}");
             assert_eq!(message.0, "{\"a\": 1}", "{query}");
         }
         let query = read("encoding=proto&message=%ff&compression=gzip");
-        assert_eq!((query.is_json, query.encoding), (false, Some(Encoding::Gzip)));
+        assert_eq!((query.is_json, query.encoding), (Some(false), Some(Encoding::Gzip)));
         assert_eq!(query.message.0[..], [0xff]);
     }
 
     #[test]
     fn what_is_wrong_is_named() {
+        for query in ["", "encoding=xml&message="] {
+            assert_eq!(read(query).is_json, None, "{query}");
+        }
         for (query, problem) in [
-            ("", "encoding must"),
-            ("encoding=xml&message=", "encoding must"),
             ("encoding=json", "message is missing"),
             ("encoding=json&message=*&base64=1", "must be base64"),
             ("encoding=json&message=&connect=v2", "connect must be v1"),

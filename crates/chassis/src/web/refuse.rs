@@ -51,8 +51,8 @@ fn is_for_grpc(request: &Request<Body>) -> bool {
     request.headers().get(CONTENT_TYPE).is_some_and(|value| is_grpc(value.as_bytes()))
 }
 
-/// Refuses a request that is no call: 405 for another method of HTTP, 415 for another content
-/// type, with those that are accepted.
+/// Refuses a request that is no call: 405 for another method of HTTP, and 415 for another content
+/// type, with those that are accepted, or for a GET whose query names no known encoding.
 pub(super) fn refuse(
     request: &Request<Body>,
     protocols: &Protocols,
@@ -63,6 +63,13 @@ pub(super) fn refuse(
         let can_get = protocols.connect
             && method.is_unary()
             && types.is_some_and(|types| types.has_no_side_effects);
+        if can_get && *request.method() == Method::GET {
+            // "Unary-Get-Request" and "Error Codes" of the Connect protocol: its codec is unknown.
+            let text = "the query parameter encoding must be json or proto\n";
+            let mut response = plain(text.to_owned());
+            *response.status_mut() = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+            return Refusal { why: Some(Refused::ContentType), response: Box::new(response) };
+        }
         let allowed = if can_get { "GET, POST" } else { "POST" };
         let mut response = if is_for_grpc(request) {
             // A client of gRPC gets a status as well.
