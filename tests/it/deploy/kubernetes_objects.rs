@@ -150,22 +150,33 @@ fn changed_settings_replace_the_pods() {
 }
 
 #[test]
-fn the_secret_is_mounted_at_the_configured_path_and_only_the_server_can_read_it() {
+fn secrets_are_mounted_at_their_configured_paths_and_only_the_server_can_read_them() {
     for (manifests, settings) in servers() {
-        let Some(tls) = settings.tls else { continue };
+        let tls = settings.tls.map(|tls| {
+            let client_ca = tls.client_ca.expect("an authority");
+            ("sample-service-tls", vec![tls.certificate, tls.key, client_ca])
+        });
+        let token = settings.admin.token.map(|token| ("admin-token", vec![token]));
+        let expected: Vec<_> = tls.into_iter().chain(token).collect();
         let pod = &manifests.pod().expect("a server")["spec"];
         let (mounts, volumes) = (&pod["containers"][0]["volumeMounts"], &pod["volumes"]);
-        assert_eq!(mounts[0]["name"], volumes[0]["name"]);
-        // A mount with subPath would never change.
-        assert!(mounts[0]["subPath"].is_badvalue());
-        let folder = Path::new(mounts[0]["mountPath"].as_str().expect("a folder"));
-        assert_eq!(tls.certificate, folder.join("tls.crt"));
-        assert_eq!(tls.key, folder.join("tls.key"));
-        assert_eq!(tls.client_ca, Some(folder.join("ca.crt")));
+        assert_eq!(volumes.as_vec().map_or(0, Vec::len), expected.len(), "{}", manifests.folder);
+        for (index, (secret, files)) in expected.iter().enumerate() {
+            let (mount, volume) = (&mounts[index], &volumes[index]);
+            assert_eq!(mount["name"], volume["name"]);
+            // A mount with subPath would never change.
+            assert!(mount["subPath"].is_badvalue());
+            let folder = Path::new(mount["mountPath"].as_str().expect("a folder"));
+            let names = match *secret {
+                "admin-token" => &["token"][..],
+                _ => &["tls.crt", "tls.key", "ca.crt"],
+            };
+            let mounted: Vec<_> = names.iter().map(|name| folder.join(name)).collect();
+            assert_eq!(*files, mounted, "{}", manifests.folder);
 
-        let secret = &volumes[0]["secret"];
-        assert_eq!(secret["secretName"].as_str(), Some("sample-service-tls"));
-        assert_eq!(secret["defaultMode"].as_i64(), Some(0o440));
-        assert_eq!(pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsGroup"]);
+            assert_eq!(volume["secret"]["secretName"].as_str(), Some(*secret));
+            assert_eq!(volume["secret"]["defaultMode"].as_i64(), Some(0o440));
+            assert_eq!(pod["securityContext"]["fsGroup"], pod["securityContext"]["runAsGroup"]);
+        }
     }
 }

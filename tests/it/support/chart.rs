@@ -18,7 +18,7 @@ pub(crate) const PREFIX: &str = "chart: ";
 
 /// The names of the renderings, each with its files of the chart's examples. After the prefix it is
 /// the name of the folder or the combination of `deploy/kubernetes` that has the same objects.
-const RENDERINGS: [(&str, &[&str]); 11] = [
+const RENDERINGS: [(&str, &[&str]); 12] = [
     ("chart: base", &[]),
     ("chart: tls", &["tls"]),
     ("chart: monitoring", &["monitoring"]),
@@ -31,6 +31,7 @@ const RENDERINGS: [(&str, &[&str]); 11] = [
     // These have no counterpart.
     ("chart: cert-manager tls", &["cert-manager"]),
     ("chart: ingress-nginx", &["ingress-nginx"]),
+    ("chart: admin-token", &["admin-token"]),
 ];
 
 /// Returns helm's command, or `None` if this machine has none. In CI that is a failure.
