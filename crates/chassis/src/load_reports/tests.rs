@@ -10,7 +10,7 @@ use http_body_util::{BodyExt, StreamBody};
 use prost::Message;
 use tokio::time::advance;
 use tonic::{Code, Status, metadata::MetadataMap};
-use tower::{Layer, ServiceExt, service_fn};
+use tower::{ServiceExt, service_fn};
 
 use super::{LoadReports, OpenRca, Sample};
 use crate::{
@@ -19,7 +19,7 @@ use crate::{
     cause::Cause,
     inbound::BoxInbound,
     lifecycle::{Lifecycle, State},
-    middleware::RecordLayer,
+    middleware::{Record, Recorder},
     proto::xds::{
         data::orca::v3::OrcaLoadReport,
         service::orca::v3::{OrcaLoadReportRequest, open_rca_service_server::OpenRcaService},
@@ -126,9 +126,10 @@ async fn trailers_of(response: fn() -> Response<Body>, path: &str) -> HeaderMap 
     let shared = Arc::into_inner(testing::shared(9)).expect("there is one");
     let shared = Shared { load_reports: Some(Arc::new(reports())), ..shared };
     let methods = Arc::new(testing::methods());
-    let layer = RecordLayer::new(Telemetry::default(), methods, Arc::new(shared), testing::web());
+    let recorder = Recorder::new(Telemetry::default(), methods, Arc::new(shared));
     let respond = move |_: BoxInbound| ready(Ok::<Response<Body>, Infallible>(response()));
-    let service = layer.layer(service_fn(respond));
+    let others = Arc::new(|_, _| panic!("it is a call of gRPC"));
+    let service = Record::new(service_fn(respond), recorder, true, others);
     let request = testing::post(path);
     let Ok(response) = service.oneshot(request.body(Body::empty()).expect("a request")).await;
     let (head, body) = response.into_parts();

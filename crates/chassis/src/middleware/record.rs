@@ -1,20 +1,20 @@
-//! Records each call with the status that its caller gets. What is not a gRPC request is no
-//! call: it is refused.
+//! Records each call with the status that its caller gets.
 
 use std::{
     convert::Infallible,
-    mem,
+    fmt,
+    future::ready,
     panic::{AssertUnwindSafe, catch_unwind},
     pin::Pin,
     sync::Arc,
     task::{Context, Poll, ready},
 };
 
-use futures_util::future::{self, BoxFuture, pending};
-use http::{Method, Request, Response, StatusCode, Version};
+use futures_util::future::BoxFuture;
+use http::{Method, Request, Response, Version};
 use pin_project_lite::pin_project;
 use tonic::Status;
-use tower::{Layer, Service};
+use tower::Service;
 
 use crate::{
     body::Body,
@@ -23,69 +23,77 @@ use crate::{
     inbound::{BoxInbound, Inbound},
     method::MethodTable,
     telemetry::{CallRecord, Telemetry},
-    web::{Refusal, Responses, Translation, Web},
 };
 
 /// Begins the record of each call, finds its method, and adds the call's context to the
 /// request.
 #[derive(Debug, Clone)]
-pub(crate) struct RecordLayer {
-    telemetry: Telemetry,
-    methods: Arc<MethodTable>,
+pub(crate) struct Recorder {
+    pub(super) telemetry: Telemetry,
+    pub(super) methods: Arc<MethodTable>,
     shared: Arc<Shared>,
-    web: Arc<Web>,
 }
 
-impl RecordLayer {
+impl Recorder {
     pub(crate) fn new(
         telemetry: Telemetry,
         methods: Arc<MethodTable>,
         shared: Arc<Shared>,
-        web: Arc<Web>,
     ) -> Self {
-        Self { telemetry, methods, shared, web }
+        Self { telemetry, methods, shared }
+    }
+
+    // Its two callers are compiled for gRPC and for other protocols: see `layers`.
+    #[inline(always)]
+    pub(super) fn begin(
+        &self,
+        request: &mut Request<Body>,
+        headers: KnownHeaders,
+        peer: Option<Arc<Peer>>,
+    ) -> CallRecord {
+        let path = request.uri().path();
+        let method = Arc::clone(self.methods.find(path));
+        let (telemetry, shared) = (&self.telemetry, Arc::clone(&self.shared));
+        let record = telemetry.begin(shared, method, path, request.headers(), headers, peer);
+        request.extensions_mut().insert(call::Context(Arc::clone(record.call())));
+        record
     }
 }
 
-impl<S> Layer<S> for RecordLayer {
-    type Service = Record<S>;
+/// What responds to a request that is not one of gRPC.
+pub(crate) type Others = Arc<
+    dyn Fn(Request<Body>, Option<Arc<Peer>>) -> BoxFuture<'static, Response<Body>> + Send + Sync,
+>;
 
-    fn layer(&self, inner: S) -> Record<S> {
-        Record { inner, layer: self.clone(), peer: None }
-    }
-}
-
-/// See [`RecordLayer`].
-#[derive(Debug, Clone)]
+/// Records the calls of gRPC, and passes all else on.
+#[derive(Clone)]
 pub(crate) struct Record<S> {
     inner: S,
-    layer: RecordLayer,
+    recorder: Recorder,
+    has_grpc: bool,
+    others: Others,
     peer: Option<Arc<Peer>>,
 }
 
+impl<S> fmt::Debug for Record<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Record").field("recorder", &self.recorder).finish_non_exhaustive()
+    }
+}
+
 impl<S> Record<S> {
-    /// Makes the head of a request one of gRPC.
-    ///
-    /// # Errors
-    ///
-    /// Returns the response to what is no call.
+    /// Returns the outermost layer around `inner`. Without `has_grpc`, `others` gets calls of gRPC
+    /// too.
+    pub(crate) fn new(inner: S, recorder: Recorder, has_grpc: bool, others: Others) -> Self {
+        Self { inner, recorder, has_grpc, others, peer: None }
+    }
+
+    /// Responds to a request that is not one of gRPC.
     // Apart, so that what a call of gRPC needs is compiled into one function.
     #[cold]
     #[inline(never)]
-    fn accept(
-        &self,
-        request: &mut Request<Body>,
-    ) -> Result<(Box<Translation>, KnownHeaders), Box<Response<Body>>> {
-        let RecordLayer { telemetry, methods, web, .. } = &self.layer;
-        match web.accept(request, methods) {
-            Ok(translation) => Ok((translation, KnownHeaders::of(request.headers()))),
-            Err(Refusal { why, response }) => {
-                if let Some(why) = why {
-                    telemetry.refused(why, self.peer.as_ref().map(|peer| peer.address()));
-                }
-                Err(response)
-            }
-        }
+    pub(crate) fn call_other(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        (self.others)(request, self.peer.clone())
     }
 }
 
@@ -109,12 +117,12 @@ where
         self.inner.poll_ready(cx)
     }
 
-    // It has a second caller, for HTTP/1, and a call of it would copy the request.
-    #[inline(always)]
     fn call(&mut self, request: Request<Body>) -> Self::Future {
         // Unwind safe, because what has panicked is dropped, and the telemetry has counters.
         let begun = catch_unwind(AssertUnwindSafe(|| self.begin(request)));
-        begun.unwrap_or_else(|_panic| RecordedCall::refused(Cause::Panicked.response()))
+        begun.unwrap_or_else(|_panic| {
+            RecordedCall::other(Box::pin(ready(Cause::Panicked.response())))
+        })
     }
 }
 
@@ -122,35 +130,18 @@ impl<S> Record<S>
 where
     S: Service<BoxInbound, Response = Response<Body>, Error = Infallible>,
 {
-    #[inline]
     fn begin(&mut self, mut request: Request<Body>) -> RecordedCall<S::Future> {
-        let mut headers = KnownHeaders::of(request.headers());
-        let RecordLayer { telemetry, methods, shared, web } = &self.layer;
-        let mut translation = None;
+        let headers = KnownHeaders::of(request.headers());
         let is_grpc = headers.is_grpc
-            && request.method() == Method::POST
+            && *request.method() == Method::POST
             && request.version() == Version::HTTP_2
-            && web.has_grpc();
+            && self.has_grpc;
         if !is_grpc {
-            match self.accept(&mut request) {
-                Ok(accepted) => (translation, headers) = (Some(accepted.0), accepted.1),
-                Err(refusal) => return RecordedCall::refused(*refusal),
-            }
+            return RecordedCall::other(self.call_other(request));
         }
-        let path = request.uri().path();
-        let method = Arc::clone(methods.find(path));
-        let (shared, peer) = (Arc::clone(shared), self.peer.clone());
-        let record = telemetry.begin(shared, method, path, request.headers(), headers, peer);
+        let record = self.recorder.begin(&mut request, headers, self.peer.clone());
         let call = Arc::clone(record.call());
-        request.extensions_mut().insert(call::Context(Arc::clone(&call)));
-        let edge = translation.map(|translation| {
-            let received = mem::take(request.body_mut());
-            let (body, responses) = translation.begin(received, &call);
-            *request.body_mut() = body;
-            Box::new(Edge::Call(responses))
-        });
-        let future = Some(self.inner.call(Box::new(Inbound { request, call })));
-        RecordedCall { future, record: Some(record), edge }
+        RecordedCall::new(self.inner.call(Box::new(Inbound { request, call })), record)
     }
 }
 
@@ -161,23 +152,18 @@ pin_project! {
         #[pin]
         future: Option<F>,
         record: Option<CallRecord>,
-        // Boxed, because it is rare, and the future is moved.
-        edge: Option<Box<Edge>>,
+        // The response to a request that is not one of gRPC.
+        other: Option<BoxFuture<'static, Response<Body>>>,
     }
 }
 
-/// What is not a call of gRPC.
-enum Edge {
-    /// A call of another protocol.
-    Call(Responses),
-    /// The response to one, or to what is not a call.
-    Translated(BoxFuture<'static, Response<Body>>),
-}
-
 impl<F> RecordedCall<F> {
-    fn refused(refusal: Response<Body>) -> Self {
-        let edge = Box::new(Edge::Translated(Box::pin(future::ready(refusal))));
-        Self { future: None, record: None, edge: Some(edge) }
+    pub(super) fn new(future: F, record: CallRecord) -> Self {
+        Self { future: Some(future), record: Some(record), other: None }
+    }
+
+    fn other(response: BoxFuture<'static, Response<Body>>) -> Self {
+        Self { future: None, record: None, other: Some(response) }
     }
 }
 
@@ -189,8 +175,8 @@ where
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let mut this = self.project();
-        if let Some(Edge::Translated(translated)) = this.edge.as_deref_mut() {
-            return poll_translated(translated, cx).map(Ok);
+        if let Some(other) = this.other {
+            return other.as_mut().poll(cx).map(Ok);
         }
         let record = this.record.as_ref().expect("a future is not polled after it is ready");
         let future = this.future.as_mut().as_pin_mut().expect("it is there while the record is");
@@ -201,8 +187,9 @@ where
             future.poll(cx)
         }));
         let mut response = match polled {
-            Ok(Poll::Ready(Ok(response))) => response,
-            Ok(Poll::Pending) => return Poll::Pending,
+            Ok(polled) => match ready!(polled) {
+                Ok(response) => response,
+            },
             Err(_panic) => Cause::Panicked.response(),
         };
         // Dropped now: a call in the queue or at work adds its times when it is dropped.
@@ -219,40 +206,8 @@ where
             }
         }
         response.body_mut().record(record);
-        if let Some(edge) = this.edge
-            && translate(edge, &mut response, cx).is_pending()
-        {
-            return Poll::Pending;
-        }
         Poll::Ready(Ok(response))
     }
-}
-
-/// Replaces the response of gRPC by that of the protocol of the call.
-#[cold]
-fn translate(edge: &mut Edge, response: &mut Response<Body>, cx: &mut Context<'_>) -> Poll<()> {
-    let never = Edge::Translated(Box::pin(pending()));
-    if let Edge::Call(responses) = mem::replace(edge, never) {
-        *edge = Edge::Translated(responses.translate(mem::take(response)));
-    }
-    if let Edge::Translated(translated) = edge {
-        *response = ready!(poll_translated(translated, cx));
-    }
-    Poll::Ready(())
-}
-
-#[cold]
-fn poll_translated(
-    translated: &mut BoxFuture<'static, Response<Body>>,
-    cx: &mut Context<'_>,
-) -> Poll<Response<Body>> {
-    // Unwind safe, because what has panicked is dropped.
-    let polled = catch_unwind(AssertUnwindSafe(|| translated.as_mut().poll(cx)));
-    polled.unwrap_or_else(|_panic| {
-        let mut response = Response::<Body>::default();
-        *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-        Poll::Ready(response)
-    })
 }
 
 #[cfg(test)]
@@ -268,15 +223,12 @@ mod tests {
         // It has no series of the method.
         let metrics = Metrics::new(&MethodTable::new(&[]), "1");
         let telemetry = Telemetry::new(None, Some(metrics), None, None);
-        let layer = RecordLayer::new(
-            telemetry,
-            Arc::new(testing::methods()),
-            testing::shared(9),
-            testing::web(),
-        );
-        let service = layer.layer(service_fn(async |_: BoxInbound| {
-            Ok::<Response<Body>, Infallible>(Response::default())
-        }));
+        let methods = Arc::new(testing::methods());
+        let recorder = Recorder::new(telemetry, methods, testing::shared(9));
+        let respond =
+            service_fn(async |_: BoxInbound| Ok::<Response<Body>, Infallible>(Response::default()));
+        let others: Others = Arc::new(|_, _| panic!("it is a call of gRPC"));
+        let service = Record::new(respond, recorder, true, others);
         let request = testing::post(testing::UNARY);
         let request = request.body(Body::empty()).expect("a request");
         let Ok(response) = service.oneshot(request).await;

@@ -26,7 +26,7 @@ use tokio::{
 use tonic::{Code, Status};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use super::{Admission, CatchPanicLayer, Limits, RecordLayer, layers};
+use super::{Admission, CatchPanicLayer, Limits, Recorder, layers};
 use crate::{
     admission::{Queue, Streams},
     body::Body,
@@ -67,12 +67,17 @@ impl Stack {
         let (telemetry, in_flight) = (Telemetry::default(), InFlight::default());
         let methods = Arc::new(testing::methods());
         let shared = testing::shared(settings.limits.message.get() as usize);
-        let record = RecordLayer::new(telemetry, methods, shared, testing::web());
-        let layers = layers(record, in_flight.clone(), settings.deadline);
+        let recorder = Recorder::new(telemetry, methods, shared);
         let next = Next::new(Admission::new(service, Some(limits.clone())));
-        let service = tower::util::BoxCloneSyncService::new(
-            layers.service(next.map_request(|inbound: BoxInbound| inbound.request)),
-        );
+        let next = next.map_request(|inbound: BoxInbound| inbound.request);
+        let service = tower::util::BoxCloneSyncService::new(layers(
+            next.clone(),
+            next,
+            recorder,
+            testing::web(),
+            in_flight.clone(),
+            settings.deadline,
+        ));
         Self { service, in_flight, limits }
     }
 

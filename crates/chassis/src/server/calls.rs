@@ -1,23 +1,24 @@
-//! The service of a connection: from HTTP/2 requests to the layers.
+//! The service of a connection: from HTTP requests to the layers.
 
 use std::{
     convert::Infallible,
     task::{Context, Poll},
 };
 
+use futures_util::future::BoxFuture;
 use http::{Request, Response};
 use tower::Service;
 
-use super::router::Stack;
-use crate::{body::Body, call::Peer, http2::RequestBody};
+use super::router::Router;
+use crate::{body::Body, call::Peer, http2::RequestBody, middleware::Layered};
 
 /// All layers, and the router within them.
 #[derive(Debug, Clone)]
-pub(super) struct Calls(Stack);
+pub(super) struct Calls(Layered<Router>);
 
 impl Calls {
-    pub(super) fn new(stack: Stack) -> Self {
-        Self(stack)
+    pub(super) fn new(layered: Layered<Router>) -> Self {
+        Self(layered)
     }
 
     /// Returns the service for the calls of one connection.
@@ -25,21 +26,16 @@ impl Calls {
         Self(self.0.for_peer(peer))
     }
 
-    /// Calls the layers with a request of HTTP/1.
-    // Not inlined, so that the layers are inlined into the call of HTTP/2.
-    #[inline(never)]
-    pub(super) fn call_http1(&mut self, request: Request<Body>) -> CallFuture {
-        self.0.call(request)
+    /// Responds to a request of HTTP/1, which cannot be one of gRPC.
+    pub(super) fn call_http1(&self, request: Request<Body>) -> BoxFuture<'static, Response<Body>> {
+        self.0.call_other(request)
     }
 }
-
-/// A call.
-pub(super) type CallFuture = <Stack as Service<Request<Body>>>::Future;
 
 impl Service<Request<RequestBody>> for Calls {
     type Response = Response<Body>;
     type Error = Infallible;
-    type Future = CallFuture;
+    type Future = <Layered<Router> as Service<Request<Body>>>::Future;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
         Poll::Ready(Ok(()))

@@ -50,7 +50,7 @@ use crate::{
     lifecycle::{Lifecycle, State},
     load_reports::{self, LoadReports, OpenRca},
     method::{MethodTable, ServiceMethods},
-    middleware::{self, Admission, Limits, RecordLayer},
+    middleware::{self, Admission, Limits, Recorder},
     mount::Next,
     proto::{
         grpc::health::v1::health_server,
@@ -72,7 +72,7 @@ use file_descriptors::Shares;
 use listener::{Listener, listen, listen_tcp};
 use observed::Observed;
 use registry::Registry;
-use router::Router;
+use router::{Router, WebRouter};
 
 pub(crate) use call_threads::CallThreads;
 pub use connections::ConnectionCounts;
@@ -237,8 +237,7 @@ impl Server {
             load_reports: load_reports.clone(),
         });
         let web = Arc::new(Web::new(&settings, Schemas::new(&descriptors)));
-        let record =
-            RecordLayer::new(telemetry.clone(), Arc::new(methods), Arc::clone(&shared), web);
+        let recorder = Recorder::new(telemetry.clone(), Arc::new(methods), Arc::clone(&shared));
         let names: Vec<_> = services.iter().map(|service| service.service.to_string()).collect();
         let health = HealthService::new(lifecycle.watch(), names.clone());
         let health_next =
@@ -260,8 +259,14 @@ impl Server {
         let per_peer = settings.limits.connections_per_peer.of(shares.service);
         let bind = |address, setting, router, in_flight, door| {
             let (listener, address) = listen(&address, settings.server.socket_mode, setting)?;
-            let layers = middleware::layers(record.clone(), in_flight, settings.deadline.clone());
-            let calls = Calls::new(layers.service(router));
+            let calls = Calls::new(middleware::layers(
+                Router::clone(&router),
+                WebRouter(router),
+                recorder.clone(),
+                Arc::clone(&web),
+                in_flight,
+                settings.deadline.clone(),
+            ));
             let (telemetry, lifecycle) = (telemetry.clone(), lifecycle.clone());
             let connections = Connections::new(calls, &settings, telemetry, lifecycle, door);
             Ok::<_, BindError>(Bound { listener, address, connections })

@@ -9,19 +9,15 @@ use std::{
 
 use http::Response;
 use tonic::codegen::BoxFuture;
-use tower::{Layer, Service};
+use tower::Service;
 
 use crate::{
     body::Body,
     cause::Cause,
     inbound::BoxInbound,
     method::{Method, Origin},
-    middleware,
     mount::Next,
 };
-
-/// The layers around the router, as one service.
-pub(super) type Stack = <middleware::Layers as Layer<Router>>::Service;
 
 /// The services of one address, in the order of the method table.
 #[derive(Debug, Clone, Default)]
@@ -61,10 +57,30 @@ impl Service<BoxInbound> for Router {
         Poll::Ready(Ok(()))
     }
 
+    #[inline(always)]
     fn call(&mut self, request: BoxInbound) -> Self::Future {
         match self.find(request.call.method()) {
             Ok(service) => service.respond(request),
             Err(cause) => Box::pin(ready(Ok(cause.response()))),
         }
+    }
+}
+
+/// A router for the calls of other protocols than gRPC: a type of its own, as
+/// [`layers`](crate::middleware::layers) needs it.
+#[derive(Debug, Clone)]
+pub(super) struct WebRouter(pub(super) Router);
+
+impl Service<BoxInbound> for WebRouter {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = BoxFuture<Response<Body>, Infallible>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        self.0.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: BoxInbound) -> Self::Future {
+        self.0.call(request)
     }
 }

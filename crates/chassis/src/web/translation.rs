@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::{FutureExt, future::BoxFuture, stream};
+use futures_util::stream;
 use http::{HeaderValue, Response, header::CONTENT_TYPE};
 use http_body::Frame;
 use http_body_util::StreamBody;
@@ -60,23 +60,20 @@ impl Translation {
 
 impl Responses {
     /// Returns the response of the protocol for the response of gRPC.
-    pub(crate) fn translate(self, response: Response<Body>) -> BoxFuture<'static, Response<Body>> {
-        async move {
-            let Self { protocol, readers, call } = self;
-            let mut response = match protocol {
-                Protocol::GrpcWeb { is_text } => {
-                    let name = ContentType::GrpcWeb { is_text }.name();
-                    let mut response = grpc_web::response(response, is_text, call);
-                    let value = HeaderValue::from_static(name);
-                    response.headers_mut().insert(CONTENT_TYPE, value);
-                    response
-                }
-                Protocol::Unary(unary, _) => unary.response(response, &call).await,
-                Protocol::Stream(stream) => stream.response(response, call),
-            };
-            readers.add_to(response.headers_mut());
-            response
-        }
-        .boxed()
+    pub(crate) async fn translate(self, response: Response<Body>) -> Response<Body> {
+        let Self { protocol, readers, call } = self;
+        let mut response = match protocol {
+            Protocol::GrpcWeb { is_text } => {
+                let name = ContentType::GrpcWeb { is_text }.name();
+                let mut response = grpc_web::response(response, is_text, call);
+                let value = HeaderValue::from_static(name);
+                response.headers_mut().insert(CONTENT_TYPE, value);
+                response
+            }
+            Protocol::Unary(unary, _) => unary.response(response, &call).await,
+            Protocol::Stream(stream) => stream.response(response, call),
+        };
+        readers.add_to(response.headers_mut());
+        response
     }
 }

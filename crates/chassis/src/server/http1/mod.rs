@@ -108,11 +108,11 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
     let has_served = AtomicBool::new(false);
     let service = service_fn(|request: Request<Incoming>| {
         has_served.store(true, Relaxed);
-        let called = calls.clone().call_http1(received(request));
+        let called = calls.call_http1(received(request));
         activity.set_streams(1);
         let (activity, has_moved, sending) = (Arc::clone(activity), &has_moved, sending.clone());
         async move {
-            let Ok(mut response) = called.await;
+            let mut response = called.await;
             if has_moved.load(Relaxed) {
                 let close = HeaderValue::from_static("close");
                 response.headers_mut().insert(CONNECTION, close);
