@@ -1,4 +1,4 @@
-//! What a service can use of the running program.
+//! The parts of the running program that a service can use.
 
 use std::{panic::AssertUnwindSafe, sync::Arc};
 
@@ -14,8 +14,8 @@ use crate::{
     telemetry::Telemetry,
 };
 
-/// The running program, as the closures of a [`Service`](crate::Service) see it: the settings
-/// `S`, and what the service's own start has returned, `D`. Clones are cheap.
+/// The running program, as the closures of a [`Service`](crate::Service) see it: the settings `S`,
+/// and the dependencies `D` that the service's own start has returned. Clones are cheap.
 #[derive(Debug)]
 pub struct App<S, D = ()> {
     inner: Arc<Inner<S>>,
@@ -60,7 +60,7 @@ impl<S, D> App<S, D> {
         &self.inner.chassis
     }
 
-    /// Returns what [`Service::start`](crate::Service::start) has returned.
+    /// Returns the dependencies that [`Service::start`](crate::Service::start) has returned.
     pub fn dependencies(&self) -> &D {
         &self.dependencies
     }
@@ -76,8 +76,8 @@ impl<S, D> App<S, D> {
         self.inner.telemetry.tracing().cloned()
     }
 
-    /// Adds a dependency that the readiness of the service waits for. It is not ready until
-    /// [`Readiness::ready`] is called.
+    /// Adds a dependency that the readiness of the service waits for. The dependency is not ready
+    /// until [`Readiness::ready`] is called.
     pub fn readiness(&self, name: &'static str) -> Readiness {
         self.inner.lifecycle.add_dependency(name)
     }

@@ -25,7 +25,7 @@ use crate::{
     telemetry::CallRecord,
 };
 
-/// What can end a response before its frames do.
+/// The events that can end a response before its frames are complete.
 #[derive(Default)]
 struct EarlyEnd {
     deadline: Option<Pin<Box<Sleep>>>,
@@ -47,13 +47,13 @@ pub(crate) type BoxResponse = Pin<Box<dyn ResponseBody<Data = Bytes, Error = Sta
 
 /// The body of a request or a response.
 ///
-/// The one message of a unary call is held as it is, and costs no allocation of its own.
-/// A layer may replace the body of a request; [`Body::stream`] takes any frames.
+/// The one message of a unary call is held without an allocation of its own. A layer may replace
+/// the body of a request; [`Body::stream`] takes any frames.
 #[derive(Default)]
 pub struct Body {
     frames: Frames,
-    // The fields below end, in this order, after the frames have been dropped: a call is
-    // recorded once all of it is over.
+    // The fields below are dropped in this order, after the frames. The record is last, so that the
+    // call is recorded once all of it is over.
     early_end: Option<Box<EarlyEnd>>,
     _permit: Option<Box<StreamPermit>>,
     in_flight: Option<InFlightGuard>,
@@ -64,7 +64,7 @@ pub struct Body {
 enum Frames {
     #[default]
     Empty,
-    /// What the peer sends.
+    /// The frames that the peer sends.
     Received(RequestBody),
     /// The one framed message of a unary call, and the trailers of a response.
     Message {
@@ -72,7 +72,7 @@ enum Frames {
         trailers: Trailers,
     },
     Stream(BoxFrames),
-    /// The body of a response of another protocol, around one of gRPC.
+    /// The body of a response of gRPC-Web or Connect, around a body of gRPC.
     Translated(BoxResponse),
 }
 
@@ -114,12 +114,12 @@ impl Body {
         Self { frames: Frames::Stream(Box::pin(frames)), ..Self::default() }
     }
 
-    /// Returns the body of a response that is not one of gRPC, and has no call.
+    /// Returns the body of a response that is not gRPC and belongs to no call.
     pub(crate) fn plain(data: Bytes) -> Self {
         Self { frames: Frames::Message { data, trailers: Trailers::None }, ..Self::default() }
     }
 
-    /// Returns the body of a response of another protocol.
+    /// Returns the body of a response of gRPC-Web or Connect.
     pub(crate) fn translated<B>(body: B) -> Self
     where
         B: ResponseBody<Data = Bytes, Error = Status> + Send + 'static,
@@ -165,16 +165,16 @@ impl Body {
         };
     }
 
-    /// Holds the slot of a stream until the body is dropped, or not at all if the response is
-    /// complete: then only the client's reading is left.
+    /// Holds the slot of a stream until the body is dropped. Releases the slot at once if the
+    /// response is complete, because then the client only has to read it.
     pub(crate) fn hold(&mut self, permit: StreamPermit) {
         if !self.is_complete() {
             self._permit = Some(Box::new(permit));
         }
     }
 
-    /// Keeps the call in flight until the body is dropped, which is when the client has taken it.
-    /// What is not taken when the drain cuts it ends with UNAVAILABLE.
+    /// Keeps the call in flight until the body is dropped, which happens once the client has taken
+    /// the response. If the drain cuts the call before, the response ends with UNAVAILABLE.
     pub(crate) fn keep_in_flight(&mut self, guard: InFlightGuard) {
         if !self.is_complete() {
             self.early_end.get_or_insert_default().cutting = Some(Box::pin(guard.cutting()));
@@ -217,8 +217,8 @@ impl Body {
 }
 
 impl Body {
-    /// Prepares for the end of a response that its client does not read. Only then a response that
-    /// is complete can end early, and has timers for it: most are sent at once.
+    /// Starts the timers that end a response whose client does not read it. A complete response has
+    /// timers only if it is blocked, because most complete responses are sent at once.
     fn watch_reading(&mut self, blocked_since: Option<Instant>) {
         let Some(since) = blocked_since else {
             if let Some(early_end) = &mut self.early_end {
@@ -323,7 +323,8 @@ impl ResponseBody for Body {
     }
 }
 
-/// Returns both, one after the other. The usual case, one piece, is not copied.
+/// Returns both, one after the other. If the first is empty, as in the usual case, nothing is
+/// copied.
 pub(crate) fn joined(first: Bytes, second: Bytes) -> Bytes {
     if first.is_empty() {
         return second;
@@ -360,7 +361,7 @@ impl HttpBody for Body {
                 .map(|frame| frame.map_err(|error| cause_of(error).body_error())),
         };
         match (&self.record, &frame) {
-            // Not read from the trailers, because it is known.
+            // The status is known, so the trailers are not read.
             (Some(record), _) if is_ok => record.call().set_ok(),
             (Some(record), Some(Ok(frame))) => record.observe(frame),
             _ => {}

@@ -10,7 +10,7 @@ use wire::encoding::ACCEPT_ENCODING;
 
 use crate::text::cut;
 
-/// Every reason but the handler itself that can end a call.
+/// Every reason that can end a call, except the handler's own response.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cause {
     /// The caller's or the server's deadline has passed.
@@ -62,13 +62,13 @@ pub(crate) enum Cause {
     NotOneMessage,
     /// The request ended before the length in the prefix of its message.
     IncompleteMessage,
-    /// The bytes of the message are not what its prefix or its encoding says.
+    /// The bytes of the message contradict its prefix or its encoding.
     MalformedMessage(String),
     /// The request is compressed with an encoding that is not supported.
     UnknownEncoding(String),
-    /// The message is JSON, and wrong.
+    /// The JSON of the message is not valid.
     InvalidJson(Problem),
-    /// The request is not what its protocol says: gRPC-Web or Connect.
+    /// The request violates its protocol, gRPC-Web or Connect.
     InvalidRequest(String),
     /// The connection failed while the request was arriving.
     BrokenRequest,
@@ -89,8 +89,8 @@ pub(crate) enum Cause {
 /// When to try again while the server is starting.
 const RETRY_STARTING: Duration = Duration::from_secs(1);
 
-/// When to try again if there is no memory left: calls that hold it end within seconds, or
-/// at their deadlines.
+/// When to try again if there is no memory left: calls that hold memory end within seconds, or at
+/// their deadlines.
 const RETRY_MEMORY: Duration = Duration::from_secs(1);
 
 impl Cause {
@@ -114,7 +114,9 @@ impl Cause {
             Self::TooManyStreams { retry_after } => {
                 overloaded("too many streams are in progress", *retry_after)
             }
-            Self::NoMemory => overloaded("the server has no memory left for it", RETRY_MEMORY),
+            Self::NoMemory => {
+                overloaded("the server has no memory left for the call", RETRY_MEMORY)
+            }
             // As the gRPC HTTP/2 protocol maps ENHANCE_YOUR_CALM.
             Self::NotRead => Status::resource_exhausted(
                 "the client has read nothing of the response for too long",
@@ -146,8 +148,8 @@ impl Cause {
             Self::BrokenRequest => Status::cancelled("the request broke off"),
             Self::BrokenResponse => Status::internal("the response of the handler broke off"),
             Self::Panicked => Status::internal("the handler failed"),
-            // As gRPC in Go has it; the list of status codes has none for it.
-            Self::NotPost => Status::internal("the HTTP method of a call is POST"),
+            // As in grpc-go, because gRPC's list of status codes does not have this case.
+            Self::NotPost => Status::internal("the HTTP method of a call must be POST"),
             Self::UnknownMethod => Status::unimplemented("there is no such method"),
             Self::Starting => with_retry_hint(
                 Code::Unavailable,
@@ -171,16 +173,16 @@ impl Cause {
         response
     }
 
-    /// Returns the error of a body that breaks off for this cause. It is never sent, and
-    /// [`Cause::of_body_error`] returns the cause again.
+    /// Returns the error of a body that breaks off for this cause. The error is never sent:
+    /// [`Cause::of_body_error`] turns it into the cause again.
     pub(crate) fn body_error(self) -> Status {
         let mut error = self.status();
         error.set_source(Arc::new(self));
         error
     }
 
-    /// Returns the cause of the error of a request's body. That of a layer or of another library's
-    /// body is [`Cause::BrokenRequest`].
+    /// Returns the cause in the error of a request's body, or [`Cause::BrokenRequest`] if a layer
+    /// or another library has made the error.
     pub(crate) fn of_body_error(error: &Status) -> Self {
         let cause = error.source().and_then(|source| source.downcast_ref::<Self>());
         cause.cloned().unwrap_or(Self::BrokenRequest)
@@ -204,7 +206,7 @@ impl Error for Cause {}
 pub(crate) fn trailers(status: &Status) -> HeaderMap {
     let mut trailers = HeaderMap::with_capacity(4);
     if status.add_header(&mut trailers).is_err() {
-        // The message or the details are not valid in a header: the code is.
+        // The message or the details are not valid in a header, but the code is.
         let code = Status::new(status.code(), "");
         code.add_header(&mut trailers).expect("a code alone is valid");
     }

@@ -35,8 +35,8 @@ use crate::{
 
 const EXIT_CODES: &str = "\
 Exit codes of serve and config: 0 success, 1 the graceful shutdown cut calls,
-connections or background tasks, 64 wrong usage, 69 a dependency is not there, 70 internal error,
-71 refused by the system (such as a port in use), 78 configuration errors.
+connections or background tasks, 64 wrong usage, 69 the service's own start failed,
+70 internal error, 71 refused by the system (such as a port in use), 78 configuration errors.
 Exit codes of client commands: 0 success, 1 wrong arguments, 2 no connection, 3 a call
 failed, 4 not healthy, 70 internal error, 71 refused by the system, 74 input or output failed,
 130 and 143 ended by SIGINT and SIGTERM.";
@@ -47,8 +47,8 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
         self.run_from(env::args_os())
     }
 
-    /// Runs the command that `arguments` name, the first of which is the program itself, and
-    /// returns its exit code.
+    /// Runs the command that `arguments` name, and returns its exit code. The first argument is the
+    /// program itself.
     pub fn run_from(self, arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         let arguments: Vec<_> = arguments.into_iter().collect();
         let run = catch_unwind(AssertUnwindSafe(|| run(self, &arguments)));
@@ -64,7 +64,7 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
 #[error("the program panicked: {0}")]
 struct Panicked(String);
 
-/// Runs the command that `arguments` name, the first of which is the program itself.
+/// Runs the command that `arguments` name. The first argument is the program itself.
 fn run<S, D>(mut service: Service<S, D>, arguments: &[OsString]) -> ExitCode
 where
     S: Send + Sync + 'static,
@@ -219,15 +219,15 @@ where
     let no_thread = |purpose| move |error| StartError::Thread { purpose, error };
     let calls = CallThreads::start().map_err(no_thread("serve calls"))?;
     // The life cycle has a thread of its own: handlers that do not yield can occupy every thread
-    // that serves calls, and must not keep the process alive. Health of its own address and metrics
-    // are served, and spans are sent, from there too.
+    // that serves calls, and must not keep the process alive. This thread also serves metrics and
+    // the health address, and sends spans.
     let life = current_thread().map_err(no_thread("serve metrics and end the process"))?;
     let (log, filter) =
         log::start(configured, settings.log.format).map_err(no_thread("write the log"))?;
     raise_descriptor_limit();
     let run = async {
-        // Before the service's own start, which can take long: as process 1 of a container, a
-        // program that does not handle SIGTERM is not ended by it.
+        // Before the service's own start, which can take long: SIGTERM does not end process 1 of a
+        // container if the program does not handle it.
         let shutdown = shutdown_signals().context("signals cannot be handled")?;
         let mut started = Telemetry::default();
         let server = service.bind_with(loaded, calls.handle(), |methods| {
@@ -284,11 +284,11 @@ async fn flush(settings: &Settings, telemetry: Telemetry, log: &LogWriter) {
     let for_spans = left().mul_f64(0.9);
     // Spans are sent from this thread, so it must not block.
     let _ = spawn_blocking(move || telemetry.flush_spans(for_spans)).await;
-    // Metrics are served meanwhile: a last scrape sees what was lost.
+    // Metrics are served meanwhile, so that a last scrape sees the losses.
     let (log, for_lines) = (log.clone(), left());
     let lost = spawn_blocking(move || log.close(for_lines)).await.unwrap_or_default();
-    // By a writer as well, because standard error may be the same pipe that is not read. The
-    // outcome of the command does not depend on it.
+    // Through a second writer, which does not block: standard error may be the same pipe that is
+    // not read. An error of the notice does not change the exit code.
     if lost > 0
         && let Ok(notice) = LogWriter::start(io::stderr())
     {

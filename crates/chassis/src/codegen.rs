@@ -1,4 +1,4 @@
-//! What generated code uses: the names, and one function for each kind of method.
+//! The names that generated code uses, and one function for each kind of method.
 //!
 //! Every call is decoded, handled and encoded here: plain or compressed, with or without
 //! an interceptor around the service.
@@ -184,7 +184,7 @@ fn with_message<T>(
     Ok((tonic::Request::from_parts(metadata, head.extensions, message(body)), call))
 }
 
-/// Returns the status of a call that does not come from the chassis as it should.
+/// Returns the status for a request without the context or the message that the chassis adds.
 fn misplaced() -> tonic::Status {
     tonic::Status::internal(
         "the service must be added with `grpc`, and its layers must keep body and extensions",

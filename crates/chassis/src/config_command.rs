@@ -38,7 +38,7 @@ where
             writeln!(out, "limits.memory is {}MiB{from}", memory.get() >> 20)?;
             if let Some(warning) = memory_shortfall(&settings) {
                 out.flush()?;
-                // The outcome of the command does not depend on it.
+                // An error of the warning does not change the outcome of the command.
                 let _ = writeln!(io::stderr(), "warning: {warning}");
             }
         }

@@ -1,4 +1,4 @@
-//! The methods of a service, as a descriptor set has them.
+//! The methods of a service, read from a descriptor set.
 
 use std::borrow::Cow;
 

@@ -1,5 +1,4 @@
-//! The commands `completions` and `man`: what shells and `man` know of the program, made from
-//! its arguments.
+//! The commands `completions` and `man`, whose output is made from the arguments of the program.
 
 use std::io::{self, Write};
 
@@ -30,8 +29,8 @@ pub(crate) fn man_command() -> Command {
 
 /// Writes the script for the shell that the arguments name.
 ///
-/// The one for bash is corrected. In one half of the script, clap_complete 4.6 takes a hyphen in
-/// the name of a program for the begin of a subcommand, and finds no option.
+/// The script for bash is corrected. In one half of it, clap_complete 4.6 replaces a hyphen in the
+/// name of the program as if a subcommand began there, and finds no option.
 ///
 /// # Errors
 ///

@@ -1,5 +1,5 @@
-//! What the program prints if a command fails: a line on standard error, and with `--json` an
-//! object on standard output too.
+//! The output of a command that fails: a line on standard error, and with `--json` an object on
+//! standard output too.
 
 use std::{
     ffi::OsString,
@@ -14,7 +14,7 @@ use wire::{
     output::{stderr, stdout},
 };
 
-/// Exit codes of `serve` and `config`, most of them of `sysexits.h`.
+/// Exit codes of `serve` and `config`, most of them from `sysexits.h`.
 pub(crate) mod sysexits {
     /// The drain cut calls, connections or background tasks.
     pub(crate) const CUT: u8 = 1;
@@ -25,14 +25,14 @@ pub(crate) mod sysexits {
     pub(crate) const CONFIG: u8 = 78;
 }
 
-/// Returns whether the arguments of the program ask for JSON. Those that are wrong count too:
-/// a script reads the error of its arguments as it reads every other.
+/// Returns whether the arguments of the program ask for JSON. Arguments that are not valid count
+/// too: a script reads that error as it reads every other.
 pub(crate) fn wants_json(arguments: &[OsString]) -> bool {
     arguments.iter().take_while(|argument| *argument != "--").any(|argument| argument == "--json")
 }
 
-/// Prints why a command failed, and returns its exit code. An output that nothing reads any more
-/// is a success: the reader has seen enough of it.
+/// Prints why a command failed, and returns its exit code. An output whose reader has closed it is
+/// a success: the reader has seen enough.
 pub(crate) fn fail(failure: &CommandError, json: bool) -> ExitCode {
     let CommandError { exit_code, error, status } = failure;
     let io_error = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
@@ -42,15 +42,15 @@ pub(crate) fn fail(failure: &CommandError, json: bool) -> ExitCode {
     let message = format!("{error:#}");
     // In one write, because standard error is not buffered.
     let _ = stderr().write_all(format!("error: {message}\n").as_bytes());
-    // The status of a server that is not healthy has been printed, as the result that it is.
+    // The status of a server that is not healthy is a result, and has been printed already.
     if json && *exit_code != exit_code::UNHEALTHY {
         print_json(*exit_code, status.as_ref(), &message);
     }
     ExitCode::from(*exit_code)
 }
 
-/// Prints what is wrong with the arguments, or the help that they ask for, which goes to standard
-/// output and is a success.
+/// Prints what is wrong with the arguments, and returns `exit_code`. Help that they ask for is
+/// printed on standard output, and is a success.
 pub(crate) fn usage(error: &clap::Error, exit_code: u8, json: bool) -> ExitCode {
     // An error here is ignored: it means that the output is closed.
     let _ = error.print();
@@ -59,7 +59,7 @@ pub(crate) fn usage(error: &clap::Error, exit_code: u8, json: bool) -> ExitCode 
     }
     if json {
         let text = error.render().to_string();
-        // What follows is the usage, which is the same for every error.
+        // The usage that follows is left out, because it is the same for every error.
         let text = text.split("\n\nUsage:").next().unwrap_or(&text);
         let text = text.split("\n\nFor more information").next().unwrap_or(text);
         print_json(exit_code, None, text.trim_start_matches("error: ").trim_end());
@@ -67,11 +67,11 @@ pub(crate) fn usage(error: &clap::Error, exit_code: u8, json: bool) -> ExitCode 
     ExitCode::from(exit_code)
 }
 
-/// What other tools call an option, and what it is called here: by its letters, clap would suggest
-/// another one.
+/// The names of options in other tools, and their names here. clap would suggest an option whose
+/// name looks more like the one in the other tool.
 const ELSEWHERE: [(&str, &str); 3] = [("--cacert", "ca"), ("--ca-cert", "ca"), ("--cafile", "ca")];
 
-/// Lets an error suggest the option of `command` that has another name in other tools.
+/// Makes an error suggest the option of `command` that has another name in other tools.
 pub(crate) fn suggest(error: &mut clap::Error, command: &clap::Command) {
     let Some(ContextValue::String(wrong)) = error.get(ContextKind::InvalidArg) else { return };
     let known = ELSEWHERE.iter().find(|(name, _)| name == wrong).map(|(_, option)| *option);
@@ -80,7 +80,7 @@ pub(crate) fn suggest(error: &mut clap::Error, command: &clap::Command) {
     if let Some(option) = known.filter(is_there) {
         let option = ContextValue::String(format!("--{option}"));
         error.insert(ContextKind::SuggestedArg, option);
-        // It has the other suggestion.
+        // The usage has clap's own suggestion.
         error.insert(ContextKind::Usage, ContextValue::None);
     }
 }
@@ -90,7 +90,7 @@ fn print_json(exit_code: u8, status: Option<&Value>, message: &str) {
     let mut error = status.cloned().unwrap_or_else(|| json!({ "message": message }));
     error["kind"] = kind(exit_code).into();
     let object = json!({ "error": error, "exit_code": exit_code });
-    // An error of the output cannot be said there, and standard error has the failure.
+    // An error of standard output is ignored, because standard error has the failure already.
     let _ = stdout().write_all(format!("{object}\n").as_bytes());
 }
 

@@ -5,8 +5,8 @@ use hyper::{
     header::{HOST, HeaderMap, ORIGIN},
 };
 
-/// Returns whether a request has the Host header that it must have: one, whose value is valid.
-/// Before HTTP/1.1, it may have none.
+/// Returns whether a request has exactly one Host header, with a valid value. Before HTTP/1.1, a
+/// request may have none.
 pub(crate) fn is_valid(version: Version, headers: &HeaderMap) -> bool {
     let mut values = headers.get_all(HOST).iter();
     match (values.next(), values.next()) {
@@ -19,11 +19,11 @@ pub(crate) fn is_valid(version: Version, headers: &HeaderMap) -> bool {
 /// The ends of names that no one can register in the public DNS, or that mean this machine.
 const PRIVATE: [&str; 5] = [".svc", ".local", ".internal", ".localhost", ".test"];
 
-/// Returns whether the request was made by an address that only a client of this network can
-/// have meant: an IP address, a name without a dot, or one that the public DNS cannot have.
+/// Returns whether the host of the request cannot be a name in the public DNS: it is an IP address,
+/// a name without a dot, or has a private ending. A request without a host is private too.
 ///
-/// A page of another site can make its own name lead to this server (DNS rebinding), and then
-/// read what it serves. A browser sends that name as the host.
+/// A page of another site can make its own name lead to this server (DNS rebinding), and then read
+/// its responses. The browser sends that name as the host.
 pub(crate) fn is_private(headers: &HeaderMap) -> bool {
     let Some(host) = headers.get(HOST).and_then(|value| value.to_str().ok()) else { return true };
     let name = match host.rsplit_once(':') {

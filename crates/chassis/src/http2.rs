@@ -1,4 +1,5 @@
-//! Which HTTP/2 layer serves the connections.
+//! The HTTP/2 layer that serves the connections: the crate `http2`, or h2 with the feature
+//! `http2-h2`.
 
 use crate::cause::Cause;
 

@@ -51,8 +51,8 @@ impl InFlight {
         Counts { started: self.0.started.load(Ordering::Acquire), finished, cut }
     }
 
-    /// Ends the calls of the chassis's own services, such as health, with UNAVAILABLE. They
-    /// have not been cut: nothing is lost with them.
+    /// Ends the calls of the chassis's own services, such as health, with UNAVAILABLE. They do not
+    /// count as cut, because nothing is lost with them.
     pub(crate) fn end_own(&self) {
         self.0.leaving.cancel();
     }
@@ -83,7 +83,7 @@ pub(crate) struct InFlightGuard {
     calls: Arc<Shared>,
     is_own: bool,
     was_cut: bool,
-    // Dropped after the call has been counted, because fields are dropped last.
+    // Dropped after the call has been counted, because fields are dropped after `drop` has run.
     _open: TaskTrackerToken,
 }
 
@@ -94,8 +94,8 @@ impl InFlightGuard {
         token.clone().cancelled_owned()
     }
 
-    /// Records that the drain has ended this call. It is cut, unless it is of the chassis's own
-    /// services: nothing is lost with those.
+    /// Records that the drain has ended this call. The call counts as cut, unless one of the
+    /// chassis's own services serves it.
     pub(crate) fn set_cut(&mut self) {
         self.was_cut = !self.is_own;
     }

@@ -4,19 +4,19 @@
 //! reading order:
 //!
 //! - [`Service`] and [`App`]: what a service author writes.
-//! - [`Context`]: what a handler can learn of a call.
+//! - [`Context`]: the view of a call that a handler has.
 //! - `middleware`: the layers that every call passes through, the outermost first.
 //! - `admission`: the queue, the concurrency limit and the limit of streams.
 //! - `codegen` and `message`: decoding, calling a handler, encoding.
 //! - `compute`: long computations, such as compression, away from the threads that do I/O.
 //! - `server`: listeners, connections, the life cycle, the drain.
-//! - `http2`: which HTTP/2 layer serves the connections; the layers are in the crate `http2`.
-//! - `web`: gRPC-Web and Connect, which become gRPC before the layers.
+//! - `http2`: the HTTP/2 layer that serves the connections; both layers are in the crate `http2`.
+//! - `web`: gRPC-Web and Connect, which are translated to gRPC before the layers.
 //! - `telemetry`: the log, metrics, traces.
 //! - `health`, `reflection`, `load_reports`, `admin`, `tls`: services and
 //!   listeners of the chassis itself, and certificates.
 //! - [`config`]: the settings, and where each comes from.
-//! - `cli`, `documents`, `failed`: the commands, what documents them, and how they fail.
+//! - `cli`, `documents`, `failed`: the commands, their completions and man pages, and their errors.
 
 #![warn(missing_docs)]
 

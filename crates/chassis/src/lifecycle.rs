@@ -112,7 +112,7 @@ impl Lifecycle {
 
 /// Reports whether one dependency is ready. Clones report for the same dependency.
 ///
-/// The service is ready only while every dependency is. Liveness does not depend on it.
+/// The service is ready only while every dependency is. Liveness does not depend on dependencies.
 #[derive(Debug, Clone)]
 pub struct Readiness(Arc<Dependency>);
 
@@ -131,7 +131,7 @@ impl Readiness {
         }
     }
 
-    /// Reports that the dependency has failed, and why.
+    /// Reports that the dependency is not ready, and why.
     pub fn not_ready(&self, reason: impl std::fmt::Display) {
         if self.set(false) {
             tracing::warn!(dependency = self.0.name, %reason, "a dependency is not ready");

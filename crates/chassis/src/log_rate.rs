@@ -1,4 +1,4 @@
-//! A rate limit for lines of the log whose number peers decide.
+//! A rate limit for log lines that peers can cause.
 
 use std::{sync::Mutex, time::Duration};
 

@@ -64,7 +64,7 @@ impl<S: GrpcService, I> GrpcService for tonic::service::interceptor::Intercepted
     const DESCRIPTOR: &'static ServiceDescriptor = S::DESCRIPTOR;
 }
 
-/// The label of what has no name: a path that is not served, or a method of a service
+/// The label of a method without a known name: a path that is not served, or a method of a service
 /// without descriptors. All of them share one series of each metric.
 const UNKNOWN: &str = "unknown";
 
@@ -85,7 +85,7 @@ pub struct Method {
     message_limit: Option<usize>,
 }
 
-/// What a method belongs to.
+/// The kind of service that a method belongs to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Origin {
     /// A service that was added to the chassis.
@@ -117,7 +117,7 @@ impl Method {
         self.kind
     }
 
-    /// Returns what the method belongs to.
+    /// Returns the kind of service that the method belongs to.
     pub fn origin(&self) -> Origin {
         self.origin
     }
@@ -149,12 +149,13 @@ impl Method {
 pub(crate) struct MethodTable {
     /// Sorted by path.
     methods: Vec<Arc<Method>>,
-    /// One for each service whose methods are not known: any path below its name.
+    /// One for each service whose methods are not known. It stands for any path below the name of
+    /// the service.
     by_prefix: Vec<Arc<Method>>,
     unknown: Arc<Method>,
 }
 
-/// The services of a server, for [`MethodTable::new`].
+/// The methods of one service, for [`MethodTable::new`].
 #[derive(Debug, Clone)]
 pub(crate) struct ServiceMethods {
     pub(crate) service: Cow<'static, str>,
@@ -198,7 +199,7 @@ impl MethodTable {
                         method(position, name.clone(), format!("/{service}/{name}"), *kind)
                     }));
                 }
-                // Bidirectional streaming asks nothing of the messages.
+                // Bidirectional streaming allows any number of messages.
                 None => by_prefix.push(method(
                     0,
                     UNKNOWN.into(),
@@ -232,7 +233,8 @@ impl MethodTable {
     }
 
     /// Returns the method at this path, or the method that stands for unknown paths.
-    // Every call of gRPC needs it, and it has a second caller for those of other protocols.
+    // Always inlined, because every call of gRPC runs it. The compiler might not, because calls of
+    // other protocols are a second caller.
     #[inline(always)]
     pub(crate) fn find(&self, path: &str) -> &Arc<Method> {
         match self.methods.binary_search_by(|method| (*method.path).cmp(path)) {

@@ -1,5 +1,4 @@
-//! The services of a server, as one kind of object: what the router calls, and what a
-//! service's own layers wrap.
+//! The services of a server as one type, which the router calls and a service's own layers wrap.
 
 use std::{
     any::Any,
@@ -26,7 +25,7 @@ use crate::{
 
 type BoxError = Box<dyn Error + Send + Sync>;
 
-/// A service with everything that stands around it from here on. Clones share it.
+/// A service with the layers that the request still has to pass. Clones share it.
 ///
 /// A tower layer that is added to the chassis wraps this.
 #[derive(Clone)]
@@ -71,7 +70,7 @@ impl fmt::Debug for Next {
 /// Puts one layer around a service.
 pub(crate) type AddLayer = Box<dyn Fn(Next) -> Next + Send + Sync>;
 
-/// Returns what puts `layer` around a service.
+/// Returns a function that puts `layer` around a service.
 pub(crate) fn add_layer<L, R>(layer: L) -> AddLayer
 where
     L: Layer<Next> + Send + Sync + 'static,
@@ -107,7 +106,7 @@ where
     }
 }
 
-/// Waits until a service is ready. Returns the response of its error if it fails.
+/// Waits until a service is ready. If the service fails, returns the response for its error.
 pub(crate) async fn ready<S>(service: &mut S) -> Result<(), Response<Body>>
 where
     S: Service<Request<Body>>,
@@ -117,9 +116,9 @@ where
     ready.map_err(|error| Status::from_error(error.into()).into_http())
 }
 
-/// Returns the response of any service of tower for gRPC, with our body.
+/// Returns the response of any tower service for gRPC, with the chassis's body.
 ///
-/// An error becomes a status here: a `tonic::Status` in it, or else UNKNOWN.
+/// An error becomes the `tonic::Status` that it contains, or else UNKNOWN.
 pub(crate) fn response<R, E>(
     called: Result<Response<R>, E>,
     call: &Arc<call::Call>,

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 /// (gRFC A58). After a pause or with few calls, it is right only if both rise and decay alike.
 const WINDOW: Duration = Duration::from_secs(2);
 
-/// Less than this is reported as 0. No call has ended for about 40 seconds then.
+/// A lower average is reported as 0, which begins about 40 seconds after the last event.
 const NOTHING: f64 = 1e-9;
 
 /// The average over time of a number that is known at every moment, such as that of busy workers.
@@ -57,7 +57,7 @@ pub(crate) struct Rate {
 }
 
 impl Rate {
-    /// Returns the rate of what has never happened.
+    /// Returns the rate of an event that has never happened.
     pub(crate) fn new() -> Self {
         Self { average: 0.0, changed: Instant::now() }
     }
@@ -74,7 +74,7 @@ impl Rate {
     }
 }
 
-/// Returns how much what was at `then` counts now, from 0 to 1.
+/// Returns the weight that an event at `then` has now, from 0 to 1.
 fn kept(then: Instant, now: Instant) -> f64 {
     let age = now.saturating_duration_since(then);
     (-age.as_secs_f64() / WINDOW.as_secs_f64()).exp()
@@ -154,7 +154,7 @@ mod tests {
         assert_eq!(rate.average(), 0.0);
     }
 
-    /// What a client divides: calls per second by the load that they are.
+    /// A client divides the calls per second by the load that they cause.
     #[tokio::test(start_paused = true)]
     async fn the_quotient_is_the_same_for_few_calls_for_many_and_after_a_pause() {
         for pause in [0, 90, 4990] {

@@ -12,8 +12,8 @@ pub struct Package {
 }
 
 impl Package {
-    /// Returns what the variables of all settings start with, such as `SAMPLE__`: the name in
-    /// upper case without a trailing `-service`, and two underscores.
+    /// Returns the prefix of the environment variables of all settings, such as `SAMPLE__`: the
+    /// name in upper case without a trailing `-service`, and two underscores.
     ///
     /// One underscore would not do: if a Kubernetes Service has the name `sample`, Kubernetes
     /// sets variables such as `SAMPLE_PORT=tcp://10.0.0.1:9999` in every pod.

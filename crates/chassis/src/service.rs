@@ -1,4 +1,4 @@
-//! The description of a service: what its author writes.
+//! The description of a service, which its author writes.
 
 use std::{convert::Infallible, error::Error, sync::Arc};
 
@@ -46,7 +46,7 @@ type Start<S, D> = Box<dyn FnOnce(App<S>) -> BoxFuture<'static, anyhow::Result<A
 type Make<S, D> = Box<dyn FnOnce(&App<S, D>, &Arc<Limits>) -> Next + Send>;
 type MakeLayer<S, D> = Box<dyn FnOnce(&App<S, D>) -> AddLayer + Send>;
 
-/// A gRPC service, and the layers around it alone.
+/// A gRPC service, and the layers around this service only.
 struct Mounted<S, D> {
     make: Make<S, D>,
     layers: Vec<MakeLayer<S, D>>,
@@ -116,8 +116,8 @@ impl<S: DeserializeOwned + Send + Sync + 'static> Service<S> {
         Service { commands, ..Service::with_schema(schema) }
     }
 
-    /// Adds the service's own start: it connects to what the service depends on, and returns
-    /// what the gRPC services need of that.
+    /// Adds the service's own start: it connects to the dependencies of the service, and returns
+    /// those that the gRPC services need.
     ///
     /// While it runs, the state is `starting`: health says NOT_SERVING, and calls are refused
     /// with UNAVAILABLE and a retry hint. If it fails, the program ends with exit code 69.
@@ -220,11 +220,12 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
     /// Adds a tower layer around every gRPC service, sync or async, such as authentication. The
     /// first layer that is added is the outermost.
     ///
-    /// It runs between the deadline and admission, so a call that it refuses takes no worker. For
-    /// the same reason, `server.max_workers` does not bound the outgoing calls of a layer: as many
-    /// can run at once as there are incoming calls. A layer that needs a limit must set its own.
+    /// The layer runs between the deadline and admission, so a call that it refuses takes no
+    /// worker. For the same reason, `server.max_workers` does not bound the outgoing calls of a
+    /// layer: as many can run at once as there are incoming calls. A layer that needs a limit must
+    /// set its own.
     ///
-    /// An error is a status if it is a `tonic::Status`, or else UNKNOWN.
+    /// An error of the layer becomes the `tonic::Status` that it contains, or else UNKNOWN.
     #[must_use]
     pub fn layer<L, R>(mut self, make: impl FnOnce(&App<S, D>) -> L + Send + 'static) -> Self
     where
@@ -269,14 +270,14 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
         self
     }
 
-    /// Returns what the service declares of its configuration.
+    /// Returns the service's part of the configuration.
     pub fn schema(&self) -> Schema {
         self.schema
     }
 
-    /// Loads the settings and listens on the configured addresses, as `serve` does, but
-    /// without a log. Calls are served in the runtime of `calls`, health of its own address and
-    /// metrics in the current one.
+    /// Loads the settings and listens on the configured addresses, as `serve` does, but without a
+    /// log. Calls are served in the runtime of `calls`. The health address and the metrics are
+    /// served in the current runtime.
     ///
     /// # Errors
     ///
@@ -358,7 +359,7 @@ impl<S: Send + Sync + 'static, D: Send + Sync + 'static> Service<S, D> {
         self.make.push(Mounted { make, layers: Vec::new() });
     }
 
-    /// Services of one build share one descriptor set.
+    /// Adds a descriptor set, once: services of one build share one set.
     fn add_descriptors(&mut self, descriptors: &'static [u8]) {
         if !self.descriptors.contains(&descriptors) {
             self.descriptors.push(descriptors);

@@ -1,4 +1,4 @@
-//! What unit tests share.
+//! Helpers of unit tests.
 
 use std::{sync::Arc, time::Duration};
 
@@ -43,7 +43,7 @@ pub(crate) fn shared(message_limit: usize) -> Arc<Shared> {
     })
 }
 
-/// Returns all protocols, without a schema.
+/// Returns the protocols of the default settings, without a schema.
 pub(crate) fn web() -> Arc<Web> {
     Arc::new(Web::new(&settings(&[]), Schemas::new(&[])))
 }

@@ -3,8 +3,8 @@
 /// The most characters of a caller's text in the log and in status messages.
 pub(crate) const MAX_TEXT: usize = 128;
 
-/// Returns at most the first 128 characters of a text, for a status that contains what a caller
-/// sent.
+/// Returns at most the first 128 characters of a text, for a status that contains text of the
+/// caller.
 ///
 /// The message of a status is a header field, and each byte of it that is not ASCII takes three.
 /// Clients and proxies refuse a call whose fields are too large, and then the caller does not see

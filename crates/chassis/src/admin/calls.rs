@@ -1,4 +1,4 @@
-//! The calls of each method, and what they were like in the last seconds.
+//! The calls of each method: their counts, and their rate and latency in the last seconds.
 
 use std::{
     collections::{BTreeMap, VecDeque},
@@ -16,7 +16,7 @@ const WINDOW: Duration = Duration::from_secs(10);
 /// The least time between two samples that are kept, so that their number is bounded.
 const STEP: Duration = Duration::from_millis(500);
 
-/// What the metrics say of a method since the start of the server.
+/// The counts of a method since the start of the server, read from the metrics.
 #[derive(Debug, Clone, Default, PartialEq)]
 struct Counts {
     kind: String,
@@ -66,11 +66,11 @@ fn read(text: &str) -> Sample {
     methods
 }
 
-/// Samples of the last seconds. One is taken when the page or a script asks, and not before: a
+/// Samples of the last seconds. A sample is taken only when the page or a script asks, so that a
 /// server without either does no work for it.
 #[derive(Debug)]
 pub(super) struct Calls {
-    /// The oldest first. There is always one.
+    /// The oldest first. Never empty.
     samples: VecDeque<(Instant, Sample)>,
 }
 
@@ -80,11 +80,11 @@ impl Calls {
         Self { samples: VecDeque::from([(start, Sample::new())]) }
     }
 
-    /// Reads the metrics. Returns the calls of each method, and the seconds that their rate and
-    /// quantiles are of.
+    /// Reads the metrics. Returns the calls of each method, and the length in seconds of the window
+    /// of their rate and quantiles.
     pub(super) fn look(&mut self, text: &str, now: Instant) -> (Vec<Value>, f64) {
         let sample = read(text);
-        // The newest that is old enough stays: the window is never shorter than it could be.
+        // The base is the newest sample that is at least `WINDOW` old, or else the oldest sample.
         while self.samples.get(1).is_some_and(|(taken, _)| now - *taken >= WINDOW) {
             self.samples.pop_front();
         }
@@ -113,7 +113,7 @@ fn shown(path: &str, counts: &Counts, base: &Counts, seconds: f64) -> Value {
         counts.buckets.iter().map(|&(bound, count)| (bound, count - before(bound))).collect();
     let handled: BTreeMap<_, _> =
         counts.handled.iter().filter(|(_, count)| **count > 0.0).collect();
-    // In whole microseconds, because the sums of floats have crumbs.
+    // Rounded to microseconds, because sums of floats have rounding errors.
     let milliseconds =
         |quantile| self::quantile(&buckets, quantile).map(|time| (time * 1e6).round() / 1e3);
     json!({
@@ -128,9 +128,9 @@ fn shown(path: &str, counts: &Counts, base: &Counts, seconds: f64) -> Value {
     })
 }
 
-/// Returns a quantile of a histogram in seconds, as `histogram_quantile` of Prometheus does: as
-/// if the values of a bucket were spread evenly over it. Above the last bound it is that bound.
-/// Returns `None` if there is no value.
+/// Returns a quantile of a histogram in seconds, as `histogram_quantile` of Prometheus does: as if
+/// the values of a bucket were spread evenly over it. A quantile above the last finite bound is
+/// that bound. Returns `None` if there is no value.
 fn quantile(buckets: &[(f64, f64)], quantile: f64) -> Option<f64> {
     let (_, all) = *buckets.last()?;
     if all <= 0.0 {

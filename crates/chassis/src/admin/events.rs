@@ -22,13 +22,13 @@ use crate::lifecycle::{Condition, State};
 
 const EVENT_STREAM: &str = "text/event-stream";
 
-/// The most that follow at once. The status of a second is made once for all of them.
+/// The most clients that follow at once. The status is made once a second for all of them.
 const MOST: usize = 8;
 
-/// The time between two events. The page says that the server is gone if it waits much longer.
+/// The time between two events. If an event is much later, the page says that the server is gone.
 const PERIOD: Duration = Duration::from_secs(1);
 
-/// The places of those that follow.
+/// The limit of the clients that follow `/events`.
 #[derive(Debug)]
 pub(super) struct Followers {
     places: Arc<Semaphore>,
@@ -36,29 +36,27 @@ pub(super) struct Followers {
 }
 
 impl Followers {
-    /// Returns the places on a listener with `connections` connections, of which probes and
-    /// scrapers need some.
+    /// Returns the limit for a listener with `connections` connections: at most half of them,
+    /// because probes and scrapers need some too.
     pub(super) fn new(connections: usize) -> Self {
         let most = (connections / 2).min(MOST);
         Self { places: Arc::new(Semaphore::new(most)), most }
     }
 
-    /// Waits until none follows any more.
+    /// Waits until no client follows.
     pub(super) async fn ended(&self) {
         let all = self.places.acquire_many(self.most as u32).await;
         drop(all.expect("the semaphore is never closed"));
     }
 
-    /// Responds with the status every second until the server has stopped, or refuses one
-    /// follower too many.
+    /// Responds with the status every second until the server has stopped, or with 503 if the limit
+    /// is reached.
     pub(super) fn follow(&self, status: &Arc<Status>, exchange: &Arc<Exchange>) -> Reply {
         let Ok(place) = Arc::clone(&self.places).try_acquire_owned() else {
             let most = self.most;
             return text(
                 StatusCode::SERVICE_UNAVAILABLE,
-                format!(
-                    "{most} clients follow already, which is the limit: /status has the same\n"
-                ),
+                format!("{most} clients follow already, which is the limit: use /status instead\n"),
             );
         };
         // From now on, no other connection displaces this one.
@@ -95,7 +93,7 @@ impl Follower {
         }
         let status = tokio::select! {
             _ = self.tick.tick() => self.status.recent(),
-            // At once: the states at the end are short.
+            // Does not wait for the tick, because the last states of the life cycle are short.
             _ = self.condition.changed() => self.status.now(),
         };
         self.has_ended = self.condition.borrow_and_update().state == State::Stopped;

@@ -7,7 +7,7 @@ use std::{
 
 use tokio::time::sleep;
 
-/// The longest time in which a connection, which serves one request, makes no progress.
+/// The longest time in which a connection may make no progress. It serves one request.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// The progress of a response that takes longer than others.
@@ -15,18 +15,19 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 pub(super) struct Exchange(AtomicUsize);
 
 impl Exchange {
-    /// Records that the response goes on: it has more time.
+    /// Records progress of the response, which gives it more time.
     pub(super) fn goes_on(&self) {
         self.0.fetch_add(1, Relaxed);
     }
 
-    /// Returns whether the response is one that lasts. No other connection displaces it.
+    /// Returns whether the response takes long, as events and profiles do. A new connection
+    /// displaces such a response only if all others take long too.
     pub(super) fn lasts(&self) -> bool {
         self.0.load(Relaxed) > 0
     }
 
-    /// Waits until nothing has gone on for too long: the client sends no request, or reads no
-    /// response.
+    /// Waits until there was no progress for [`TIMEOUT`]: the client does not send its request, or
+    /// does not read the response.
     pub(super) async fn stalled(&self) {
         loop {
             let before = self.0.load(Relaxed);

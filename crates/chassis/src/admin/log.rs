@@ -1,4 +1,4 @@
-//! `/log`: which lines are logged, and the change of that for a while.
+//! `/log`: shows the log filter, and changes it for a limited time.
 
 use std::time::Duration;
 
@@ -13,17 +13,17 @@ use super::{
 };
 use crate::telemetry::LogFilter;
 
-/// How long a change lasts if the request does not say it.
+/// How long a change lasts if the request has no `for`.
 const USUAL: Duration = Duration::from_secs(10 * 60);
 
-/// The longest time of a change: a longer one is for the settings.
+/// The longest time of a change. For a longer time, there is the setting `log.level`.
 const LONGEST: Duration = Duration::from_secs(24 * 60 * 60);
 
 pub(super) fn get(filter: &LogFilter) -> Reply {
     json(format!("{:#}\n", in_force(filter)))
 }
 
-/// Returns the filter in force, and the one of the settings.
+/// Returns the filter in force, and the configured one.
 pub(super) fn in_force(filter: &LogFilter) -> Value {
     let now = filter.in_force();
     json!({

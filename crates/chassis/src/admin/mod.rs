@@ -47,10 +47,10 @@ pub(crate) use token::Token;
 const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// The wait after an error of accepting, such as for lack of descriptors.
+/// The wait after no connection could be accepted, such as for lack of file descriptors.
 const BACKOFF: Duration = Duration::from_millis(100);
 
-/// What the pages are made from.
+/// The parts from which the pages are made.
 #[derive(Debug)]
 pub(crate) struct Parts {
     pub(crate) about: About,
@@ -78,9 +78,9 @@ struct Inner {
 
 /// Serves the pages for as long as it is polled.
 ///
-/// At most `limit` connections are open at once. Over the limit the oldest is dropped that does
-/// not last: a request is served in milliseconds, and a connection without one must not block
-/// others.
+/// At most `limit` connections are open at once. Over the limit, a new connection displaces the
+/// oldest one whose response does not take long. Most requests are served in milliseconds, and a
+/// connection without a request must not block others.
 pub(crate) async fn serve(listener: TcpListener, pages: Pages, limit: usize) {
     let mut open = VecDeque::<(AbortHandle, Arc<Exchange>)>::new();
     let lines = LogRate::default();
@@ -102,7 +102,7 @@ pub(crate) async fn serve(listener: TcpListener, pages: Pages, limit: usize) {
                         "no connection for metrics can be accepted at the moment"
                     );
                 }
-                // Perhaps it is this listener that has used up the descriptors.
+                // Perhaps this listener has used up the file descriptors.
                 drop_oldest(&mut open);
                 sleep(BACKOFF).await;
             }
@@ -110,7 +110,8 @@ pub(crate) async fn serve(listener: TcpListener, pages: Pages, limit: usize) {
     }
 }
 
-/// Drops the oldest connection whose response does not last. If all do, the oldest of them.
+/// Drops the oldest connection whose response does not take long, or the oldest of all if there is
+/// none.
 fn drop_oldest(open: &mut VecDeque<(AbortHandle, Arc<Exchange>)>) {
     let short = open.iter().position(|(_, exchange)| !exchange.lasts());
     if let Some((oldest, _)) = open.remove(short.unwrap_or(0)) {
@@ -123,7 +124,7 @@ async fn respond(stream: TcpStream, pages: Pages, exchange: Arc<Exchange>) {
         let (pages, exchange) = (pages.clone(), Arc::clone(&exchange));
         async move { Ok::<_, Infallible>(pages.page(&request, &exchange).await) }
     });
-    // One request each, because an idle connection would count for the limit.
+    // One request per connection, because an idle connection would count towards the limit.
     let mut http1 = http1::Builder::new();
     http1.timer(TokioTimer::new()).keep_alive(false);
     let connection = pin!(http1.serve_connection(TokioIo::new(stream), service));
@@ -182,7 +183,7 @@ impl Pages {
         }
     }
 
-    /// Responds with what people look at, and not scrapers and probes.
+    /// Responds to the paths that are for people, and not for scrapers and probes.
     async fn admin_page<B>(&self, request: &Request<B>, exchange: &Arc<Exchange>) -> Reply {
         let (path, headers) = (request.uri().path(), request.headers());
         let Inner { telemetry, token, status, followers, profiles, .. } = &*self.0;
@@ -206,7 +207,7 @@ impl Pages {
             ("/", _) => page::page(),
             ("/status", _) => json(status.now()),
             ("/events", _) => followers.follow(status, exchange),
-            // It costs CPU time, so it needs the token as a change does.
+            // A profile costs CPU time, so it needs the token, as a change does.
             ("/debug/profile", _) => match token::check(token.as_ref(), headers).await {
                 Ok(()) => profiles.get(request, exchange).await,
                 Err(refusal) => *refusal,

@@ -6,7 +6,8 @@ use percent_encoding::percent_decode_str;
 ///
 /// # Errors
 ///
-/// Returns an error if the query has another parameter, or one twice, or one without a value.
+/// Returns an error if the query has another parameter, the same one twice, or a value that is not
+/// UTF-8.
 pub(super) fn parameters<const N: usize>(
     query: Option<&str>,
     names: [&str; N],

@@ -1,4 +1,4 @@
-//! Responses of the listener.
+//! Responses of the admin listener.
 
 use std::convert::Infallible;
 
@@ -36,7 +36,7 @@ pub(super) fn with_body(
     response
 }
 
-/// Forbids browsers to keep the response, or to take it for another kind of file.
+/// Forbids browsers to cache the response, or to guess another content type.
 pub(super) fn uncached(mut response: Reply) -> Reply {
     let headers = response.headers_mut();
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));

@@ -12,8 +12,8 @@ pub(super) struct Series<'a> {
 }
 
 impl<'a> Series<'a> {
-    /// Returns the labels in their order. Their values have no quotes: they are names of methods,
-    /// of codes and of reasons.
+    /// Returns the labels in their order. No value may have quotes: values are names of methods,
+    /// codes and reasons.
     pub(super) fn labels(&self) -> impl Iterator<Item = (&'a str, &'a str)> {
         let pairs = self.labels.split("\",").filter_map(|pair| pair.split_once("=\""));
         pairs.map(|(name, value)| (name, value.trim_end_matches('"')))
@@ -35,8 +35,8 @@ pub(super) fn series(text: &str) -> impl Iterator<Item = Series<'_>> {
 }
 
 /// Returns the metrics of the chassis and of the process as `{"workers_busy": 1, "refused":
-/// {"queue_full": 2}}`: without `chassis_` and `_total`, and by label if there is one. Those of
-/// calls are not among them.
+/// {"queue_full": 2}}`: without `chassis_` and `_total`, and by label if there is one. Metrics of
+/// calls and buckets of histograms are left out.
 pub(super) fn by_name(text: &str) -> Value {
     let mut values = Map::new();
     for series in series(text) {

@@ -1,4 +1,4 @@
-//! The token that changes need (RFC 6750).
+//! The bearer token that changes and profiles need (RFC 6750).
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use wire::pem::read_regular;
 use super::reply::{Reply, text};
 use crate::config::{ConfigError, ConfigErrors};
 
-/// A shorter token could be guessed.
+/// The least length of a token in characters: a shorter one could be guessed.
 const LEAST_LENGTH: usize = 16;
 
 /// The file with the token. It is read at each use, so that a new token needs no restart.
@@ -50,7 +50,7 @@ impl Token {
     }
 }
 
-/// Checks that a request may change something. `token` is `None` if there is no setting.
+/// Checks that a request has the token. `token` is `None` if `admin.token` is not set.
 ///
 /// # Errors
 ///
@@ -87,7 +87,7 @@ pub(super) async fn check(token: Option<&Token>, headers: &HeaderMap) -> Result<
     Err(Box::new(refusal))
 }
 
-/// Returns the token of `Bearer TOKEN`. The scheme has no case (RFC 9110, section 11.1).
+/// Returns the token of `Bearer TOKEN`. The scheme is case-insensitive (RFC 9110, section 11.1).
 fn bearer(value: &[u8]) -> Option<&[u8]> {
     let (scheme, token) = value.split_at_checked(b"Bearer ".len())?;
     scheme.eq_ignore_ascii_case(b"Bearer ").then(|| token.trim_ascii())

@@ -30,7 +30,7 @@ pub(crate) struct Queue {
     waiting: AtomicUsize,
     limits: config::Queue,
     service_time: ServiceTime,
-    /// `None` if no average is asked for.
+    /// `None` if the average is not needed.
     occupancy: Option<Occupancy>,
     refused: RefusedCounts,
 }
@@ -121,15 +121,15 @@ impl Queue {
             return Ok(self.permit(start, Some(call), permit));
         }
         let wait = Wait { call, began: Instant::now() };
-        // Boxed, so that calls that do not wait do not have its timer in their future.
+        // Boxed, so that the future of a call that does not wait has no room for the timer.
         let permit = Box::pin(self.wait_for_worker(call.deadline())).await?;
         let start = self.service_time.start();
         drop(wait);
         Ok(self.permit(start, Some(call), permit))
     }
 
-    /// Does the same for a call that another queue admits later: its times there are those of
-    /// the call.
+    /// Waits for a worker as [`Self::admit`] does, but records no times: a second queue admits the
+    /// call later, and records its times there.
     ///
     /// # Errors
     ///
@@ -152,7 +152,7 @@ impl Queue {
         WorkerPermit { start, queue: self, call, _permit: permit, _occupant: self.occupy() }
     }
 
-    /// Adds a call to the average, if there is one.
+    /// Adds a call to the average, if it is kept.
     fn occupy(&self) -> Option<Occupant<'_>> {
         self.occupancy.as_ref().map(Occupancy::enter)
     }
@@ -189,15 +189,15 @@ impl Queue {
         }
     }
 
-    /// Returns how long a call waits that has `ahead` calls before it in the queue. While
-    /// all workers are busy, one becomes free every (recent service time / workers).
+    /// Returns the expected wait of a call behind `ahead` others in the queue. While all workers
+    /// are busy, one becomes free every (recent service time / workers).
     fn wait_behind(&self, ahead: usize) -> Duration {
         let turns = (ahead + 1) as f64 / self.max_workers as f64;
         Duration::try_from_secs_f64(self.service_time.average().as_secs_f64() * turns)
             .unwrap_or(Duration::MAX)
     }
 
-    /// Returns when to retry: once every call that is in the queue now has a worker.
+    /// Returns the delay before a retry: the time until every call that is queued now has a worker.
     fn retry_after(&self) -> Duration {
         self.expected_wait().max(MIN_DELAY)
     }
@@ -239,7 +239,7 @@ impl Drop for QueuePlace<'_> {
 pub(crate) struct WorkerPermit<'a> {
     start: Instant,
     queue: &'a Queue,
-    /// `None` if its times are not those of the call.
+    /// `None` if another queue records the times of the call.
     call: Option<&'a Call>,
     _permit: SemaphorePermit<'a>,
     _occupant: Option<Occupant<'a>>,
@@ -325,7 +325,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_worker_that_a_cancelled_call_was_given_goes_to_the_next() {
+    async fn a_worker_given_to_a_cancelled_call_goes_to_the_next_one() {
         let queue = queue(1, 2, HOUR);
         let working = admit(queue).await.expect("a free worker");
         let mut leaves = spawn(admit(queue));

@@ -10,7 +10,7 @@ use std::{
 
 use tokio::time::Instant;
 
-/// Each call moves the average by one part in this many, so that about the last eight calls
+/// A new call counts for one part in `WEIGHT` of the average, so that about the last eight calls
 /// count.
 const WEIGHT: u64 = 8;
 

@@ -1,4 +1,4 @@
-//! What a handler, an interceptor or a layer can learn of the call.
+//! The view of a call that handlers, interceptors and layers have.
 
 use std::{net::SocketAddr, sync::Arc};
 
@@ -44,8 +44,8 @@ impl Context {
         self.0.peer().and_then(|peer| peer.address().socket_address())
     }
 
-    /// Returns the name that stands for the client, if mutual TLS is on: the common name (CN) of
-    /// its certificate, or else the first URI (SPIFFE), DNS name or e-mail address.
+    /// Returns the name that stands for the client, if mutual TLS is on. It is the common name (CN)
+    /// of its certificate, or else the first URI (SPIFFE), DNS name or e-mail address.
     pub fn peer_identity(&self) -> Option<&str> {
         self.0.peer().and_then(Peer::identity)
     }
@@ -70,8 +70,8 @@ impl Context {
         self.0.trace_id()
     }
 
-    /// Resolves when the server begins to drain: a stream should end now. It must end before
-    /// `shutdown.drain` has passed; then it is ended with UNAVAILABLE.
+    /// Resolves when the server begins to drain: a stream should end now. A stream that is still
+    /// open once `shutdown.drain` has passed ends with UNAVAILABLE.
     ///
     /// The future does not borrow the context, so a stream can own it.
     pub fn draining(&self) -> impl Future<Output = ()> + Send + use<> {

@@ -1,12 +1,12 @@
-//! The headers that the chassis reads of every request.
+//! The headers that the chassis reads from every request.
 
 use std::time::Duration;
 
 use http::{HeaderMap, HeaderValue};
 use wire::{content_type::is_grpc, timeout};
 
-/// The headers of a request that matter, found in one pass: a request has few headers, and a
-/// look-up for each of these names would cost more than all layers.
+/// The headers that the chassis reads, found in one pass over all headers of a request. A request
+/// has few, and a look-up for each of these names would cost more than all layers.
 #[derive(Debug, Default)]
 pub(crate) struct KnownHeaders {
     /// Whether `content-type` is gRPC's.
@@ -22,9 +22,10 @@ pub(crate) struct KnownHeaders {
 }
 
 impl KnownHeaders {
-    /// Returns the known headers. Of any other header that is there more than once, the first
+    /// Returns the known headers. If a header other than `traceparent` is repeated, its first value
     /// counts.
-    // Every call of gRPC needs it, and it has a second caller for those of other protocols.
+    // Always inlined, because every call of gRPC runs it. The compiler might not, because calls of
+    // other protocols are a second caller.
     #[inline(always)]
     pub(crate) fn of(headers: &HeaderMap) -> Self {
         let mut known = Self::default();
@@ -81,7 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn two_traceparents_are_none() {
+    fn repeated_traceparents_are_ignored() {
         let mut headers = HeaderMap::new();
         for (count, found) in [(1, true), (2, false), (3, false)] {
             headers.append("traceparent", HeaderValue::from_static("00-1-2-01"));

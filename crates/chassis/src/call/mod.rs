@@ -1,4 +1,4 @@
-//! One call: what is known of it while it passes through the server.
+//! One call, and the data about it while it passes through the server.
 //!
 //! There is one [`Call`] for each call, shared by the layers, the telemetry and the handler. A
 //! handler reads it through [`Context`].

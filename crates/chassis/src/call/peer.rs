@@ -12,15 +12,15 @@ use crate::{http2::Share, tls::PeerNames};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum PeerAddress {
     Ip(SocketAddr),
-    /// At the other end of a Unix socket, and the user that it runs as.
+    /// A client of a Unix socket, by the user that it runs as.
     Unix {
         uid: u32,
     },
 }
 
 impl PeerAddress {
-    /// Returns the address of a client of TCP: IPv4 if that is what `::ffff:10.0.0.1` stands for.
-    /// A listener of both families gets IPv4 clients in this form.
+    /// Returns the address of a TCP client. An IPv4-mapped address such as `::ffff:10.0.0.1`
+    /// becomes IPv4, because a listener of both families gets IPv4 clients in this form.
     pub(crate) fn tcp(address: SocketAddr) -> Self {
         Self::Ip(match address.ip().to_canonical() {
             IpAddr::V4(ip) => (ip, address.port()).into(),
@@ -67,7 +67,7 @@ impl Peer {
         Self { address, text: address.to_string(), names, share }
     }
 
-    /// Returns what the connection holds of the memory budget.
+    /// Returns the connection's share of the memory budget.
     pub(crate) fn share(&self) -> &Arc<Share> {
         &self.share
     }
@@ -105,7 +105,7 @@ mod tests {
             ("10.0.0.1:5", "10.0.0.1:5"),
             ("[::1]:5", "[::1]:5"),
             ("[fe80::1%3]:5", "[fe80::1%3]:5"),
-            // Deprecated, and not an IPv4 client.
+            // An IPv4-compatible address: deprecated, and not an IPv4 client.
             ("[::10.0.0.1]:5", "[::a00:1]:5"),
         ] {
             let address = PeerAddress::tcp(address.parse().expect("an address"));

@@ -8,7 +8,7 @@ use crate::text::cut;
 
 const HEX: [u8; 16] = *b"0123456789abcdef";
 
-/// The id that logs on both sides have for a call.
+/// The id of a call in the logs of both sides.
 #[derive(Debug)]
 pub(crate) enum RequestId {
     /// The caller's, from `x-request-id`.

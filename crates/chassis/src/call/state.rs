@@ -28,7 +28,7 @@ use crate::{
     text::cut,
 };
 
-/// What all calls of a server share.
+/// The data that all calls of a server share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     pub(crate) lifecycle: Lifecycle,
@@ -146,7 +146,7 @@ impl Call {
         &self.shared
     }
 
-    /// Returns the load reports if the response has one in its trailers: those of health and
+    /// Returns the load reports if the response has one in its trailers. Responses of health and
     /// reflection have none.
     pub(crate) fn load_reports(&self) -> Option<&LoadReports> {
         let reports = self.shared.load_reports.as_deref()?;
@@ -210,7 +210,7 @@ impl Call {
 
     /// Records that the messages of the response are to be compressed.
     pub(crate) fn set_response_encoding(&self, encoding: Encoding) {
-        // Only admission sets it.
+        // Cannot fail, because only admission sets it, once.
         let _ = self.response_encoding.set(encoding);
     }
 
@@ -230,7 +230,7 @@ impl Call {
         self.wait_began.get().unwrap_or_default()
     }
 
-    /// Returns the time in the queue, or `None` if the call never came to it.
+    /// Returns the time in the queue, or `None` if the call never reached the queue.
     pub(crate) fn waited(&self) -> Option<Duration> {
         self.waited.get()
     }
@@ -306,7 +306,7 @@ impl Call {
     }
 
     /// Returns the status of the call. It is CANCELLED if the client went away before its request
-    /// was complete, because the handler's status never reached it.
+    /// was complete, because the handler's status never reached the client.
     pub(crate) fn code(&self) -> Code {
         match Code::from_i32(self.code.load(Relaxed)) {
             Code::Ok => Code::Ok,
@@ -340,8 +340,8 @@ impl Call {
     }
 }
 
-/// Adds without a read-modify-write instruction: each counter has one writer at a time, and
-/// those who read it meanwhile need no exact value.
+/// Adds without a read-modify-write instruction: each counter has one writer at a time, and its
+/// readers need no exact value meanwhile.
 fn add(counter: &AtomicU64, amount: u64) {
     counter.store(counter.load(Relaxed) + amount, Relaxed);
 }

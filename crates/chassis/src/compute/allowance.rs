@@ -10,7 +10,7 @@ pub(crate) const MAX_IN_PLACE: usize = 64 * 1024;
 /// In this time, a thread may compute [`MAX_IN_PLACE`] bytes in place.
 const REFILL: Duration = Duration::from_millis(4);
 
-/// What a computation costs beside its bytes, as bytes.
+/// The least cost of a computation, in bytes.
 const MIN_COST: usize = 1024;
 
 thread_local! {
@@ -41,7 +41,7 @@ fn change<T>(change: impl FnOnce(&mut Allowance) -> T) -> T {
     result
 }
 
-/// How many bytes are left of a time.
+/// The bytes that a thread may still compute in place, since `begun`.
 #[derive(Clone, Copy)]
 struct Allowance {
     left: usize,
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_thread_computes_so_many_bytes_in_place_and_then_no_more_for_a_while() {
+    async fn a_thread_computes_64_kib_in_place_and_then_no_more_for_a_while() {
         assert!(!in_place(MAX_IN_PLACE + 1));
         assert!(in_place(MAX_IN_PLACE / 2));
         assert!(in_place(MAX_IN_PLACE / 2));

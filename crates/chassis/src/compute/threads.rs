@@ -23,8 +23,8 @@ use tokio::{
 /// How much lower the priority of these threads is, as the system's nice value.
 const NICE: i32 = 10;
 
-/// How long a thread waits for work before it ends. Its end gives the memory back that it
-/// allocated and other threads freed.
+/// How long a thread waits for work before it ends. When the thread ends, the allocator gets back
+/// the memory that the thread allocated and other threads freed.
 const IDLE: Duration = Duration::from_secs(1);
 
 static THREADS: LazyLock<Threads> =
@@ -32,12 +32,12 @@ static THREADS: LazyLock<Threads> =
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// Returns a future that computes what `begin` returns on another thread, after those that were
-/// begun before. It should end early if its result is no longer wanted.
+/// Returns a future that runs the computation that `begin` returns on another thread, first in,
+/// first out. The computation should end early if its result is no longer wanted.
 ///
-/// `begin` is called by the thread that polls the future first, and allocates what is large and
-/// part of the result: an allocator gives memory back to the system when the thread that has allocated
-/// it needs more, if another thread frees it, and these threads may sleep for long.
+/// The thread that first polls the future calls `begin`, which should allocate the large parts of
+/// the result. If another thread frees memory, an allocator gives it back to the system only when
+/// the thread that has allocated it needs more, and these threads may sleep for long.
 pub(crate) fn run<T, F>(begin: impl FnOnce() -> F + Send + 'static) -> Computation<T>
 where
     T: Send + 'static,
@@ -50,7 +50,7 @@ where
 pub(crate) struct Wanted<'a>(&'a dyn Fn() -> bool);
 
 impl Wanted<'_> {
-    /// Of a computation in place, which nothing can cancel.
+    /// For a computation in place, which nothing can cancel.
     pub(crate) const ALWAYS: Self = Wanted(&|| true);
 
     pub(crate) fn check(&self) -> bool {
@@ -58,12 +58,12 @@ impl Wanted<'_> {
     }
 }
 
-/// A computation on another thread. It begins when it is polled first. If it is dropped, it
+/// A computation on another thread. It is queued when it is first polled. If it is dropped, it
 /// leaves the queue, or learns that its result is not wanted.
 pub(crate) struct Computation<T: Send + 'static> {
-    /// Until it begins.
+    /// `None` once the computation is queued.
     begin: Option<Box<dyn FnOnce() -> Job + Send>>,
-    /// Until it is there.
+    /// `None` once the result was received.
     result: Option<Receiver<Result<T, Box<dyn Any + Send>>>>,
     is_wanted: Arc<AtomicBool>,
     place: Option<u64>,
@@ -87,7 +87,7 @@ impl<T: Send + 'static> Future for Computation<T> {
         let result = self.result.as_mut().expect("a future is not polled after it is ready");
         let computed = ready!(Pin::new(result).poll(cx));
         self.result = None;
-        let computed = computed.expect("the computation is there until its result is");
+        let computed = computed.expect("a queued computation sends a result");
         Poll::Ready(computed.unwrap_or_else(|panic| resume_unwind(panic)))
     }
 }
@@ -96,23 +96,23 @@ impl<T: Send + 'static> Drop for Computation<T> {
     fn drop(&mut self) {
         self.is_wanted.store(false, Relaxed);
         let Some(place) = self.place else { return };
-        let given_up = self.threads.lock().queue.remove(&place);
-        if given_up.is_none()
+        let removed = self.threads.lock().queue.remove(&place);
+        if removed.is_none()
             && let Some(result) = self.result.take()
             && let Ok(runtime) = Handle::try_current()
         {
-            // What it has allocated is freed by the runtime that has allocated it: see `run`.
+            // Drops the result in the runtime that has allocated it: see `run`.
             let freed: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(async {
                 drop(result.await);
             });
             runtime.spawn(freed);
         }
-        // Not while the queue is locked, because it can be large.
-        drop(given_up);
+        // Not while the queue is locked, because the job can be large.
+        drop(removed);
     }
 }
 
-/// As many threads as there are CPUs, which start when there is work for them.
+/// Up to `limit` threads, which start when there is work for them.
 struct Threads {
     limit: usize,
     state: Mutex<State>,
@@ -121,7 +121,7 @@ struct Threads {
 
 #[derive(Default)]
 struct State {
-    /// By their places: first in, first out. Calls give work away one by one, so the limits of
+    /// By place: first in, first out. A call queues one computation at a time, so the limits of
     /// admission limit the length.
     queue: BTreeMap<u64, Job>,
     next_place: u64,
@@ -164,14 +164,14 @@ impl Threads {
             match self.start() {
                 Ok(()) => state.started += 1,
                 Err(error) if state.started == 0 => {
-                    // Slow is better than never.
+                    // The caller computes: slow is better than never.
                     let job = state.queue.remove(&place).expect("it was added above");
                     drop(state);
                     tracing::warn!(%error, "no thread can be started to compress messages");
                     job();
                     return place;
                 }
-                // The threads that there are do the work.
+                // The threads that have started do the work.
                 Err(_) => {}
             }
         }
@@ -187,7 +187,7 @@ impl Threads {
 
     /// Works until there is nothing to do for a while.
     fn work(&self) {
-        // If the system refuses, it works at the priority that it has.
+        // If the system refuses, the thread keeps its priority.
         let _ = rustix::process::nice(NICE);
         let mut state = self.lock();
         loop {
@@ -216,9 +216,9 @@ where
     F: FnOnce(&Wanted<'_>) -> T,
 {
     let is_wanted = || wanted.load(Relaxed);
-    // Unwind safe, because what has panicked is dropped.
+    // Unwind safe, because the work is dropped after a panic.
     let computed = catch_unwind(AssertUnwindSafe(|| work(&Wanted(&is_wanted))));
-    // The call may be over.
+    // Nothing receives the result if the call is over.
     let _ = sender.send(computed);
 }
 

@@ -10,13 +10,13 @@ use super::{
     schema::Schema,
 };
 
-/// The file flag, as an id of clap.
+/// The flag for files, as clap's id.
 const CONFIG: &str = "config";
 
 /// Returns the arguments of a command that loads the settings: `--config FILE`, and the flag
 /// of each setting that has one.
 ///
-/// clap takes any text for them. The texts are checked together with all other layers, so
+/// clap accepts any text as their values. The texts are checked together with all other layers, so
 /// that every error is listed at once and in the same words.
 pub fn clap_flags(schema: &Schema) -> Vec<Arg> {
     let config = Arg::new(CONFIG)

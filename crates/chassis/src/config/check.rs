@@ -36,7 +36,9 @@ pub(super) fn check_tls(values: &mut Reader<'_>) {
     };
     match (&certificate, &key) {
         (Some(_), None) => values.error("tls.certificate", "needs tls.key, the file of its key"),
-        (None, Some(_)) => values.error("tls.key", "needs tls.certificate, what it is the key of"),
+        (None, Some(_)) => {
+            values.error("tls.key", "needs tls.certificate, the file of its certificate")
+        }
         _ => {}
     }
     if client_ca.is_some() && certificate.is_none() {

@@ -31,8 +31,8 @@ pub(super) struct Defaults {
 impl Defaults {
     /// # Panics
     ///
-    /// Panics with the key if the service's TOML is not valid, or overrides a default that
-    /// does not exist or with a value that is not valid: that is an error in its program.
+    /// Panics with the key if the service's TOML is not valid, overrides a setting that does not
+    /// exist, or overrides one with a value that is not valid. These are errors in its program.
     pub(super) fn new(schema: &Schema) -> Self {
         let mut defaults = Self {
             program: schema.package.name,
@@ -88,8 +88,8 @@ impl Defaults {
         };
         if !key.split('.').all(is_in_environment) {
             self.fail(&format!(
-                "{key}: must have lower case letters, digits and single underscores, for its \
-                 variable in the environment"
+                "{key}: must consist of lower case letters, digits and single underscores, because \
+                 an environment variable can set it"
             ));
         }
         let mut parts = key.split('.').skip(1);

@@ -1,4 +1,5 @@
-//! The documentation of all settings: the commented default file, and the table of docs/configuration.md.
+//! The documentation of all settings: the commented default file, and the table of
+//! docs/configuration.md.
 
 use std::fmt::Write;
 
@@ -68,8 +69,8 @@ fn comment(text: &mut String, lines: &[&str]) {
     }
 }
 
-/// Returns the table of all settings for docs/configuration.md: setting, default, variable, flag and
-/// meaning.
+/// Returns the table of all settings for docs/configuration.md: setting, default, variable, flag
+/// and meaning.
 ///
 /// # Panics
 ///

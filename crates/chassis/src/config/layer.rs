@@ -15,7 +15,7 @@ use super::{
     values::{Sourced, Values},
 };
 
-/// What the settings are loaded from.
+/// The layers above the defaults.
 #[derive(Clone, Default)]
 pub struct Layers {
     /// Files in TOML. A later one wins over an earlier one.
@@ -96,7 +96,7 @@ impl Merge<'_> {
 
     fn table(&mut self, table: Table, section: &str, source: &str) {
         for (name, value) in table {
-            // Quoted if it has a dot, as it must be in the file.
+            // A name with a dot is quoted, as it must be in the file.
             let name = if name.contains('.') { format!("{name:?}") } else { name };
             let key = if section.is_empty() { name } else { format!("{section}.{name}") };
             match value {
@@ -155,7 +155,7 @@ impl Merge<'_> {
         self.insert(key, parsed.unwrap_or_else(|| Value::String(text.to_owned())), source);
     }
 
-    /// Returns whether the setting exists. If it does not, that is an error.
+    /// Returns whether the setting exists. Records an error if it does not.
     fn exists(&mut self, key: &str, source: &str) -> bool {
         if self.defaults.values.contains_key(key) {
             return true;

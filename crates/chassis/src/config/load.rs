@@ -58,15 +58,16 @@ pub struct Loaded<S> {
 ///
 /// # Panics
 ///
-/// Panics with the key if the service's defaults are not valid, or do not have the fields and
-/// types of `S`: that is an error in its program, which every start shows.
+/// Panics with the key if the service's defaults are not valid, or do not have the fields and types
+/// of `S`. That is an error in its program, which every start shows.
 pub fn load<S: DeserializeOwned>(
     schema: &Schema,
     layers: &Layers,
 ) -> Result<Loaded<S>, ConfigErrors> {
     let defaults = Defaults::new(schema);
-    // With the defaults alone first, because other layers could hide that they do not fit `S`.
-    // A default that `S` refuses is no error yet: another layer can set it.
+    // The defaults are read alone first, because other layers could hide that they do not have the
+    // fields and types of `S`. A default value that `S` refuses is no error yet: another layer can
+    // set it.
     let _ = own::read::<S>(defaults.as_layer(), &defaults);
 
     let (values, mut errors) = layers.merge(&defaults);

@@ -9,21 +9,21 @@ use super::value::{Setting, parse};
 
 const MIB: u64 = 1 << 20;
 
-/// What a server without connections takes, in bytes: the program, its threads, the log, metrics
-/// and spans that wait, health and metrics connections.
+/// The memory of a server without connections, in bytes: the program, its threads, log lines,
+/// metrics and spans that are not sent yet, and the connections of health and metrics.
 const IDLE: u64 = 16 * MIB;
 
 /// The smallest budget, in bytes: enough for a few connections and calls.
 const LEAST: u64 = 4 * MIB;
 
-/// A memory budget: a size, or what the system has.
+/// A memory budget: a given size, or derived from the memory of the system.
 #[derive(Debug, Clone)]
 pub struct Memory {
     bytes: usize,
     derived_from: Option<String>,
 }
 
-/// Wherever the number is from, it is the same budget.
+/// Budgets of the same size are equal, whatever they are derived from.
 impl PartialEq for Memory {
     fn eq(&self, other: &Self) -> bool {
         self.bytes == other.bytes
@@ -42,7 +42,7 @@ impl Memory {
     }
 }
 
-/// "auto" means what the system has.
+/// "auto" derives the budget from the memory of the system.
 impl Setting for Memory {
     fn read(value: &Value) -> Result<Self, String> {
         if value.as_str() == Some("auto") {
@@ -57,9 +57,10 @@ impl Setting for Memory {
 
 /// Derives the budget from the files below `root`.
 ///
-/// A quarter of what a container's limit leaves beside the idle server is not part of the budget:
-/// gaps between allocations and buffers of the kernel, for example, cannot be counted. Without a
-/// limit, other programs need memory too.
+/// In a container, the budget is three quarters of the memory that the limit leaves beside the idle
+/// server, and at least a quarter of the limit. The rest is for memory that cannot be counted, such
+/// as gaps between allocations and buffers of the kernel. Without a limit, half of the machine is
+/// left to other programs.
 fn derived(root: &Path) -> Memory {
     let (bytes, from) = if let Some(limit) = cgroup_limit(root) {
         let bytes = (limit.saturating_sub(IDLE) / 4 * 3).max(limit / 4);
@@ -177,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_small_container_leaves_a_quarter() {
+    fn the_budget_of_a_small_container_is_a_quarter_of_its_limit() {
         let small = ("sys/fs/cgroup/memory.max", "20971520\n");
         let root = system(&[MEMINFO, ("proc/self/cgroup", "0::/\n"), small]);
         assert_eq!(derived(root.path()).get(), 5 << 20);

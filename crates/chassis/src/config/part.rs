@@ -1,6 +1,6 @@
 //! The settings that a client command reads: those of the server beside it, and of tracing.
 //!
-//! Errors in other settings do not matter to it, and stop only the server.
+//! Errors in other settings stop only the server, and not the command.
 
 use std::path::PathBuf;
 
@@ -11,7 +11,7 @@ use super::{
     sections::Tracing,
 };
 
-/// Reads how the server is reached that these layers configure.
+/// Reads the addresses and the TLS settings of the server that these layers configure.
 ///
 /// # Errors
 ///
@@ -31,7 +31,7 @@ pub(crate) fn local_server(schema: &Schema, layers: &Layers) -> Result<LocalServ
     })
 }
 
-/// Reads where spans are sent, or `None` if tracing is off.
+/// Reads the endpoint and the sampling of spans. Returns `None` if tracing is off.
 ///
 /// # Errors
 ///
@@ -46,8 +46,8 @@ pub(crate) fn trace_settings(
     })
 }
 
-/// Reads settings, and leaves out the errors of the layers that are about settings whose keys
-/// begin otherwise.
+/// Reads settings. Ignores the errors of the layers in settings whose keys do not begin with one of
+/// `keys`.
 fn read<T>(
     schema: &Schema,
     layers: &Layers,

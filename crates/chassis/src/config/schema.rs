@@ -1,9 +1,9 @@
-//! What a service declares: its package, its own settings and its flags.
+//! The declarations of a service: its package, its own settings and its flags.
 
 use super::{declare::FlagDeclaration, sections::SECTIONS};
 use crate::package::Package;
 
-/// What a service declares of its configuration.
+/// A service's part of the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct Schema {
     /// The package of the service.
@@ -11,8 +11,8 @@ pub struct Schema {
     /// Commented TOML: the section `[service]` with the service's own settings and their
     /// defaults, and other sections with overrides of the chassis's defaults.
     ///
-    /// Every field needs a default, because its type is that of the variable in the
-    /// environment. An `Option` is `None` if the text is empty. A setting that has to be set
+    /// Every field needs a default, because the type of the default tells how an environment
+    /// variable is parsed. An `Option` is `None` if the text is empty. A setting that has to be set
     /// has a default that its type refuses, such as `""`.
     pub service_defaults: &'static str,
     /// Flags for the service's own settings.

@@ -10,10 +10,10 @@ use serde::{
 /// The name by which the deserializer of a service's settings recognizes a secret.
 pub(super) const NAME: &str = "$chassis::config::Secret";
 
-/// What errors say of a secret.
+/// The expected value that errors name for a secret.
 pub(super) const EXPECTED: &str = "text, which is kept secret";
 
-/// What is shown in place of a secret.
+/// The text that is shown in place of a secret.
 pub(super) const HIDDEN: &str = "***";
 
 /// A text that is never shown, such as a password: neither by `config show`, nor in errors,

@@ -9,7 +9,7 @@ use toml::{
 ///
 /// # Errors
 ///
-/// Returns what is wrong and where, without the line itself: it can hold a secret.
+/// Returns what is wrong and where, without the line itself, which can hold a secret.
 pub(super) fn parse(text: &str) -> Result<Table, String> {
     text.parse::<Table>().map_err(|error| {
         let before = error.span().and_then(|span| text.get(..span.start)).unwrap_or_default();
@@ -38,7 +38,7 @@ pub(super) struct Found {
 }
 
 /// Returns the settings below `section` in the order of the text, but with the settings of each
-/// section together. Returns none if the text is not valid TOML.
+/// section together. Returns no settings if the text is not valid TOML.
 pub(super) fn find(text: &str, section: &str) -> Vec<Found> {
     let mut found = Vec::new();
     if let Ok(root) = DeTable::parse(text)

@@ -32,7 +32,7 @@ impl Setting for Permits {
 pub enum Share {
     /// This number; 0 for no limit.
     Number(usize),
-    /// These percent of the other limit: from 1 to 100.
+    /// A percentage of the other limit, from 1 to 100.
     Percent(usize),
 }
 
@@ -56,7 +56,7 @@ impl Setting for Share {
     fn read(value: &Value) -> Result<Self, String> {
         let number =
             |value: &Value| whole_number(value, 0, Semaphore::MAX_PERMITS).ok().map(Self::Number);
-        // Variables and flags are text, because the default is.
+        // Values of variables and flags are text, because the default is text.
         let from_text = |text: &str| match text.strip_suffix('%') {
             Some(percent) => percent
                 .parse()
@@ -104,7 +104,7 @@ impl SocketMode {
 
 impl Setting for SocketMode {
     fn read(value: &Value) -> Result<Self, String> {
-        // Octal digits alone, because a number such as 660 has other bits.
+        // Only text, because the TOML number 660 is decimal and has other bits.
         parse(value, |text| u32::from_str_radix(text, 8).ok())
             .filter(|&mode| mode <= 0o777)
             .map(Self)
@@ -223,9 +223,9 @@ impl Setting for Access {
 /// The responses that are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Responses {
-    /// Those whose request was compressed.
+    /// Responses to compressed requests.
     Mirror,
-    /// Those whose client accepts it.
+    /// Responses to clients that accept compression.
     Always,
     /// None.
     Never,

@@ -7,7 +7,7 @@ use toml::Value;
 use tracing::level_filters::LevelFilter;
 use wire::{duration::parse_duration, socket::Socket};
 
-/// What errors say of a duration.
+/// The expected value that errors name for a duration.
 pub(super) const DURATION: &str =
     "a duration with its unit (ms, s, m, h or d), up to a year, such as \"250ms\" or \"5s\"";
 
@@ -42,7 +42,7 @@ pub(super) fn names<'a>(names: impl Iterator<Item = &'a str>) -> String {
     format!("one of {}", names.join(", "))
 }
 
-/// Returns what a value is, for errors.
+/// Describes a value for errors.
 pub(super) fn describe(value: &Value) -> String {
     match value {
         Value::String(text) => format!("{text:?}"),

@@ -17,7 +17,7 @@ pub struct Protocols {
 }
 
 impl Protocols {
-    /// Returns whether HTTP/1.1 is served beside HTTP/2, which gRPC needs.
+    /// Returns whether HTTP/1.1 is served beside HTTP/2. gRPC alone needs only HTTP/2.
     pub(crate) fn has_http1(self) -> bool {
         self.grpc_web || self.connect
     }

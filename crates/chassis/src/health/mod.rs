@@ -1,7 +1,7 @@
 //! The health service (gRPC Health Checking Protocol, and `List` of gRFC A90).
 //!
-//! The names: `""` and the name of each service are readiness, which ends with the lame
-//! duck. `liveness` is SERVING for as long as anything responds, so that a platform does not
+//! The status of `""` and of each service's name is readiness, which ends when the server becomes a
+//! lame duck. `liveness` is SERVING as long as the process responds, so that a platform does not
 //! kill a server that is shutting down gracefully.
 
 use std::{pin::Pin, sync::Arc};

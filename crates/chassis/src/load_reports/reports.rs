@@ -21,14 +21,14 @@ const TRAILER: HeaderName = HeaderName::from_static("endpoint-load-metrics-bin")
 /// The trailer that only refusals have: the retry hint (gRFC A6).
 const RETRY_HINT: &str = "grpc-retry-pushback-ms";
 
-/// The time for which an encoded report is used again. Clients compute their weights once a
-/// second, and at most ten times (`weight_update_period` in gRFC A58).
+/// The time for which an encoded report is used again. Clients compute their weights once a second
+/// by default, and at most ten times a second (`weight_update_period` in gRFC A58).
 const REUSE: Duration = Duration::from_millis(10);
 
 /// The load of the server at one moment.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Sample {
-    /// The recent average of the calls at work and in the queue, by the concurrency limit.
+    /// The recent average of the calls at work and in the queue, divided by the concurrency limit.
     pub(crate) utilization: f64,
     /// The share of the memory budget that is in use.
     pub(crate) memory: f64,
@@ -46,7 +46,8 @@ pub(crate) struct Sample {
 /// <https://github.com/cncf/xds>. gRPC's own `weighted_round_robin` gives a server the weight
 /// `rps_fractional / (application_utilization + eps / rps_fractional * penalty)` ("Subchannel
 /// Weights" in gRFC A58). It ignores a report in which the rate or the utilization is 0. That is
-/// why all three are averages: at the end of a call its worker is free again.
+/// why rate, errors and utilization are averages: at the end of a call its worker is free again,
+/// and the utilization of that moment could be 0.
 pub(crate) struct LoadReports {
     sample: Box<dyn Fn() -> Sample + Send + Sync>,
     calls: Mutex<Calls>,
@@ -69,7 +70,7 @@ impl LoadReports {
 
     /// Counts the call that ends with these trailers, and adds the report to them.
     ///
-    /// A call that its client cancels has no trailers, so it counts for nothing.
+    /// A call that its client cancels has no trailers, so it is not counted.
     pub(crate) fn end(&self, trailers: &mut HeaderMap) {
         let code = trailers.get(Status::GRPC_STATUS);
         let code = code.map_or(Code::Unknown, |code| Code::from_bytes(code.as_bytes()));
@@ -121,8 +122,8 @@ impl LoadReports {
 impl Calls {
     /// Counts a call.
     ///
-    /// One that was refused is a failure, and none of the calls that the server does: otherwise a
-    /// server that refuses at once would seem to do much with little load, and would be sent more.
+    /// A refused call counts as failed, and not as finished: otherwise a server that refuses at
+    /// once would seem to serve many calls with little load, and would get more.
     fn count(&mut self, code: Code, is_refused: bool) {
         if !is_refused {
             self.finished.count();

@@ -19,7 +19,7 @@ use crate::{
     },
 };
 
-/// The shortest time between two reports of a stream, and the time if the client asks for none.
+/// The shortest time between two reports of a stream, and the default.
 ///
 /// The minimum of gRFC A51 is 30 s by default. But clients ask for 10 s by default
 /// (`oob_reporting_period` in gRFC A58), and compute weights every second. One report a second for
@@ -53,14 +53,14 @@ impl OpenRcaService for OpenRca {
     type StreamCoreMetricsStream =
         Pin<Box<dyn Stream<Item = Result<OrcaLoadReport, Status>> + Send>>;
 
-    /// Sends a report at once and then after each interval, until the drain. There are no request
-    /// costs, so the names of those that the client wants mean nothing.
+    /// Sends a report at once and then after each interval, until the drain. Reports have no
+    /// request costs, so the names of costs in the request are ignored.
     async fn stream_core_metrics(
         &self,
         request: Request<OrcaLoadReportRequest>,
     ) -> Result<Response<Self::StreamCoreMetricsStream>, Status> {
         let interval = request.into_inner().report_interval;
-        // A negative one is no interval.
+        // A negative interval counts as none.
         let interval = interval.and_then(|interval| Duration::try_from(interval).ok());
         let interval = interval.unwrap_or_default().max(MIN_INTERVAL);
         let reports = Arc::clone(&self.reports);

@@ -1,4 +1,4 @@
-//! What is in the reports, and which responses have one.
+//! The content of the reports, and the responses that have one.
 
 use std::{convert::Infallible, future::ready, sync::Arc, time::Duration};
 
@@ -120,8 +120,8 @@ async fn the_report_of_a_handler_stays() {
     assert_eq!(trailers.len(), 2);
 }
 
-/// Returns the trailers of a response that passes through the record of a server with reports,
-/// or the headers if it has no trailers.
+/// Returns the trailers of a response that passes through the record layer of a server with
+/// reports, or the headers if it has no trailers.
 async fn trailers_of(response: fn() -> Response<Body>, path: &str) -> HeaderMap {
     let shared = Arc::into_inner(testing::shared(9)).expect("there is one");
     let shared = Shared { load_reports: Some(Arc::new(reports())), ..shared };
@@ -214,7 +214,7 @@ async fn a_stream_has_a_report_at_once_and_after_each_interval_of_at_least_a_sec
 #[tokio::test(start_paused = true)]
 async fn a_stream_ends_when_the_drain_begins() {
     let lifecycle = Lifecycle::new();
-    // Longer than the clock goes.
+    // Longer than the clock can express.
     let longest = prost_types::Duration { seconds: i64::MAX, nanos: 0 };
     let mut stream = stream_of(&lifecycle, Some(longest)).await;
     stream.next().await.expect("a report").expect("no error");

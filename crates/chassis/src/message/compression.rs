@@ -22,7 +22,7 @@ use crate::{
 /// zstd's own default level.
 const ZSTD_LEVEL: i32 = 3;
 
-/// How much is done before a computation checks whether its result is still wanted.
+/// The bytes that a computation processes before it checks whether its result is still wanted.
 const CHUNK: usize = 64 * 1024;
 
 /// Returns the encoding of the messages of a request, or `None` for identity.
@@ -75,9 +75,10 @@ pub(crate) type Decompression = Either<
 ///
 /// # Errors
 ///
-/// Returns [`Cause::InflatedTooLarge`] if it has more than `limit` bytes: no more are decompressed.
-/// Returns [`Cause::WindowTooLarge`] if that takes too much memory, [`Cause::NoMemory`] if the
-/// memory budget has no room for it, or [`Cause::MalformedMessage`] if it is not valid.
+/// Returns [`Cause::InflatedTooLarge`] if it has more bytes than the limit of its method: no more
+/// are decompressed. Returns [`Cause::WindowTooLarge`] if its window of zstd is too large,
+/// [`Cause::NoMemory`] if the memory budget has no room for it, or [`Cause::MalformedMessage`] if
+/// it is not valid.
 pub(crate) fn decompress(encoding: Encoding, message: Bytes, call: &Call) -> Decompression {
     let limit = call.message_limit();
     let mut memory = MessageMemory::default();
@@ -91,7 +92,7 @@ pub(crate) fn decompress(encoding: Encoding, message: Bytes, call: &Call) -> Dec
             compact(&mut buffer);
             return Either::Left(ready(inflated.map(|()| buffer.into())));
         }
-        // Nothing says how large a message becomes. It begins again elsewhere.
+        // No prefix announces the decompressed size, so another thread begins again.
     }
     if let Err(cause) = memory.grow_to(compute::MAX_IN_PLACE, MemoryKind::Messages, call) {
         return Either::Left(ready(Err(cause)));
@@ -123,16 +124,16 @@ impl Inflated {
     }
 }
 
-/// Gives back what a message does not need of its buffer, if that is most of it: memory that was
-/// used before takes room although it is not filled.
+/// Shrinks the buffer of a message that fills less than half of it: capacity takes memory although
+/// it is not filled, if it was used before.
 pub(super) fn compact(buffer: &mut Vec<u8>) {
     if buffer.capacity() > 2 * buffer.len() {
         buffer.shrink_to_fit();
     }
 }
 
-/// Returns a buffer for a message of up to `most` bytes, and one more to see whether there are
-/// more. What is not filled takes no memory that was not used before.
+/// Returns a buffer for a message of up to `most` bytes, and one byte more, which shows whether the
+/// message is larger. Capacity that is not filled takes no memory, unless it was used before.
 fn buffer_for(most: usize) -> Vec<u8> {
     let mut buffer = Vec::with_capacity(PREFIX + most + 1);
     buffer.extend_from_slice(&[0; PREFIX]);
@@ -141,7 +142,7 @@ fn buffer_for(most: usize) -> Vec<u8> {
 
 /// Compresses a message, and puts its prefix before it.
 pub(crate) fn compress(encoding: Encoding, message: Vec<u8>) -> Work<Vec<u8>> {
-    // Some messages become larger.
+    // Compression makes some messages larger.
     let buffer = |message: &[u8]| buffer_for(message.len() + message.len() / 8 + 1024);
     if compute::in_place(message.len()) {
         let buffer = buffer(&message);
@@ -173,7 +174,7 @@ fn inflate(
             }
             zstd::Decoder::with_buffer(message).and_then(|mut decoder| {
                 decoder.window_log_max(window_log(limit))?;
-                // Its window is another copy of what was decompressed last.
+                // The window of the decoder is another copy of the last decompressed bytes.
                 read(decoder, buffer, most, wanted, memory, 2)
             })
         }
@@ -192,7 +193,8 @@ fn inflate(
 
 /// Reads up to `most` bytes, and one more if there are more, and sets the prefix in front of them.
 ///
-/// Reserves `copies` times what it fills, and fails with `OutOfMemory` if there is no room.
+/// Reserves memory for `copies` copies of these bytes, and fails with `OutOfMemory` if there is no
+/// room.
 fn read(
     mut decoder: impl Read,
     framed: &mut Vec<u8>,
@@ -241,7 +243,7 @@ fn deflate(
             encoder.finish().map(drop)
         }),
     };
-    written.expect("memory takes everything that is written");
+    written.expect("writing to memory does not fail");
     let prefix = prefix(COMPRESSED, framed.len() - PREFIX);
     framed[..PREFIX].copy_from_slice(&prefix);
     framed

@@ -15,8 +15,8 @@ use wire::framing::{PREFIX, announced_length};
 use crate::call::Call;
 
 pin_project! {
-    /// The same frames; each prefix that passes counts a message that is sent, unless the
-    /// generated code has counted it: another library's body may wrap the chassis's.
+    /// Passes the frames on, and counts a sent message at each prefix. A message that the generated
+    /// code has counted is not counted again: another library's body may wrap the chassis's.
     pub(crate) struct CountMessages<B> {
         #[pin]
         body: B,

@@ -11,12 +11,12 @@ use crate::{
 /// A message up to this length is not counted: the memory of its call has room for it.
 const SMALL: usize = 4 * 1024;
 
-/// What is reserved for a message, or for several.
+/// The memory that is reserved for one or more messages.
 #[derive(Debug, Default)]
 pub(crate) struct MessageMemory(Option<Reservation>);
 
 impl MessageMemory {
-    /// Reserves memory until there is enough for `bytes`. Takes no time if they are few.
+    /// Reserves memory until there is enough for `bytes`. Reserves nothing for a small message.
     ///
     /// # Errors
     ///
@@ -45,8 +45,8 @@ impl MessageMemory {
     /// Makes room for `needed` bytes in the buffer of a message that arrives and will have `whole`
     /// bytes.
     ///
-    /// A buffer that is too small is replaced by one of twice its bytes, or of the size of the whole
-    /// message. So what is reserved is what is allocated.
+    /// A buffer that is too small is replaced by one of twice its length, but not more than the
+    /// whole message needs. So the reserved memory is what is allocated.
     ///
     /// # Errors
     ///
@@ -69,8 +69,8 @@ impl MessageMemory {
         Ok(())
     }
 
-    /// Reserves memory until there is enough for `bytes`, if some is reserved already: then there
-    /// is no need of the call.
+    /// Does the same as [`Self::grow_to`] without the call, if some memory is reserved already. If
+    /// none is reserved, does nothing.
     ///
     /// # Errors
     ///
@@ -84,25 +84,25 @@ impl MessageMemory {
         }
     }
 
-    /// Gives back what is more than `bytes`.
+    /// Returns the memory beyond `bytes` to the budget.
     pub(crate) fn shrink_to(&mut self, bytes: usize) {
         if let Some(reserved) = &mut self.0 {
             reserved.shrink_to(bytes);
         }
     }
 
-    /// Returns what is more than `bytes`.
+    /// Splits off the memory beyond `bytes`.
     pub(super) fn split_off(&mut self, bytes: usize) -> Self {
         Self(self.0.as_mut().map(|reserved| reserved.split_off(bytes)))
     }
 
-    /// Gives all of it back.
+    /// Returns all of the memory to the budget.
     pub(crate) fn clear(&mut self) {
         self.0 = None;
     }
 
-    /// Returns the bytes with what is reserved for them, which is given back when the last of them
-    /// is dropped.
+    /// Returns the bytes, with the memory attached to them. The memory returns to the budget when
+    /// the last clone of the bytes is dropped.
     pub(crate) fn attach_to(&mut self, bytes: Bytes) -> Bytes {
         match self.0.take() {
             Some(reserved) => Bytes::from_owner(Counted { bytes, _reserved: reserved }),

@@ -18,13 +18,13 @@ use crate::{
     http2::MemoryKind,
 };
 
-/// Reads the one message of a request. Returns it with its prefix, as it arrived. What it takes is
+/// Reads the one message of a request. Returns it with its prefix, as it arrived. Its memory is
 /// reserved in `memory`.
 ///
 /// # Errors
 ///
-/// Returns an error if there is not exactly one complete message, or if it has more than
-/// the limit of its method: as its prefix says, before the rest is read.
+/// Returns an error if there is not exactly one complete message, or if its prefix announces more
+/// bytes than the limit of its method; then the rest is not read.
 pub(crate) async fn read_one(
     body: &mut Body,
     call: &Call,
@@ -35,13 +35,13 @@ pub(crate) async fn read_one(
     Ok(message)
 }
 
-/// Reads the whole body of a request, which is one message without a prefix. What it takes is
-/// reserved in `memory`. `announced` is its `content-length`, if it has one.
+/// Reads the whole body of a request, which is one message without a prefix. Its memory is reserved
+/// in `memory`. `announced` is its `content-length`, if it has one.
 ///
 /// # Errors
 ///
-/// Returns an error if it has more than the limit of its method: if that is announced, before it is
-/// read.
+/// Returns an error if it has more bytes than the limit of its method. If it announces them,
+/// nothing is read.
 pub(crate) async fn read_whole(
     body: &mut Body,
     announced: Option<usize>,
@@ -67,12 +67,12 @@ pub(crate) async fn read_whole(
     Ok(read)
 }
 
-/// Decompresses a message. The result has its prefix.
+/// Decompresses a message. It begins with a prefix, as does the result.
 ///
 /// # Errors
 ///
 /// Returns an error if the compressed flag does not fit the encoding, if the message cannot be
-/// decompressed, or if it then has more than that limit.
+/// decompressed, or if the decompressed message is over the limit of its method.
 pub(crate) fn decompressed(
     mut message: Bytes,
     encoding: Option<Encoding>,
@@ -103,7 +103,7 @@ async fn read_framed(
     memory: &mut MessageMemory,
 ) -> Result<Bytes, Cause> {
     let mut read = Bytes::new();
-    // Most messages end with their last DATA frame, and need not be polled once more.
+    // Most bodies end with their last DATA frame, and need not be polled once more.
     while !body.is_end_stream()
         && let Some(frame) = body.frame().await
     {

@@ -69,8 +69,8 @@ fn send_one_compressed(
     }
 }
 
-/// Appends a message with its prefix. Returns it instead if it is being compressed on another
-/// thread.
+/// Appends a message with its prefix. If another thread has to compress the message, returns that
+/// computation instead.
 fn append(
     message: &impl Message,
     encoding: Option<Encoding>,
@@ -90,7 +90,7 @@ fn append(
     None
 }
 
-/// A message that is being compressed on another thread, and what it takes.
+/// A message that is being compressed on another thread, and its memory.
 struct Compressing {
     message: Computation<Vec<u8>>,
     memory: MessageMemory,
@@ -107,11 +107,11 @@ pin_project! {
         encoding: Option<Encoding>,
         call: Arc<Call>,
         buffer: BytesMut,
-        // What the buffer takes.
+        // The memory that is reserved for the buffer.
         memory: MessageMemory,
         // A message that follows those in the buffer. The handler is not polled meanwhile.
         compressing: Option<Compressing>,
-        // The status, once the messages have ended and those before it are not sent yet.
+        // The status that ended the messages. It is sent after all of them.
         status: Option<Status>,
         ended: bool,
     }
@@ -175,7 +175,7 @@ where
             }
         }
         Poll::Ready(if !this.buffer.is_empty() {
-            // Taken whole: what is left of its capacity would not be counted.
+            // The whole buffer is taken, because capacity that stays in it would not be counted.
             let data = mem::take(this.buffer).freeze();
             Some(Ok(Frame::data(this.memory.attach_to(data))))
         } else if let Some(compressing) = this.compressing {

@@ -34,9 +34,9 @@ pub(crate) struct CheckedMessages {
     /// more than one message is decompressed at a time.
     pending: Bytes,
     ready: VecDeque<Bytes>,
-    /// What the message takes that arrives or was read last.
+    /// The memory of the message that is arriving, or that was read last.
     memory: MessageMemory,
-    /// How many bytes of it have arrived.
+    /// How many bytes of this message have arrived.
     arrived: usize,
 }
 
@@ -121,7 +121,7 @@ impl CheckedMessages {
             return Err(Cause::MessageTooLarge { size: length, limit });
         }
         self.call.add_message_in();
-        // The handler has read the message before.
+        // The handler has read the previous message.
         self.memory.clear();
         self.arrived = 0;
         match read[0] {
@@ -202,7 +202,7 @@ impl HttpBody for CheckedMessages {
 }
 
 impl CheckedMessages {
-    /// Ends the messages with an error, and gives the stream of the request up.
+    /// Ends the messages with an error, and drops the body of the request.
     fn fail(&mut self, status: Status) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         self.state = State::Ended;
         self.body = Body::empty();
@@ -310,7 +310,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_request_that_breaks_off_is_an_error_for_the_handler_and_not_its_end() {
+    async fn a_request_that_breaks_off_is_an_error_for_the_handler_and_not_the_end() {
         let broken = Err::<Frame<Bytes>, _>(Status::cancelled("the peer is gone"));
         let body = Body::stream(StreamBody::new(iter([broken])));
         let call = Arc::new(testing::call());

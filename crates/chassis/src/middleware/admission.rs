@@ -28,18 +28,18 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Limits {
     pub(crate) queue: Queue,
-    /// In front of it for calls whose message is decompressed on another thread.
+    /// In front of `queue`, for calls whose message is decompressed on another thread.
     pub(crate) decompressed: Queue,
     pub(crate) streams: Arc<Streams>,
 }
 
-/// A service whose calls are admitted one by one.
+/// A service whose calls need a permit.
 ///
 /// A unary call holds a worker from the moment that its whole message has arrived until its
-/// response is complete: a client that sends or reads slowly occupies memory, and never a
-/// worker. Nor does one whose message takes long to be decompressed, and its response to be
-/// compressed: before and after its work it holds a place of a limit of its own. A stream holds a
-/// slot of its own limit until it ends.
+/// response is complete. A client that sends or reads slowly occupies memory, and never a worker. A
+/// call whose message is decompressed on another thread has a permit of a second limit throughout.
+/// It holds no worker while its message is decompressed or its response is compressed. A stream
+/// holds a slot of the limit of streams until it ends.
 #[derive(Clone)]
 pub(crate) struct Admission<S> {
     service: S,
@@ -91,11 +91,11 @@ where
     }
 }
 
-/// What a call that was admitted holds while it is at work.
+/// The permits and the memory of a call while it is at work.
 struct Admitted<'a> {
     worker: Option<WorkerPermit<'a>>,
     stream: Option<StreamPermit>,
-    /// A place of the limit in front of the workers, if its message was decompressed on another
+    /// A permit of the limit in front of the workers, if the message was decompressed on another
     /// thread.
     place: Option<Box<WorkerPermit<'a>>>,
     _memory: MessageMemory,
@@ -116,11 +116,11 @@ async fn admit<'a>(
     let mut memory = MessageMemory::default();
     let message = match kind {
         Kind::Unary => read_one(request.body_mut(), call, &mut memory).await?,
-        // It has no slot yet, and perhaps no deadline.
+        // The call has no slot yet, and perhaps no deadline.
         Kind::ServerStreaming => {
             let at = call.start() + call.shared().message_timeout;
             let read = timeout_at(at, read_one(request.body_mut(), call, &mut memory));
-            // Boxed, so that other calls do not have its timer in their future.
+            // Boxed, so that the futures of other calls have no room for its timer.
             let read = Box::pin(read).await;
             read.map_err(|_late| Cause::DeadlineExceeded)??
         }
@@ -152,8 +152,9 @@ async fn admit<'a>(
         None => {}
     }
     if kind.has_one_request() {
-        // The handler's copy of it, and what it makes of it. What has arrived is dropped once the
-        // handler has its copy; if it was decompressed, it is counted on its own until then.
+        // Twice its length: for the handler's decoded copy, and for what the handler makes of it.
+        // The message itself is dropped once it is decoded; if it was decompressed, it is counted
+        // on its own until then.
         memory.grow_to(2 * message.len(), MemoryKind::Messages, call)?;
         request.body_mut().set_message(message);
     } else {
@@ -165,7 +166,8 @@ async fn admit<'a>(
     Ok(Admitted { worker, stream, place, _memory: memory })
 }
 
-/// Returns the encoding of the request's messages, and decides on that of the response's.
+/// Returns the encoding of the request's messages, and decides on the encoding of the response's
+/// messages.
 ///
 /// The messages are decompressed here, so the header is removed: the services of other
 /// libraries must not decompress them again.

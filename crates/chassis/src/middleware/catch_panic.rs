@@ -1,4 +1,4 @@
-//! Makes a panic of a handler a status, not the end of a connection.
+//! Turns a panic of a handler into a status, so that it does not end the connection.
 
 use std::{
     convert::Infallible,
@@ -22,13 +22,12 @@ use crate::{
 };
 
 /// Responds INTERNAL to a call whose handler panics when it is called or in its stream; a panic of
-/// its future is caught when the call is recorded. The caller does not learn what happened: the
-/// panic hook has logged and counted that.
+/// its future is caught when the call is recorded. The caller gets no details: the panic hook has
+/// logged and counted the panic.
 ///
-/// Nothing of what the handler has left panics later either: its future, its response and its
-/// stream are dropped here.
+/// A panic while the handler's future, response or stream is dropped is caught here too.
 ///
-/// tower-http's layer of this name boxes each response.
+/// tower-http's layer of this name would box each response.
 #[derive(Debug, Clone)]
 pub(crate) struct CatchPanicLayer;
 
@@ -59,8 +58,8 @@ where
     }
 
     fn call(&mut self, request: BoxInbound) -> Self::Future {
-        // Unwind safe, because what has panicked is dropped, and what it shares with other
-        // calls is made of locks and atomics.
+        // Unwind safe, because the call is dropped after a panic, and shares only locks and atomics
+        // with other calls.
         let call = catch_unwind(AssertUnwindSafe(|| self.inner.call(request))).ok();
         CaughtCall { call }
     }
@@ -89,14 +88,14 @@ where
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        // A panic here is caught with those of all other layers, when the call is recorded.
+        // The record layer catches a panic here, as it does for all other layers.
         let mut response = match self.project().call.as_pin_mut() {
             Some(call) => match ready!(call.poll(cx)) {
                 Ok(response) => response,
             },
             None => Cause::Panicked.response(),
         };
-        // Nothing reads what layers have left there.
+        // Nothing reads the extensions that layers have left, and to drop them may panic.
         if !response.extensions().is_empty() {
             drop_caught(mem::take(response.extensions_mut()));
         }
@@ -139,7 +138,7 @@ impl HttpBody for CaughtFrames {
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let Some(frames) = &mut self.frames else { return Poll::Ready(None) };
         match catch_unwind(AssertUnwindSafe(|| frames.as_mut().poll_frame(cx))) {
-            // An error of another library's body. gRPC has trailers for it; a reset stream would
+            // An error of another library's body becomes trailers, because a reset stream would
             // have no status.
             Ok(Poll::Ready(Some(Err(status)))) => {
                 self.end();
@@ -154,7 +153,8 @@ impl HttpBody for CaughtFrames {
     }
 
     fn is_end_stream(&self) -> bool {
-        // After a panic it is polled, and responds with that.
+        // After a panic here, the stream is not at its end, so that it is polled and ends with a
+        // status.
         let is_end = |frames: &BoxFrames| catch_unwind(AssertUnwindSafe(|| frames.is_end_stream()));
         self.frames.as_ref().is_none_or(|frames| is_end(frames).unwrap_or(false))
     }

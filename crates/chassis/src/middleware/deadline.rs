@@ -99,7 +99,7 @@ where
         let this = self.project();
         let exceeded = || Poll::Ready(Ok(Cause::DeadlineExceeded.response()));
         let Some(call) = this.call.as_pin_mut() else { return exceeded() };
-        // The time first: a late call does not succeed.
+        // The time first, because a late call must not succeed.
         if this.timer.is_some() && this.deadline.is_some_and(|deadline| Instant::now() >= deadline)
         {
             return exceeded();

@@ -19,9 +19,10 @@ use crate::{
     method::Origin,
 };
 
-/// Keeps a call in flight until its response has been sent, or until it panics. At the bound of the
-/// drain the call ends with UNAVAILABLE: in the headers, or in the trailers of a stream. Calls of
-/// the chassis's own services end in the same way a second after the drain has begun.
+/// Keeps a call in flight until its response has been sent, or until it panics. When
+/// `shutdown.drain` has passed, the drain cuts the call with UNAVAILABLE: in the headers, or in the
+/// trailers of a stream. Calls of the chassis's own services end in the same way a second after the
+/// drain has begun.
 #[derive(Debug, Clone)]
 pub(crate) struct InFlightLayer(InFlight);
 

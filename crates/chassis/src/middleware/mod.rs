@@ -24,18 +24,18 @@ pub(crate) use record::{Record, Recorder};
 use crate::{body::Body, config, in_flight::InFlight, inbound::BoxInbound, web::Web};
 use translate::Translate;
 
-/// The layers below the record, of which tower's type has the outermost innermost.
+/// The layers below the record. In tower's type, the outermost layer is the innermost parameter.
 type Layers =
     ServiceBuilder<Stack<DeadlineLayer, Stack<CatchPanicLayer, Stack<InFlightLayer, Identity>>>>;
 
 /// All layers around a service.
 pub(crate) type Layered<S> = Record<<Layers as Layer<S>>::Service>;
 
-/// Returns the layers around the router, the outermost first. `web` has what `router` has, for the
-/// calls of other protocols than gRPC.
-// Two types of one router: the layers are then compiled for each alone, and those of a call of gRPC
-// stay one function. A second caller of it costs each call of gRPC the copies of its request and of
-// its response (2 percent of its instructions).
+/// Returns the layers around a router. `grpc` gets the calls of gRPC, and `web` those of the other
+/// protocols: it is the same router, but should be of another type.
+// By two types the compiler makes two copies of the layers, each with one caller, and inlines that
+// of gRPC into one function. With one copy for both, a call of gRPC has 2 percent more instructions,
+// because its request and its response are moved more often.
 pub(crate) fn layers<G, W>(
     grpc: G,
     web: W,
@@ -60,13 +60,13 @@ where
         .layer(CatchPanicLayer)
         // Around the queue: the time in the queue counts.
         .layer(DeadlineLayer::new(deadline));
-    // Then the router finds the service, and around that stand:
+    // Then the router finds the service. Around the service stand:
     // - the service's own layers, such as authentication: a call that they refuse takes no
     //   worker and no place in the queue;
-    // - `Admission`, innermost: a worker does nothing but the work of the handler.
+    // - `Admission`, innermost, so that a call holds a worker only for the work of the handler.
     let has_grpc = protocols.has_grpc();
     let translate = Translate::new(layers.service(web), recorder.clone(), protocols);
-    // Outermost: what is recorded is what the caller gets.
+    // Outermost, so that the record has what the caller gets.
     Record::new(layers.service(grpc), recorder, has_grpc, translate.boxed())
 }
 

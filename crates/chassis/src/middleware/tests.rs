@@ -40,7 +40,7 @@ use crate::{
 
 const MESSAGE: &[u8] = &[0, 0, 0, 0, 0];
 
-/// All layers around a service, with what they share.
+/// All layers around a service, and the state that they share.
 #[derive(Clone)]
 struct Stack {
     service: tower::util::BoxCloneSyncService<Request<Body>, Response<Body>, Infallible>,
@@ -119,7 +119,7 @@ fn ok() -> Result<Response<Body>, Infallible> {
     Ok(Status::ok("").into_http())
 }
 
-/// Returns a stream that sends this and then never ends.
+/// Returns a stream that sends `first` and then never ends.
 fn endless(
     first: impl Stream<Item = Result<Frame<Bytes>, Status>> + Send + 'static,
 ) -> Result<Response<Body>, Infallible> {
@@ -431,7 +431,7 @@ async fn no_worker_is_lost_whatever_happens_to_calls() {
         assert_eq!(running.now(), 0, "seed {seed}");
         assert_eq!(stack.in_flight.counts().in_flight(), 0, "seed {seed}");
 
-        // All workers are there: this many calls run at once.
+        // No worker is lost: `max_workers` calls run at once.
         let all: Vec<_> = (0..max_workers)
             .map(|_| {
                 let mut call = tokio_test::task::spawn(stack.respond(request()));

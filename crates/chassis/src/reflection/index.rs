@@ -1,4 +1,4 @@
-//! The files of descriptor sets, by their names and by what is in them.
+//! The files of descriptor sets, by their names and by the symbols in them.
 
 use std::collections::HashMap;
 
@@ -16,7 +16,7 @@ struct EncodedSet {
     files: Vec<Bytes>,
 }
 
-/// What reflection knows. Files are encoded `FileDescriptorProto`s.
+/// The files and symbols that reflection knows. Files are encoded `FileDescriptorProto`s.
 #[derive(Debug)]
 pub(super) struct Index {
     services: Vec<String>,

@@ -1,6 +1,6 @@
 //! Server reflection, v1 and v1alpha, for tools such as grpcurl.
 //!
-//! - `index`: the files of the descriptor sets, and what is in them.
+//! - `index`: the files of the descriptor sets, and the symbols in them.
 //! - `service`: the stream of requests and responses.
 
 mod index;

@@ -29,8 +29,8 @@ impl Reflection {
         Self(index)
     }
 
-    /// Responds to each request, until they end or the server begins to drain. What has arrived
-    /// by then has its response; half a message has none.
+    /// Responds to each request until the requests end or the server begins to drain. A request
+    /// that has arrived by then gets its response; half a message gets none.
     #[expect(clippy::unused_async, reason = "handlers are async")]
     async fn info(
         self,
@@ -45,7 +45,8 @@ impl Reflection {
         })))
     }
 
-    /// Returns the response. What is not found is an error in it: the stream goes on.
+    /// Returns the response. If a name is not found, the response has an error, and the stream goes
+    /// on.
     fn respond(&self, request: ServerReflectionRequest) -> ServerReflectionResponse {
         let Self(index) = self;
         let reply = match &request.message_request {

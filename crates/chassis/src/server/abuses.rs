@@ -1,4 +1,4 @@
-//! Connections that were ended for what their peers did.
+//! Connections that the server ended because of their peers.
 
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
@@ -8,10 +8,10 @@ use crate::{
     log_rate::LogRate,
 };
 
-/// What a peer did.
+/// The reason why the server ended the connection of a peer.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Misdeed {
-    /// It did too much of something that brings nothing.
+    /// It exceeded a limit against abuse, such as that of resets.
     Abuse(Abuse),
     /// It broke a rule of HTTP.
     Violation(Reason, &'static str),
@@ -21,7 +21,7 @@ pub(super) enum Misdeed {
     SlowHandshake,
     /// Its TLS handshake failed.
     Tls(String),
-    /// It speaks another protocol than HTTP/2, and only that is served.
+    /// It speaks another protocol, and only HTTP/2 is served.
     NotHttp2,
 }
 
@@ -73,8 +73,8 @@ impl Misdeed {
 #[derive(Debug, Default)]
 pub(super) struct Abuses([Seen; REASONS.len()]);
 
-/// The connections that were ended for one reason. Each has lines of its own, so that a frequent
-/// one does not hide another.
+/// The connections that were ended for one reason. Each reason has its own rate limit of log lines,
+/// so that a frequent one does not hide another.
 #[derive(Debug, Default)]
 struct Seen {
     count: AtomicUsize,

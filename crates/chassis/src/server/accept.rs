@@ -12,8 +12,9 @@ const MAX_BACKOFF: Duration = Duration::from_millis(250);
 
 /// Accepts connections until the drain, and then closes the listener.
 ///
-/// An error does not end the loop. The backoff keeps a lasting one, such as no descriptors
-/// left, from spinning; the end of a connection ends the wait, because it frees a descriptor.
+/// An error does not end the loop. A backoff keeps the loop from spinning on a lasting error, such
+/// as a lack of file descriptors. The end of a connection ends the wait, because it frees a
+/// descriptor.
 pub(super) async fn accept(listener: Listener, connections: Arc<Connections>) {
     let lines = LogRate::default();
     let accept = async {
@@ -49,8 +50,8 @@ pub(super) async fn accept(listener: Listener, connections: Arc<Connections>) {
     }
 }
 
-/// Returns whether the error says something of one connection alone (accept(2)): the next one can
-/// be accepted at once.
+/// Returns whether the error is about one connection alone (accept(2)), so that the next one can be
+/// accepted at once.
 fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(
         error.kind(),
@@ -63,7 +64,7 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     ) || error.raw_os_error() == Some(libc::EPROTO)
 }
 
-/// Returns whether the process or the system has no descriptor left.
+/// Returns whether the process or the system has no file descriptor left.
 fn lacks_descriptors(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE))
 }

@@ -9,17 +9,17 @@ use std::{
 use tokio::runtime::{Builder, Handle, Runtime};
 use wire::runtime::multi_thread;
 
-/// How many tasks run before the system is asked for I/O and timers. The turn of a connection
-/// can take milliseconds, because it works on all calls that have arrived: with tokio's default
-/// of 61, a new request and a deadline could wait for more than 100 ms to be seen.
+/// How many tasks run before the system is asked for I/O and timers. One poll of a connection can
+/// take milliseconds, because it works on all calls that have arrived. With tokio's default of 61,
+/// a new request and a deadline could wait for more than 100 ms to be seen.
 const TASKS_PER_POLL: u32 = 16;
 
 /// One thread for each CPU that the process may use, which in a container is its quota.
 ///
-/// With one CPU a single thread does everything, which saves the wake-ups: half of the
-/// kernel time of a call. With more CPUs the threads steal work from each other: a
-/// connection with many calls, which is usual in gRPC, is not bound to one CPU, and a
-/// handler that computes delays no other call.
+/// With one CPU a single thread does everything, which saves the wake-ups: half of the kernel time
+/// of a call. With more CPUs the threads steal work from each other. A connection with many calls,
+/// which is usual in gRPC, is not bound to one CPU, and a handler that computes delays no other
+/// call.
 ///
 /// One runtime for each CPU would be faster for many connections with small calls. But all
 /// calls of a connection would then share one CPU, even if others are idle.

@@ -42,12 +42,12 @@ const PREFACE_GRACE: Duration = Duration::from_secs(1);
 /// HTTP/2.
 const WINDOW: u32 = 65_535;
 
-/// How far a receive window grows that is used up, in bytes.
+/// The largest size, in bytes, to which a receive window grows that is used up.
 const MAX_WINDOW: u32 = 1024 * 1024;
 
 const NEVER_POISONED: &str = "nothing panics while it counts";
 
-/// What all connections of one address share.
+/// The state that all connections of one address share.
 #[derive(Debug)]
 pub(super) struct Connections {
     calls: Calls,
@@ -60,9 +60,9 @@ pub(super) struct Connections {
     max_age: Duration,
     telemetry: Telemetry,
     lifecycle: Lifecycle,
-    /// The state in which connections shut down.
+    /// The state of the life cycle in which connections begin to shut down.
     drain_at: State,
-    /// The lame duck time; `None` if its clients need not connect elsewhere.
+    /// The lame duck time; `None` if the clients of this address need not connect elsewhere.
     lame_duck: Option<Duration>,
     budget: Arc<Budget>,
     pub(super) registry: Arc<Registry>,
@@ -72,17 +72,17 @@ pub(super) struct Connections {
     pub(super) stop: CancellationToken,
     counts: Mutex<ConnectionCounts>,
     pub(super) abuses: Abuses,
-    /// The lines about peers with too many connections.
+    /// Limits the log lines about peers with too many connections.
     peer_lines: LogRate,
 }
 
-/// What differs between the listeners.
+/// The parts of [`Connections`] that differ between the listeners.
 #[derive(Debug)]
 pub(super) struct Door {
     pub(super) registry: Arc<Registry>,
     /// `None` for plaintext.
     pub(super) tls: Option<Tls>,
-    /// The state in which connections shut down.
+    /// The state of the life cycle in which connections begin to shut down.
     pub(super) drain_at: State,
     pub(super) budget: Arc<Budget>,
 }
@@ -94,19 +94,19 @@ pub struct ConnectionCounts {
     pub closed: usize,
     /// They ended with an error: the peer went away, was silent, or broke the protocol.
     pub failed: usize,
-    /// They were still open at the bound of the drain.
+    /// They were still open when the time of the drain had passed.
     pub cut: usize,
     /// They were over `limits.connections`, and closed when they were accepted.
     pub refused: usize,
     /// They were over `limits.connections_per_peer`, and closed when they were accepted.
     pub refused_peer: usize,
-    /// The system could not accept them, such as for lack of descriptors.
+    /// The system could not accept them, such as for lack of file descriptors.
     pub not_accepted: usize,
 }
 
 impl ConnectionCounts {
-    /// Returns the connections that have ended since `earlier`, and those that were turned
-    /// away in the whole life of the server, because a drain turns none away.
+    /// Returns the connections that have ended since `earlier`, and those that were refused or not
+    /// accepted since the start of the server, because a drain refuses none.
     pub(super) fn since(self, earlier: Self) -> Self {
         Self {
             closed: self.closed - earlier.closed,
@@ -149,7 +149,7 @@ impl Connections {
             telemetry,
             lifecycle,
             drain_at,
-            // What is served until the end, such as health for probes, need not move.
+            // Connections that are served until the end, such as those of probes, need not move.
             lame_duck: (drain_at == State::Draining).then_some(settings.shutdown.lame_duck),
             budget,
             registry,
@@ -161,7 +161,7 @@ impl Connections {
         })
     }
 
-    /// Waits until no connection is added, and no connection takes another call.
+    /// Waits until the drain begins: then no connection is added, and none takes another call.
     pub(super) async fn draining(&self) {
         self.lifecycle.reached(self.drain_at).await;
     }
@@ -171,21 +171,21 @@ impl Connections {
         sleep(time).await;
     }
 
-    /// Resolves when connections must end. Nothing is stopped before the drain.
+    /// Resolves when connections must end at once. Nothing is stopped before the drain.
     async fn stopped(&self) {
         self.draining().await;
         self.stop.cancelled().await;
     }
 
-    /// Waits until the client of a connection has to connect elsewhere, because the server is a lame
-    /// duck; `is_lame` if it was when the connection was accepted.
+    /// Waits until the client of a connection has to connect elsewhere, because the server is a
+    /// lame duck. `is_lame` is whether it was one already when the connection was accepted.
     async fn moved_by_the_lame_duck(&self, is_lame: bool) {
         let Some(time) = self.lame_duck else { return std::future::pending().await };
         self.lifecycle.reached(State::LameDuck).await;
         moving::as_lame_duck(time, is_lame).await;
     }
 
-    /// Returns the budget for what the connections hold for their peers.
+    /// Returns the memory budget of the connections.
     pub(super) fn budget(&self) -> &Budget {
         &self.budget
     }
@@ -207,7 +207,7 @@ impl Connections {
         let memory = if self.tls.is_some() { memory::TLS_CONNECTION } else { memory::CONNECTION };
         let share = match Share::open(&self.budget, memory) {
             Ok(share) => share,
-            // It goes soon.
+            // The connection that gives way returns its memory soon.
             Err(_) if self.registry.give_way() => Share::open_beyond(&self.budget, memory),
             Err(_) => return self.refuse(peer, Refusal::Memory),
         };
@@ -260,7 +260,7 @@ impl Connections {
                 None
             }
             End::Connection(Ended::Closed) => return self.count(|counts| counts.closed += 1),
-            // It had no call when it gave way.
+            // An evicted connection had no call, so that nothing was cut.
             End::Connection(Ended::Cut) if entry.is_evicted() && !self.stop.is_cancelled() => {
                 return self.count(|counts| counts.closed += 1);
             }
@@ -333,7 +333,7 @@ impl Connections {
                 };
                 let observer = http1::Observed { telemetry: &self.telemetry, peer };
                 let served = http1::serve(*stream, settings, calls, activity, events, observer);
-                // Boxed, so that connections of HTTP/2 do not have it in their future.
+                // Boxed, so that the futures of HTTP/2 connections have no room for it.
                 match Box::pin(served).await {
                     http1::End::Ended(ended) => End::Connection(ended),
                     http1::End::Slow => End::Misdeed(Misdeed::SlowHandshake),
@@ -363,7 +363,7 @@ impl Connections {
             tcp.set_nodelay(true).map_err(|error| End::failed(&error))?;
         }
         let (mut stream, is_http2, names) = match &self.tls {
-            // Told apart by the first bytes.
+            // Without TLS, the first bytes tell HTTP/1 from HTTP/2.
             None => (Either::Left(stream), None, None),
             Some(tls) => {
                 let shaken = tls.handshake(stream).await;
@@ -403,7 +403,7 @@ enum Begun<'a> {
 /// A connection with TLS or without.
 type Transport = Either<Stream, TlsStream<Stream>>;
 
-/// How a connection ended: before HTTP for its peer's behaviour, or in any other way.
+/// How a connection ended: because of its peer before HTTP began, or in any other way.
 enum End {
     Misdeed(Misdeed),
     Connection(Ended),
@@ -424,8 +424,8 @@ impl End {
     }
 }
 
-/// Returns the mode of calls for this runtime: in place if it has a single thread, because no
-/// other could go on with the connection.
+/// Returns the mode of calls for this runtime: in place if it has a single thread, because no other
+/// thread could go on with the connection.
 fn call_mode() -> CallMode {
     match Handle::current().runtime_flavor() {
         RuntimeFlavor::CurrentThread => CallMode::InPlace,

@@ -1,4 +1,4 @@
-//! The drain: what it waits for, for how long, and its report.
+//! The drain: the calls, connections and tasks that it waits for, its time limits, and its report.
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,29 +13,30 @@ use crate::in_flight::{Counts, InFlight};
 /// arrived.
 const OWN_CALLS_GRACE: Duration = Duration::from_secs(1);
 
-/// How long responses may take to reach their clients after calls have been cut, and peers
-/// may take to close their connections if there was no time for a drain. It is part of the
-/// second after the bound in which the process ends.
+/// How long responses may take to reach their clients after calls have been cut. If there was no
+/// time for a drain, peers have this time to close their connections. The process ends within a
+/// second after the time of the drain, and this is a part of that second.
 const CUT_GRACE: Duration = Duration::from_millis(500);
 
-/// How long tasks may take to end after they have been told to stop.
+/// How long the tasks of connections may take to end after they were stopped.
 const STOP_GRACE: Duration = Duration::from_millis(250);
 
-/// What happened in the drain.
+/// The report of a drain.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DrainReport {
     /// Calls in flight when the drain began, those of the chassis's own services too.
     pub in_flight: usize,
     /// Calls that finished during the drain.
     pub finished: usize,
-    /// Calls that ended with UNAVAILABLE, or without a response, at the bound.
+    /// Calls that were still in flight when the time of the drain had passed. They ended with
+    /// UNAVAILABLE, or without a response.
     pub cut: usize,
     /// Connections open when the drain began.
     pub connections: usize,
     /// How connections ended during the drain; those that were refused or not accepted are
     /// counted from the start of the server.
     pub connection_counts: ConnectionCounts,
-    /// Background tasks that did not end before the bound.
+    /// Background tasks that did not end within the time of the drain.
     pub tasks_cut: usize,
     /// How long the drain took, without the time as a lame duck.
     pub took: Duration,
@@ -82,7 +83,7 @@ pub(super) struct Drain {
 }
 
 impl Drain {
-    /// Begins to count.
+    /// Records the counts at the beginning of the drain.
     pub(super) fn begin(
         connections: Arc<Connections>,
         in_flight: InFlight,
@@ -101,8 +102,8 @@ impl Drain {
         }
     }
 
-    /// Waits until every connection has ended by itself, then every call, because a call
-    /// notices the end of its connection later, and every background task.
+    /// Waits until every connection has ended by itself, then every call, and then every background
+    /// task. Calls come after connections, because a call notices the end of its connection later.
     pub(super) async fn idle(&self) {
         let idle = async {
             self.connections.tasks.wait().await;
@@ -121,7 +122,7 @@ impl Drain {
         idle.await;
     }
 
-    /// Ends what is left: calls with a status, then connections.
+    /// Ends the calls that are left, with a status, and then the connections.
     pub(super) async fn end(self) -> DrainReport {
         self.in_flight.cut();
         // The report says whether this was enough.
@@ -137,7 +138,7 @@ impl Drain {
         };
         let _ = timeout(STOP_GRACE, stopped).await;
         let mut counts = self.connections.counts().since(self.counts);
-        // Connections that did not notice end with the process.
+        // Connections that have not stopped by now end with the process.
         counts.cut += self.connections.tasks.len();
 
         DrainReport {

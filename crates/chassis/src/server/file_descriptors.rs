@@ -15,17 +15,18 @@ const HEALTH_CONNECTIONS: usize = 128;
 /// The most connections to the listener of metrics: enough for every scraper and probe.
 const ADMIN_CONNECTIONS: usize = 64;
 
-/// What is kept for files and the connections that the service itself opens, if there is enough.
+/// The descriptors for files and for connections that the service itself opens, if there are
+/// enough.
 const OTHER: usize = 128;
 
-/// The descriptors of listeners, and of what is opened during the start.
+/// The descriptors of listeners, and those that are opened during the start.
 const LISTENERS: usize = 8;
 
 /// The number of open descriptors if the system does not say it.
 const USUALLY_OPEN: usize = 32;
 
-/// Raises the soft limit of open descriptors to the hard one, as far as the system allows. The
-/// soft one is often 1,024, for the sake of programs that use select(2).
+/// Raises the soft limit of open descriptors to the hard one, as far as the system allows. The soft
+/// one is often 1,024, because programs that use select(2) can have no more.
 pub(crate) fn raise_limit() {
     let Rlimit { current, maximum } = getrlimit(Resource::Nofile);
     if current != maximum
@@ -44,8 +45,8 @@ pub(super) struct Shares {
 }
 
 impl Shares {
-    /// Shares what is free in this process. Warns if that is too little for `connections`
-    /// connections.
+    /// Shares the descriptors that are free in this process. Warns if these are too few for
+    /// `connections` connections.
     pub(super) fn new(connections: usize) -> Self {
         let limit = getrlimit(Resource::Nofile).current;
         let limit = limit.map_or(usize::MAX, |limit| limit.try_into().unwrap_or(usize::MAX));
@@ -77,7 +78,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_listener_has_a_share_of_what_is_free() {
+    fn every_listener_has_a_share_of_the_free_descriptors() {
         let few = Shares { service: 28, health: 1, admin: 3 };
         assert_eq!(Shares::of(42, 10_000), few);
         let many = Shares { service: 10_000, health: 94, admin: 64 };
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shares_are_no_more_than_what_is_free() {
+    fn the_shares_are_no_more_than_the_free_descriptors() {
         for free in 20..2000 {
             let Shares { service, health, admin } = Shares::of(free, usize::MAX);
             assert!(service + health + admin < free, "{service} + {health} + {admin} of {free}");

@@ -73,8 +73,8 @@ fn hint(address: &Socket, error: &io::Error) -> &'static str {
     }
 }
 
-/// Listens on the address. Returns the listener and its address, which has the port that
-/// port 0 became.
+/// Listens on the address. Returns the listener and its address, which has the port that the system
+/// has chosen for port 0.
 ///
 /// # Errors
 ///

@@ -1,4 +1,4 @@
-//! The memory budgets of the listeners, and what a connection takes of them.
+//! The memory budgets of the listeners, and the memory that a connection takes.
 
 use std::sync::Arc;
 
@@ -8,15 +8,15 @@ use crate::{
     cause::Cause, config::Settings, http2::Budget, proto::grpc::health::v1::health_server,
 };
 
-/// The budget of the listener for health alone, in bytes. It is a part of what an idle server
-/// takes.
+/// The budget of the listener for health alone, in bytes. It is a part of the memory of an idle
+/// server.
 const HEALTH_BUDGET: usize = 2 << 20;
 
-/// What a connection takes in the process and in the kernel, in bytes.
+/// The memory that a connection takes in the process and in the kernel, in bytes.
 pub(super) const CONNECTION: usize = 16 * 1024;
 
-/// What a connection with TLS takes, in bytes: a record that has not arrived in full, a record that
-/// waits to be sent, and the keys.
+/// The memory that a connection with TLS takes, in bytes: also for a record that has not arrived in
+/// full, a record that waits to be sent, and the keys.
 pub(super) const TLS_CONNECTION: usize = 48 * 1024;
 
 /// Returns the budget of the listener for health alone.
@@ -25,7 +25,8 @@ pub(super) fn health_budget() -> Arc<Budget> {
 }
 
 /// Returns the response to a request for which there is no memory, or `None` if it is served
-/// nevertheless: health is asked most when memory is short, and takes little.
+/// nevertheless. A health check is served, because it matters most when memory is short, and takes
+/// little.
 pub(super) fn refuse(request: &Request<()>) -> Option<Response<()>> {
     let method = request.uri().path().strip_prefix('/')?.strip_prefix(health_server::SERVICE_NAME);
     if method == Some("/Check") {
@@ -42,7 +43,7 @@ pub(crate) fn shortfall(settings: &Settings) -> Option<String> {
     let (budget, message) = (limits.memory.get(), limits.message.get() as usize);
     let (connections, workers) = (limits.connections.get(), settings.server.max_workers.get());
     let connection = if settings.tls.is_some() { TLS_CONNECTION } else { CONNECTION };
-    // The handler has a copy of the message.
+    // Twice the message, because the handler has a copy of it.
     let messages = workers.saturating_mul(2 * message);
     let need = connections.saturating_mul(connection).saturating_add(messages);
     (need > budget).then(|| {

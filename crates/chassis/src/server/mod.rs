@@ -97,15 +97,15 @@ pub enum StartError {
     /// The system has no thread left.
     #[error("no thread can be started to {purpose}: {error}")]
     Thread {
-        /// What the thread is for.
+        /// The purpose of the thread.
         purpose: &'static str,
         /// The error of the system.
         error: io::Error,
     },
-    /// The variables of OpenTelemetry make no exporter.
+    /// No exporter can be made from the variables of OpenTelemetry.
     #[error("spans cannot be exported: {0}")]
     Tracing(String),
-    /// The service's own start failed, such as for a dependency.
+    /// The service's own start failed, for example because of a dependency.
     #[error("the service cannot start: {0:#}")]
     Service(anyhow::Error),
 }
@@ -121,11 +121,11 @@ impl From<crate::tls::TlsStartError> for StartError {
     }
 }
 
-/// Makes the services of a server, once their dependencies are there.
+/// Makes the services of a server, after the service's own start.
 pub(crate) type MakeServices =
     Box<dyn FnOnce(Arc<Limits>) -> BoxFuture<Vec<Next>, anyhow::Error> + Send>;
 
-/// What a server is made of.
+/// The parts of a server.
 pub(crate) struct Setup {
     pub(crate) about: About,
     pub(crate) settings: Arc<Settings>,
@@ -165,7 +165,7 @@ pub struct Server {
     shutdown: Shutdown,
     calls: Handle,
     services: Arc<OnceLock<Vec<Next>>>,
-    /// `None` if the services are there already.
+    /// `None` if the services are made already.
     starting: Option<BoxFuture<Vec<Next>, anyhow::Error>>,
 }
 
@@ -195,14 +195,13 @@ impl fmt::Debug for Server {
 impl Server {
     /// Listens on the configured addresses. Nothing is served yet.
     ///
-    /// Calls will be served in the runtime of `calls`; health of its own address, and metrics, in
-    /// the runtime that this is called in.
+    /// Calls will be served in the runtime of `calls`. The health address and the metrics will be
+    /// served in the current runtime.
     ///
     /// # Errors
     ///
     /// Returns an error if the files of TLS are not valid, before anything is bound. Returns an
-    /// error too if an address cannot be listened on, or if the service itself fails to start at
-    /// once.
+    /// error too if an address cannot be listened on, or if the service's own start fails at once.
     pub(crate) fn bind(
         setup: Setup,
         methods: MethodTable,
@@ -283,9 +282,9 @@ impl Server {
             let address = settings.server.address.clone();
             bind(address, "server.address", router, in_flight.clone(), door)?
         };
-        // Probes are served until the process ends, without TLS, which the probes of Kubernetes
-        // do not speak. The drain does not wait for them. Nothing of theirs is in the runtime of
-        // the calls, so that no call can hold them.
+        // Probes are served until the process ends, without TLS, which the probes of Kubernetes do
+        // not speak. The drain does not wait for them. They are not served in the runtime of the
+        // calls, so that no call can hold them up.
         let health_only = settings
             .server
             .health_address
@@ -347,13 +346,15 @@ impl Server {
         Ok(server)
     }
 
-    /// Makes the services now if that takes no time, so that no call is ever refused for it.
+    /// Makes the services now if the start does not have to wait, so that no call is refused
+    /// meanwhile.
     fn start_services(
         &mut self,
         mut starting: BoxFuture<Vec<Next>, anyhow::Error>,
     ) -> Result<(), StartError> {
         let _spawned_tasks_belong_to_it = self.calls.enter();
-        // A panic is an error here as well as later: the process must end with its exit code.
+        // A panic becomes an error, here as well as later, because the process must end with its
+        // exit code.
         let polled = catch_unwind(AssertUnwindSafe(|| (&mut starting).now_or_never()));
         let polled = polled.unwrap_or_else(|_| Some(Err(anyhow::anyhow!("it panicked"))));
         match polled {
@@ -371,7 +372,7 @@ impl Server {
         self.lifecycle.dependencies_ready().now_or_never().is_some()
     }
 
-    /// Returns the address of the service, with the port that port 0 became.
+    /// Returns the address of the service, with the port that the system has chosen for port 0.
     pub fn address(&self) -> Socket {
         self.service.address.clone()
     }
@@ -389,13 +390,13 @@ impl Server {
         self.admin.as_ref().map(|admin| admin.address)
     }
 
-    /// Serves until it is told to shut down, and then shuts down gracefully: as a lame duck,
-    /// by a drain, at the bound by force.
+    /// Serves until a shutdown is requested, and then shuts down gracefully: as a lame duck, then
+    /// by a drain, and by force when the time of the drain has passed.
     ///
     /// `shutdown` yields the reason. A second reason ends the server at once. If `shutdown` is
     /// closed without a reason, the server goes on.
     ///
-    /// Run it on another runtime than the calls, and no call can keep it from ending.
+    /// Run it on another runtime than the calls, so that no call can keep it from ending.
     ///
     /// # Errors
     ///
@@ -415,13 +416,14 @@ impl Server {
         let Bound { listener, connections, .. } = self.service;
         accepting.spawn_on(accept(listener, Arc::clone(&connections)), &calls);
         if let Some(health) = self.health.take() {
-            // In this runtime, because no call can delay it there, and until it ends.
+            // In this runtime, because no call can delay it there. Health is served until the
+            // runtime ends.
             tokio::spawn(accept(health.listener, health.connections));
         }
         let mut pages = None;
         if let Some(admin) = self.admin.take() {
             let BoundAdmin { listener, limit, .. } = admin;
-            // In this runtime too: the last scrape sees what the drain did.
+            // In this runtime too, so that the last scrape sees the result of the drain.
             tokio::spawn(admin::serve(listener, admin.pages.clone(), limit));
             pages = Some(admin.pages);
         }
@@ -429,7 +431,7 @@ impl Server {
         let (services, lifecycle) = (self.services, self.lifecycle);
         let start = async {
             if let Some(starting) = starting {
-                // Aborted if the server is told to shut down first.
+                // Aborted if a shutdown is requested first.
                 let made = AbortOnDropHandle::new(calls.spawn(starting)).await;
                 let made = made.unwrap_or_else(|panic| Err(anyhow::Error::new(panic)));
                 let made = made.map_err(StartError::Service)?;
@@ -443,7 +445,7 @@ impl Server {
         };
         let reason = tokio::select! {
             Err(error) = start => {
-                // Nothing is left behind in the process of the caller.
+                // Everything is stopped, because the process of the caller may go on.
                 lifecycle.advance(State::Stopped);
                 connections.stop.cancel();
                 return Err(error);
@@ -458,17 +460,18 @@ impl Server {
             () = sleep(times.lame_duck) => None,
         };
 
-        // Before the streams are told, because they can end at once.
+        // Before the drain is announced, because streams can end at once.
         let drain = Drain::begin(connections, self.in_flight, self.tasks);
         lifecycle.advance(State::Draining);
         accepting.close();
-        // Whether or not they have ended, nothing more is accepted: the process ends soon.
+        // If an accept loop has not ended by then, the drain goes on without it: the process ends
+        // soon.
         let _ = timeout(CLOSE_GRACE, accepting.wait()).await;
         tracing::info!(bound = ?times.drain, "draining");
         if second_reason.is_none() {
             tokio::select! {
                 reason = next(&mut shutdown) => second_reason = Some(reason),
-                // What is not idle by then is cut.
+                // Calls and connections that are left after this time are cut.
                 _ = timeout(times.drain, drain.idle()) => {}
             }
         }

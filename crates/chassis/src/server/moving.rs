@@ -5,11 +5,11 @@ use std::{future::pending, time::Duration};
 use tokio::time::sleep;
 
 /// The longest time within which a lame duck asks the clients of all its connections to connect
-/// again: not all at once, because others have to take them.
+/// again: not all at once, because other servers have to take them.
 const LONGEST_SPREAD: Duration = Duration::from_secs(3);
 
-/// The least age of a connection to a lame duck. Clients take one that ends sooner for one that
-/// did not connect.
+/// The least age of a connection to a lame duck. Clients treat a connection that ends sooner as one
+/// that could not be opened.
 const LEAST_AGE: Duration = Duration::from_secs(1);
 
 /// Resolves at the age, with a jitter of a tenth either way, so that connections that were
@@ -23,10 +23,10 @@ pub(super) async fn old_age(age: Duration) {
 
 /// Resolves when a connection to a lame duck has to move; `time` is the whole lame duck time.
 ///
-/// The connections that are open when it begins move within its first tenth. A client that resolves
-/// the name again then can still get this server's address, such as from a cache. Its new
-/// connection, with `is_lame`, moves after a quarter of the time, so that the client resolves
-/// the name again.
+/// The connections that are open when this time begins move within its first tenth. A client that
+/// resolves the name again then can still get this server's address, such as from a cache. Its new
+/// connection, with `is_lame`, moves after a quarter of the time, so that the client resolves the
+/// name again.
 pub(super) async fn as_lame_duck(time: Duration, is_lame: bool) {
     if is_lame {
         old_age((time / 4).max(LEAST_AGE)).await;

@@ -29,7 +29,7 @@ pub(super) fn sample(queue: &Queue, budget: &Budget) -> Sample {
     }
 }
 
-/// What the metrics are read from.
+/// The sources of the metrics.
 #[derive(Debug, Clone)]
 pub(super) struct Observed {
     pub(super) limits: Arc<Limits>,
@@ -54,7 +54,7 @@ impl Observed {
 
     fn write_admission(&self, families: &mut Families<'_>) -> fmt::Result {
         let load = self.limits.queue.load();
-        // Calls that wait there are not at work yet, but those that it refuses are refused.
+        // Calls that wait in this first queue do not count as waiting, but its refusals count.
         let before = self.limits.decompressed.load().refused;
         let streams = &self.limits.streams;
         for (name, help, value) in [

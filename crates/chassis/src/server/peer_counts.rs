@@ -11,13 +11,13 @@ use crate::call::PeerAddress;
 /// be 2^64 peers.
 const IPV6_PREFIX: u32 = 64;
 
-/// What counts as one peer: an IPv4 address, or an IPv6 network.
+/// The part of an address that counts as one peer: an IPv4 address, or an IPv6 network.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct PeerKey(IpAddr);
 
 impl PeerKey {
-    /// Returns the key of a client, or `None` for one of a Unix socket: the mode of the socket says
-    /// who may connect, and there it is often one proxy.
+    /// Returns the key of a client, or `None` for a client of a Unix socket. The mode of the socket
+    /// decides who may connect, and all connections often come from one proxy.
     pub(super) fn of(peer: PeerAddress) -> Option<Self> {
         Some(Self(match peer.socket_address()?.ip().to_canonical() {
             IpAddr::V6(address) => {

@@ -1,4 +1,4 @@
-//! The open connections of one listener: who is admitted, and who has to give way.
+//! The open connections of one listener: which are admitted, and which have to give way.
 //!
 //! A connection is idle if it has no call. At the limit, the one that has been idle the longest
 //! is told to leave: its client gets GOAWAY, and connects again when it has a call. A connection
@@ -22,7 +22,7 @@ use tokio::{
 use super::peer_counts::{PeerCounts, PeerKey};
 use crate::{call::PeerAddress, http2::Activity};
 
-/// How long a connection is spared that has not begun HTTP/2: it is not idle before.
+/// How long a connection may take to begin HTTP/2 before it counts as idle.
 const HANDSHAKE_GRACE: Duration = Duration::from_secs(1);
 
 /// How long the client of an evicted connection has to close it.
@@ -49,7 +49,7 @@ pub(super) enum Refusal {
     Full,
     /// The memory budget has no room, and none is idle.
     Memory,
-    /// The peer has as many as one peer may have.
+    /// The peer has as many connections as one peer may have.
     Peer,
 }
 
@@ -68,7 +68,7 @@ pub(super) struct Entry {
 }
 
 impl Entry {
-    /// Returns what HTTP/2 records of the connection.
+    /// Returns the activity that HTTP/2 records of the connection.
     pub(super) fn activity(&self) -> &Arc<Activity> {
         &self.activity
     }
@@ -93,7 +93,8 @@ impl Entry {
         self.is_evicted.load(Relaxed)
     }
 
-    /// Returns since when the connection could give way, or `None` if it cannot, or does already.
+    /// Returns since when the connection has been idle, or `None` if it is not idle or gives way
+    /// already.
     fn idle_since(&self) -> Option<Instant> {
         let is_beginning =
             || !self.has_begun.load(Relaxed) && self.accepted.elapsed() < HANDSHAKE_GRACE;
@@ -132,11 +133,11 @@ struct Open {
     entries: HashMap<u64, Arc<Entry>>,
     last_id: u64,
     peers: PeerCounts,
-    /// Those that had not begun HTTP/2 when this was last looked through, the oldest first.
+    /// Connections that had not begun HTTP/2 when this list was last cleaned, the oldest first.
     beginning: VecDeque<u64>,
-    /// Those that were told to leave, the first one first.
+    /// Connections that were told to leave, the first one first.
     leaving: Vec<u64>,
-    /// Those that were told to stop, and are still open.
+    /// Connections that were told to stop, and are still open.
     stopping: Vec<u64>,
     /// Idle connections that a search has found, with the times since when; the oldest last.
     found: Vec<(Instant, u64)>,
@@ -144,8 +145,8 @@ struct Open {
 }
 
 impl Registry {
-    /// Returns a registry for at most `limit` connections, which is not 0, and as many of one
-    /// peer.
+    /// Returns a registry for at most `limit` connections, which is not 0, and at most
+    /// `limit_per_peer` of one peer.
     pub(super) fn new(limit: usize, limit_per_peer: Option<usize>) -> Arc<Self> {
         Arc::new(Self {
             limit,
@@ -159,7 +160,7 @@ impl Registry {
     /// Returns the highest limit with which there are at most `sockets` open sockets, also while
     /// connections leave.
     pub(super) fn limit_for(sockets: usize) -> usize {
-        // One more is accepted before it is refused.
+        // A connection over the limit is open until it is refused.
         let sockets = sockets.saturating_sub(1);
         sockets.saturating_sub((sockets / 9).clamp(1, MAX_LEAVING)).max(1)
     }
@@ -229,8 +230,8 @@ impl Registry {
         Ok(Admitted { entry, registry: Arc::clone(self) })
     }
 
-    /// Tells an idle connection to leave, because something other than the limit is used up,
-    /// unless one is leaving already.
+    /// Tells an idle connection to leave, because another resource is used up, such as file
+    /// descriptors. Does nothing if one is leaving already.
     pub(super) fn evict(&self) {
         let mut open = self.lock();
         let is_one_leaving = open.stopping.len() + open.leaving.len() > 0;
@@ -257,8 +258,8 @@ impl Registry {
         true
     }
 
-    /// Waits while too many connections are open that were asked to close: another one could be
-    /// over the limit of the system.
+    /// Waits while too many connections that were asked to close are open: one more could exceed
+    /// the system's limit of descriptors.
     pub(super) async fn room(&self) {
         let is_crowded = || {
             let open = self.lock();
@@ -337,7 +338,7 @@ impl Open {
         self.found = idle;
     }
 
-    /// Returns the next one that is still as idle as it was found.
+    /// Returns the next connection of the search that has been idle since then.
     fn next_found(&mut self) -> Option<Arc<Entry>> {
         while let Some((since, id)) = self.found.pop() {
             if let Some(entry) = self.entries.get(&id)

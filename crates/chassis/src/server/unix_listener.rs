@@ -14,7 +14,7 @@ use tokio::net::UnixListener;
 /// A listener on the path of a Unix socket, whose file is removed when it is dropped.
 #[derive(Debug)]
 pub(super) struct UnixSocket {
-    /// Before the listener, so that the file is never that of a closed socket.
+    /// Dropped before the listener, so that the file never belongs to a closed socket.
     _file: SocketFile,
     pub(super) listener: UnixListener,
 }
@@ -29,7 +29,7 @@ impl UnixSocket {
     pub(super) fn listen(path: &Path, mode: u32, backlog: i32) -> io::Result<Self> {
         let (socket, file) = bind(path, mode)?;
         socket.listen(backlog)?;
-        // Only now, because the umask has narrowed what `bind` has set.
+        // Only now, because the umask has removed some of the permissions that `bind` has set.
         fs::set_permissions(path, Permissions::from_mode(mode))?;
         let listener = UnixListener::from_std(socket.into())?;
         Ok(Self { _file: file, listener })
@@ -76,7 +76,7 @@ fn remove_stale(path: &Path, address: &SockAddr) -> io::Result<()> {
             remove(path, identity(&found))
         }
         Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(error),
-        // Its backlog may be full.
+        // A server listens, even if its backlog is full.
         _ => Err(io::Error::from_raw_os_error(libc::EADDRINUSE)),
     }
 }

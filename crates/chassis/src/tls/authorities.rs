@@ -22,7 +22,7 @@ pub(super) struct Authorities {
     pub(super) verifier: Arc<dyn ClientCertVerifier>,
     /// When the first of them expires, in seconds since 1970.
     pub(super) not_after: i64,
-    /// When one of them has expired or another is valid, in seconds since 1970.
+    /// When one of them has expired, or another one becomes valid, in seconds since 1970.
     pub(super) changes_at: Option<i64>,
 }
 
@@ -59,8 +59,8 @@ impl Authorities {
                 let name = parsed.subject();
                 return Err(certificate.problem(&format!(
                     "the certificate of {name} is not an authority's (CA:TRUE), so that no client \
-                     is accepted for it: give the certificate of the one that issues those of \
-                     clients"
+                     is accepted for it: give the certificate of the authority that issues \
+                     client certificates"
                 )));
             }
             roots.add(pem.der.clone()).map_err(|error| {

@@ -36,14 +36,14 @@ pub(super) struct Files {
     client_ca: Option<Content>,
 }
 
-/// What connections are accepted with.
+/// The configuration with which connections are accepted.
 #[derive(Debug)]
 pub(super) struct Identity {
     pub(super) config: Arc<ServerConfig>,
     /// The serial number of the certificate.
     pub(super) serial: String,
     pub(super) expiry: Expiry,
-    /// When an authority of clients has to be taken or left out, in seconds since 1970.
+    /// When an authority of clients becomes valid or has expired, in seconds since 1970.
     pub(super) changes_at: Option<i64>,
 }
 
@@ -72,7 +72,7 @@ impl Files {
         }
     }
 
-    /// Returns what connections can be accepted with at this time.
+    /// Returns the identity with which connections can be accepted at this time.
     ///
     /// # Errors
     ///
@@ -148,7 +148,7 @@ struct Chain {
     not_after: i64,
 }
 
-/// Returns the server's certificates, the own one first.
+/// Returns the certificates of the file: the server's own first, then those of its authorities.
 fn chain(content: &Content, now: i64) -> Result<Chain, String> {
     let file = certificates(content)?;
     let chain = x509::parse(&file)?;

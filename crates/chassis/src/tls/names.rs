@@ -38,8 +38,8 @@ impl PeerNames {
         Some(names)
     }
 
-    /// Returns the name that stands for the client, in the log too: the common name, or if there
-    /// is none the first URI, DNS name or e-mail address, in this order.
+    /// Returns the name that stands for the client, in the log too. It is the common name, or else
+    /// the first URI, DNS name or e-mail address, in this order.
     pub fn subject(&self) -> Option<&str> {
         let alternative = [&self.uris, &self.dns_names, &self.emails];
         let alternative = || alternative.into_iter().flatten().next();

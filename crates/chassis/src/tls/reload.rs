@@ -31,7 +31,7 @@ struct Counts {
 }
 
 impl TlsStatus {
-    /// Returns how many changes of the files were taken.
+    /// Returns how many changes of the files were applied.
     pub(crate) fn reloaded(&self) -> u64 {
         self.0.reloaded.load(Ordering::Relaxed)
     }
@@ -58,7 +58,8 @@ pub(super) struct Reloads {
     current: watch::Sender<Arc<ServerConfig>>,
     status: TlsStatus,
     files: Reload<Files>,
-    /// When the time makes another of the same files, in seconds since 1970.
+    /// When an authority in the files becomes valid or has expired, so that the same files must be
+    /// checked again. In seconds since 1970.
     changes_at: Option<i64>,
 }
 

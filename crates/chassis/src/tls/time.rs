@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use x509_parser::certificate::X509Certificate;
 
-/// Formats a time such as `2030-01-31T00:00:00Z`.
+/// Formats a time, such as `2030-01-31T00:00:00Z`.
 pub(super) fn in_words(seconds: i64) -> String {
     // A certificate from before 1970 is shown as of 1970.
     let since_1970 = Duration::from_secs(seconds.try_into().unwrap_or(0));

@@ -1,4 +1,4 @@
-//! Which protocol a request speaks, and its head as one of gRPC.
+//! Finds the protocol of a request, and makes its head one of gRPC.
 
 use http::{
     Method, Request,
@@ -78,7 +78,7 @@ impl Web {
         };
         match chosen {
             Ok((protocol, fault)) => {
-                // Text has another length than what is in it.
+                // The base64 of a text has another length than the bytes that it encodes.
                 let keeps_length = matches!(protocol, Protocol::GrpcWeb { is_text: false });
                 head::make_grpc(request, keeps_length);
                 Ok(Box::new(Translation { protocol, readers, fault }))
@@ -90,7 +90,7 @@ impl Web {
         }
     }
 
-    /// Returns the protocol of the request, and what is wrong with its head.
+    /// Returns the protocol of the request, and the error in its head, if there is one.
     fn choose(
         &self,
         request: &mut Request<Body>,
@@ -138,8 +138,8 @@ impl Web {
         head::read_accepted(headers);
         let (encoding, fault) = head::read_encoding(headers);
         let response_encoding = compression::response_encoding(headers, encoding, self.responses);
-        // A message is decompressed before it is a message of gRPC, and a response is compressed
-        // after it was one.
+        // The message of a request is decompressed before it becomes one of gRPC, and that of a
+        // response is compressed after it was one of gRPC.
         headers.remove(GRPC_ENCODING);
         headers.remove(GRPC_ACCEPT_ENCODING);
         let fault = fault.or_else(|| head::connect_fault(headers));
@@ -156,7 +156,8 @@ impl Web {
         let types = self.types(method, true)?;
         let is_call = match &types {
             Some(types) => types.has_no_side_effects,
-            // Anything may ask for any path.
+            // There is no such method. Clients may request any path, so only a query with an
+            // encoding counts as a call.
             None => request.uri().query().is_some_and(|query| query.contains("encoding=")),
         };
         if !is_call {
@@ -194,7 +195,7 @@ impl Web {
         head::rename(headers, CONNECT_ACCEPT_ENCODING, GRPC_ACCEPT_ENCODING);
         let (encoding, fault) = if is_json {
             let read = head::read_encoding(headers);
-            // As for unary calls.
+            // Both are removed as for unary calls.
             headers.remove(GRPC_ENCODING);
             headers.remove(GRPC_ACCEPT_ENCODING);
             read
@@ -205,10 +206,13 @@ impl Web {
         Some((Protocol::Stream(Stream { codec: Codec::new(types, is_json), encoding }), fault))
     }
 
-    /// Returns the messages of a method that is called in a form for unary methods or for streams;
-    /// `Some(None)` if there is no such method. Returns `None` if the form does not fit it, or if
-    /// it has no descriptors.
-    #[expect(clippy::option_option, reason = "both are there: no method, and no descriptors")]
+    /// Returns the message types of a method that is called as a unary method or as a stream.
+    /// Returns `Some(None)` if there is no such method, or `None` if it is of the other kind or has
+    /// no descriptors.
+    #[expect(
+        clippy::option_option,
+        reason = "an unknown method differs from one without descriptors"
+    )]
     fn types(&self, method: &method::Method, is_unary: bool) -> Option<Option<Types>> {
         if method.origin() == Origin::None {
             return Some(None);

@@ -1,12 +1,12 @@
 //! The content types of the protocols.
 
-/// What the content type of a request says.
+/// The meaning of the content type of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ContentType {
     GrpcWeb {
         is_text: bool,
     },
-    /// The one message of a unary call of Connect, as it is.
+    /// The one message of a unary call of Connect, without a prefix.
     Unary {
         is_json: bool,
     },
@@ -17,8 +17,8 @@ pub(super) enum ContentType {
 }
 
 impl ContentType {
-    /// Returns what the value of a `content-type` says, or `None` if it is of none of the
-    /// protocols. JSON in another charset than UTF-8 is of none.
+    /// Parses the value of a `content-type`. Returns `None` if it belongs to none of the protocols,
+    /// or names another charset than UTF-8.
     pub(super) fn parse(value: &[u8]) -> Option<Self> {
         let text = str::from_utf8(value).ok()?;
         let mut parts = text.split(';').map(str::trim);
@@ -35,11 +35,11 @@ impl ContentType {
     /// Returns the content type of the response.
     pub(super) fn name(self) -> &'static str {
         let same = ALL.iter().rev().find(|(_, content_type)| *content_type == self);
-        same.expect("it has all").0
+        same.expect("the list has all content types").0
     }
 }
 
-/// All names. Of two for the same, the second is that of responses.
+/// All names. If a content type has two names, responses have the second.
 const ALL: [(&str, ContentType); 8] = [
     ("application/grpc-web", ContentType::GrpcWeb { is_text: false }),
     ("application/grpc-web+proto", ContentType::GrpcWeb { is_text: false }),

@@ -1,4 +1,4 @@
-//! Cross-origin requests of pages in browsers (CORS, as the Fetch standard has it).
+//! Cross-origin requests of pages in browsers (CORS, as the Fetch standard defines it).
 
 use http::{
     HeaderMap, HeaderValue, Method, Request, Response, StatusCode,
@@ -11,7 +11,8 @@ use http::{
 
 use crate::{body::Body, config::Origins};
 
-/// For how long a browser may remember a preflight, in seconds: the longest time of Chromium.
+/// For how long a browser may remember a preflight, in seconds: the longest time that Chromium
+/// allows.
 const MAX_AGE: HeaderValue = HeaderValue::from_static("7200");
 
 /// The origins whose pages may call.
@@ -33,8 +34,8 @@ impl Cors {
         Readers { origin: origin.cloned(), depends_on_origin: !self.origins.is_empty() }
     }
 
-    /// Returns the response to a preflight, or `None` if the request is none. A page of another
-    /// origin gets 403, without a header that would allow anything.
+    /// Returns the response to a preflight, or `None` if the request is not a preflight. A page of
+    /// another origin gets 403, without a header that would allow anything.
     pub(super) fn preflight(&self, request: &Request<Body>) -> Option<Response<Body>> {
         let headers = request.headers();
         let is_preflight = request.method() == Method::OPTIONS
@@ -67,16 +68,17 @@ impl Cors {
 pub(super) struct Readers {
     /// The origin of the page that makes the request, if it may read the response.
     origin: Option<HeaderValue>,
-    /// Whether another origin may.
+    /// Whether pages of other origins may read it, so that the response depends on the origin.
     depends_on_origin: bool,
 }
 
 impl Readers {
-    /// Adds the headers that say it, of a response with all of its headers.
+    /// Adds the headers that let the page read the response and all of its headers.
     pub(super) fn add_to(self, headers: &mut HeaderMap) {
         if let Some(origin) = self.origin {
             headers.insert(ACCESS_CONTROL_ALLOW_ORIGIN, origin);
-            // Of a request with credentials, it would not stand for all; those are not allowed.
+            // With credentials, `*` would not stand for all headers, but credentials are not
+            // allowed.
             headers.insert(ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static("*"));
         }
         if self.depends_on_origin {

@@ -34,7 +34,7 @@ pub(super) fn json(status: &Status) -> String {
         text.push_str(",\"message\":");
         text.push_str(&quoted(status.message()));
     }
-    // What is not a google.rpc.Status cannot be shown.
+    // Details that are not a google.rpc.Status are left out.
     let details = pb::Status::decode(status.details()).unwrap_or_default().details;
     let details: Vec<_> = details
         .iter()

@@ -12,20 +12,20 @@ use wire::encoding::Encoding;
 use super::unary::Query as Message;
 use crate::cause::Cause;
 
-/// With padding or without.
+/// Base64 with padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &URL_SAFE,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// What the query of a URL says.
+/// The content of the query of a URL.
 #[derive(Debug)]
 pub(super) struct Query {
     /// `None` if the query names no encoding of messages that is known.
     pub(super) is_json: Option<bool>,
     pub(super) encoding: Option<Encoding>,
     pub(super) message: Message,
-    /// What is wrong with it.
+    /// The first error in the query.
     pub(super) fault: Option<Cause>,
 }
 
@@ -105,7 +105,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_is_named() {
+    fn an_error_names_the_wrong_parameter() {
         for query in ["", "encoding=xml&message="] {
             assert_eq!(read(query).is_json, None, "{query}");
         }

@@ -1,5 +1,5 @@
 //! Calls of gRPC-Web (PROTOCOL-WEB.md of gRPC): the framing is that of gRPC, and the trailers are
-//! in a last message of their own. Of a text, all of the body is base64.
+//! in a last message of their own. In the text format, the whole body is base64.
 
 use std::{
     pin::Pin,
@@ -24,16 +24,16 @@ use crate::{body::Body, call::Call, cause::Cause};
 /// The flag of the message that has the trailers.
 const TRAILERS: u8 = 0x80;
 
-/// The characters of base64 that stand for three bytes.
+/// The number of base64 characters that stand for three bytes.
 const GROUP: usize = 4;
 
-/// With padding or without.
+/// Base64 with padding or without.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent),
 );
 
-/// Returns the response of gRPC-Web for that of gRPC.
+/// Translates a response of gRPC to gRPC-Web.
 pub(super) fn response(response: Response<Body>, is_text: bool, call: Arc<Call>) -> Response<Body> {
     // Clients read a status in the head, as they do with gRPC.
     if status_in_head(&response).is_some() {
@@ -60,7 +60,7 @@ fn end(trailers: &HeaderMap) -> Bytes {
     bytes.freeze()
 }
 
-/// Returns the body whose base64 is this one.
+/// Decodes a body of base64.
 pub(super) fn decoded(body: Body) -> Body {
     Body::stream(Decoded { body, rest: Vec::new(), is_over: false })
 }

@@ -1,4 +1,4 @@
-//! The head of a request, from its protocol to gRPC.
+//! Translates the head of a request from its protocol to gRPC.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const GRPC_TIMEOUT: HeaderName = HeaderName::from_static("grpc-timeout");
 const CONNECT_TIMEOUT: HeaderName = HeaderName::from_static("connect-timeout-ms");
 const CONNECT_VERSION: HeaderName = HeaderName::from_static("connect-protocol-version");
 
-/// Returns the encoding of a request, or what is wrong with it.
+/// Returns the encoding of a request, or the error in it.
 pub(super) fn read_encoding(headers: &HeaderMap) -> (Option<Encoding>, Option<Cause>) {
     match compression::request_encoding(headers) {
         Ok(encoding) => (encoding, None),
@@ -33,8 +33,8 @@ pub(super) fn rename(headers: &mut HeaderMap, from: HeaderName, to: HeaderName) 
     }
 }
 
-/// Takes what `accept-encoding` names as gRPC's header has it: without weights (RFC 9110, section
-/// 12.5.3), and without what has a weight of zero.
+/// Moves the encodings of `accept-encoding` to gRPC's header: without weights (RFC 9110, section
+/// 12.5.3), and without encodings whose weight is zero.
 pub(super) fn read_accepted(headers: &mut HeaderMap) {
     headers.remove(GRPC_ACCEPT_ENCODING);
     let Some(value) = headers.remove(ACCEPT_ENCODING) else { return };
@@ -89,7 +89,7 @@ pub(super) fn make_grpc(request: &mut Request<Body>, keeps_length: bool) {
     if !keeps_length {
         headers.remove(CONTENT_LENGTH);
     }
-    // They are about a connection of HTTP/1.
+    // These headers are about a connection of HTTP/1.
     for name in
         ["connection", "host", "keep-alive", "proxy-connection", "transfer-encoding", "upgrade"]
     {

@@ -15,12 +15,12 @@ use crate::{
     message::MessageMemory,
 };
 
-/// What the messages of a call are.
+/// The format of the messages of a call.
 #[derive(Debug, Clone)]
 pub(super) enum Codec {
     /// Protobuf's wire format.
     Protobuf,
-    /// JSON; `None` if there is no such method, so that no message of it is read.
+    /// JSON, with the types of the method; `None` if there is no such method.
     Json(Option<Types>),
 }
 
@@ -47,8 +47,8 @@ impl Codec {
     ///
     /// # Errors
     ///
-    /// Returns [`Cause::InvalidJson`] with the path of what is wrong, or [`Cause::NoMemory`] if the
-    /// memory budget has no room for it.
+    /// Returns [`Cause::InvalidJson`] with the path of the wrong value, or [`Cause::NoMemory`] if
+    /// the memory budget has no room for it.
     pub(super) async fn decode(&self, message: Bytes, call: &Arc<Call>) -> Result<Bytes, Cause> {
         let kind = MemoryKind::Messages;
         match self {
@@ -80,13 +80,15 @@ impl Codec {
     }
 }
 
-/// How many times the bytes of a message its text and the copy of it usually take.
+/// The bytes that the text of a message and a copy of the text usually take, for each byte of the
+/// message.
 const USUAL_GROWTH: usize = 4;
 
-/// A message up to this length is always converted in place: that takes less time than the call.
+/// A message up to this length is always converted in place, because that takes less time than the
+/// rest of the call.
 const SMALL: usize = 4 * 1024;
 
-/// Computes in place what is short, and on another thread what is not.
+/// Runs a short computation in place, and a long one on another thread.
 async fn elsewhere<T: Send + 'static>(
     bytes: usize,
     compute: impl FnOnce() -> T + Send + 'static,
@@ -100,8 +102,8 @@ async fn elsewhere<T: Send + 'static>(
 fn decoded(types: &Types, text: &[u8], call: &Call) -> Result<Bytes, Cause> {
     let mut memory = MessageMemory::default();
     let mut allow = |value: usize| {
-        // The message, while both are there, has at most four times the bytes of the text: a number
-        // and a comma are eight bytes of a packed field.
+        // The message exists together with the value. It has at most four times the bytes of the
+        // text: a digit and a comma can become eight bytes of a packed field.
         memory.grow_to(value + 4 * text.len(), MemoryKind::Messages, call).is_ok()
     };
     let value = protojson::parse(text, &mut allow).map_err(|error| match error {
@@ -115,7 +117,8 @@ fn decoded(types: &Types, text: &[u8], call: &Call) -> Result<Bytes, Cause> {
 }
 
 fn encoded(types: &Types, message: &[u8], call: &Call) -> Result<Bytes, Cause> {
-    // Before it is printed. Some messages become longer, and are counted once they are there.
+    // Reserves the usual memory before the message is printed. A longer text is counted once it is
+    // printed.
     let mut memory = MessageMemory::default();
     memory.grow_to(USUAL_GROWTH * message.len(), MemoryKind::Responses, call)?;
     let text = protojson::print(&types.pool, types.output, message, false);
@@ -123,7 +126,7 @@ fn encoded(types: &Types, message: &[u8], call: &Call) -> Result<Bytes, Cause> {
     with_prefix(text.as_bytes(), memory, MemoryKind::Responses, call)
 }
 
-/// Returns a message with its prefix. `memory` has what is reserved for the message.
+/// Returns a message with its prefix. `memory` is reserved for the message.
 fn with_prefix(
     message: &[u8],
     mut memory: MessageMemory,

@@ -52,7 +52,7 @@ pub(super) async fn decompressed(
     }
 }
 
-/// A body whose messages are converted, each when all of it is there.
+/// A body whose messages are converted, each when it is complete.
 pub(super) struct Converted {
     body: Body,
     call: Arc<Call>,
@@ -63,7 +63,7 @@ pub(super) struct Converted {
     arrived: BytesMut,
     memory: MessageMemory,
     converting: Option<Converting>,
-    /// What follows the messages that have arrived.
+    /// The trailers, the error or the end that follows the messages that have arrived.
     end: Option<Polled>,
 }
 
@@ -93,7 +93,7 @@ impl Converted {
         }
     }
 
-    /// Begins to convert the next message, if all of it is there. Returns whether it is.
+    /// Begins to convert the next message if it is complete. Returns whether it is.
     fn begin(&mut self) -> Result<bool, Cause> {
         let Some(length) = announced_length(&self.arrived) else { return Ok(false) };
         if length > self.limit {

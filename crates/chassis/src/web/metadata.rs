@@ -20,12 +20,12 @@ fn is_of_protocol(name: &HeaderName) -> bool {
     ) || [CONTENT_TYPE, CONTENT_LENGTH, TE].contains(name)
 }
 
-/// Returns what is metadata of these headers or trailers.
+/// Returns the metadata in these headers or trailers.
 pub(super) fn of(headers: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
     headers.iter().filter(|(name, _)| !is_of_protocol(name))
 }
 
-/// Says in HTTP's own header when to try again, if gRPC's says it: `retry-after` has seconds.
+/// Adds HTTP's `retry-after`, which has seconds, if the headers have gRPC's retry hint.
 pub(super) fn add_retry_after(headers: &mut HeaderMap) {
     let pushback = headers.get("grpc-retry-pushback-ms").and_then(|value| value.to_str().ok());
     if let Some(milliseconds) = pushback.and_then(|text| text.parse::<u64>().ok()) {
@@ -33,7 +33,7 @@ pub(super) fn add_retry_after(headers: &mut HeaderMap) {
     }
 }
 
-/// Returns the status of a response whose headers are all of it ("Trailers-Only").
+/// Returns the status of a response that has headers only ("Trailers-Only").
 pub(super) fn status_in_head(response: &Response<Body>) -> Option<Status> {
     Status::from_header_map(response.headers())
 }

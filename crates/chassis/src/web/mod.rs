@@ -4,14 +4,15 @@
 //! becomes one of its protocol after them. So every limit, deadline, log line and metric is the
 //! same for all protocols, and no layer and no handler knows them.
 //!
-//! - `accept`: which protocol a request speaks, and its head as one of gRPC.
+//! - `accept`: finds the protocol of a request, and makes its head one of gRPC.
 //! - `content_type`, `get`: the two forms of a request. `head`: its headers.
 //! - `unary`, `stream`: calls of Connect. `error`: their errors.
 //! - `grpc_web`: calls of gRPC-Web.
 //! - `messages`, `response_body`: the messages of a body, and its end.
 //! - `schema`, `json`: messages as JSON.
-//! - `refuse`: what is no call. `unread`: the rest of what is not read.
-//! - `cors`: what pages of other origins may read.
+//! - `refuse`: requests that are no calls. `unread`: the rest of a request that its call does not
+//!   read.
+//! - `cors`: the responses that pages of other origins may read.
 
 mod accept;
 mod content_type;

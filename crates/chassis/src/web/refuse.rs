@@ -1,4 +1,5 @@
-//! Refuses what is no call, in HTTP's terms ("Requests" in the gRPC HTTP/2 protocol).
+//! Refuses requests that are no calls, with a status of HTTP ("Requests" in the gRPC HTTP/2
+//! protocol).
 
 use http::{
     HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
@@ -22,7 +23,7 @@ const ACCEPT_POST: HeaderName = HeaderName::from_static("accept-post");
 /// A request that is no call, and its response.
 #[derive(Debug)]
 pub(crate) struct Refusal {
-    /// `None` for a preflight, which is no request of its own.
+    /// `None` for a preflight, which is not counted as a refused request.
     pub(crate) why: Option<Refused>,
     pub(crate) response: Box<Response<Body>>,
 }
@@ -52,7 +53,8 @@ fn is_for_grpc(request: &Request<Body>) -> bool {
 }
 
 /// Refuses a request that is no call: 405 for another method of HTTP, and 415 for another content
-/// type, with those that are accepted, or for a GET whose query names no known encoding.
+/// type or for a GET whose query names no known encoding. The response names those that are
+/// accepted.
 pub(super) fn refuse(
     request: &Request<Body>,
     protocols: &Protocols,

@@ -1,5 +1,5 @@
-//! The bodies of responses of other protocols, around the body of the response of gRPC: the call
-//! lasts as long as that one.
+//! The bodies of responses of other protocols, around the body of the response of gRPC. The call
+//! lasts as long as the body of gRPC.
 
 use std::{
     mem,
@@ -24,7 +24,7 @@ pub(super) struct Complete {
     data: Bytes,
     /// The body of gRPC, all of which was read.
     of_grpc: Body,
-    /// The call, if it has succeeded: that counts when the data is sent, as in gRPC.
+    /// The call, if it has succeeded. Its status becomes OK when the data is sent, as in gRPC.
     succeeding: Option<Arc<Call>>,
 }
 
@@ -80,14 +80,14 @@ pub(super) struct WithEnd<B> {
     end: fn(&HeaderMap) -> Bytes,
     /// Whether all of it is base64.
     is_text: bool,
-    /// The trailers, if the head of the response of gRPC was all of it.
+    /// The trailers, if the response of gRPC had headers only.
     in_head: Option<HeaderMap>,
     is_over: bool,
 }
 
 impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> WithEnd<B> {
-    /// Returns a body whose last bytes `end` makes. `in_head` has the trailers if the head of the
-    /// response of gRPC was all of it.
+    /// Returns a body whose last bytes `end` makes. `in_head` has the trailers if the response of
+    /// gRPC had headers only.
     pub(super) fn new(
         body: B,
         call: Arc<Call>,
@@ -97,7 +97,7 @@ impl<B: HttpBody<Data = Bytes, Error = Status> + Unpin> WithEnd<B> {
         Self { body, call, end, is_text: false, in_head, is_over: false }
     }
 
-    /// Returns the same as base64.
+    /// Returns the body with all of its bytes as base64.
     pub(super) fn into_text(self) -> Self {
         Self { is_text: true, ..self }
     }
@@ -156,7 +156,7 @@ impl<B: ResponseBody + HttpBody<Error = Status> + Unpin> ResponseBody for WithEn
         cx: &mut Context<'_>,
         blocked_since: Option<Instant>,
     ) -> Poll<HeaderMap> {
-        // A client that reads gets the end as data: it knows no trailers.
+        // A client that reads gets the trailers as data, from `poll_frame`.
         if blocked_since.is_none() {
             return Poll::Pending;
         }

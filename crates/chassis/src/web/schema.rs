@@ -1,4 +1,4 @@
-//! The messages of the methods, for JSON.
+//! The message types of the methods, for JSON.
 
 use std::sync::{Arc, OnceLock};
 
@@ -19,7 +19,7 @@ struct Set {
     pool: OnceLock<Option<Arc<Pool>>>,
 }
 
-/// The messages of a method.
+/// The message types of a method.
 #[derive(Debug, Clone)]
 pub(super) struct Types {
     pub(super) pool: Arc<Pool>,
@@ -40,11 +40,11 @@ impl Schemas {
             pb::v1alpha::FILE_DESCRIPTOR_SET,
         ];
         let set = |encoded: &&'static [u8]| Set { encoded, pool: OnceLock::new() };
-        // The own ones last: a service of the same name that was added counts.
+        // The chassis's own sets are last, so that an added service of the same name wins.
         Self(sets.iter().chain(&own).map(set).collect())
     }
 
-    /// Returns the messages of a method, or `None` if no descriptor set has it.
+    /// Returns the message types of a method, or `None` if no descriptor set has it.
     pub(super) fn types(&self, method: &Method) -> Option<Types> {
         self.0.iter().find_map(|set| {
             let pool = set.pool.get_or_init(|| read(set.encoded)).as_ref()?;

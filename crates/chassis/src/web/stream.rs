@@ -35,7 +35,7 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    /// Returns the body of the request of gRPC.
+    /// Translates the body of the request to gRPC.
     pub(super) fn request(&self, body: Body, call: &Arc<Call>) -> Body {
         if !self.codec.is_json() {
             return body;
@@ -55,7 +55,7 @@ impl Stream {
         Body::stream(Converted::of_request(body, Arc::clone(call), Box::new(convert)))
     }
 
-    /// Returns the response of Connect for that of gRPC. Its HTTP status is always 200.
+    /// Translates the response of gRPC to Connect. Its HTTP status is always 200.
     pub(super) fn response(self, response: Response<Body>, call: Arc<Call>) -> Response<Body> {
         let is_over = metadata::status_in_head(&response).is_some();
         let (mut head, body) = response.into_parts();

@@ -21,7 +21,7 @@ use crate::{body::Body, call::Call, cause::Cause};
 pub(crate) struct Translation {
     pub(super) protocol: Protocol,
     pub(super) readers: Readers,
-    /// What is wrong with the head of the request. The call then fails with it.
+    /// The error in the head of the request, with which the call then fails.
     pub(super) fault: Option<Cause>,
 }
 
@@ -41,7 +41,7 @@ pub(super) enum Protocol {
 }
 
 impl Translation {
-    /// Returns the body of the request of gRPC, and what makes the response.
+    /// Returns the body of the request of gRPC, and the translation of its response.
     pub(crate) fn begin(self, body: Body, call: &Arc<Call>) -> (Body, Responses) {
         let Self { mut protocol, readers, fault } = self;
         let body = match (fault, &mut protocol) {
@@ -59,7 +59,7 @@ impl Translation {
 }
 
 impl Responses {
-    /// Returns the response of the protocol for the response of gRPC.
+    /// Translates the response of gRPC to the protocol.
     pub(crate) async fn translate(self, response: Response<Body>) -> Response<Body> {
         let Self { protocol, readers, call } = self;
         let mut response = match protocol {

@@ -39,7 +39,7 @@ pub(super) struct Unary {
     pub(super) length: Option<usize>,
     /// The encoding of the response.
     pub(super) response_encoding: Option<Encoding>,
-    /// Whether caches may keep the response.
+    /// Whether the call is a GET, whose response caches may keep.
     pub(super) is_get: bool,
 }
 
@@ -48,7 +48,7 @@ pub(super) struct Unary {
 pub(super) struct Query(pub(super) Bytes);
 
 impl Unary {
-    /// Returns the body of the request of gRPC: one message with its prefix.
+    /// Translates the body of the request to gRPC: one message with its prefix.
     pub(super) fn request(&self, body: Body, query: Option<Query>, call: &Arc<Call>) -> Body {
         let (codec, encoding, length) = (self.codec.clone(), self.encoding, self.length);
         let call = Arc::clone(call);
@@ -64,7 +64,7 @@ impl Unary {
         Body::stream(StreamBody::new(stream::once(message)))
     }
 
-    /// Returns the response of Connect for that of gRPC.
+    /// Translates the response of gRPC to Connect.
     pub(super) async fn response(
         self,
         response: Response<Body>,
@@ -96,7 +96,7 @@ impl Unary {
         head.headers.extend(copied(metadata::of(&metadata)));
         for (name, value) in metadata::of(&trailing) {
             let name = HeaderName::try_from(format!("trailer-{name}"));
-            head.headers.append(name.expect("a name with a longer begin is a name"), value.clone());
+            head.headers.append(name.expect("a name with a prefix is a name"), value.clone());
         }
         let (text, content_type) = match written {
             Ok(message) => {
@@ -111,7 +111,8 @@ impl Unary {
                     Origin::None => StatusCode::NOT_FOUND,
                     _ => error::http_status(status.code()),
                 };
-                // A status that a handler makes has its metadata in the head already.
+                // The metadata of a status that a handler makes, such as its retry hint, is in the
+                // head already.
                 metadata::add_retry_after(&mut head.headers);
                 (error::json(&status).into(), ContentType::Unary { is_json: true })
             }

@@ -1,6 +1,6 @@
 //! The rest of a request that its call does not read, such as that of a message above the limit.
 //!
-//! A client could lose the response if its stream or its connection were closed while it sends:
+//! A client could lose the response if its stream or its connection were closed while it sends.
 //! hyper closes a connection whose request was not read, and curl 7.88 takes the reset of a stream,
 //! whatever its reason, for an error. So the rest is read, within limits.
 
@@ -20,16 +20,16 @@ use tonic::Status;
 
 use crate::body::Body;
 
-/// How much of a rest is read, in bytes: more than the usual limit of a message. If a client sends
-/// more, its stream is reset, or its connection of HTTP/1 is closed.
+/// How much of the rest is read, in bytes: more than the usual limit of a message. If a client
+/// sends more, its stream is reset, or its connection of HTTP/1 is closed.
 const MAX_DISCARDED: usize = 8 << 20;
 
 /// How long that may take.
 const DISCARD_TIME: Duration = Duration::from_secs(5);
 
-/// Lets the rest of the request be read.
+/// Makes the body of the request read its rest when it is dropped.
 pub(super) fn discard_unread(request: &mut Request<Body>) {
-    // hyper asks such a client for its body when it is read.
+    // hyper asks a client with `expect` for its body only when the body is read.
     let is_asked_for =
         request.version() != Version::HTTP_2 && request.headers().contains_key(EXPECT);
     if is_asked_for || request.body().is_end_stream() {
@@ -66,7 +66,7 @@ impl HttpBody for Unread {
 impl Drop for Unread {
     fn drop(&mut self) {
         let Some(body) = self.0.take().filter(|body| !body.is_end_stream()) else { return };
-        // There is none at the end of the process.
+        // There is no runtime at the end of the process.
         if let Ok(runtime) = Handle::try_current() {
             runtime.spawn(timeout(DISCARD_TIME, discard(body)));
         }

@@ -33,7 +33,7 @@ fn a_quantile_is_interpolated_as_prometheus_does() {
 }
 
 #[test]
-fn the_first_look_is_of_the_time_since_the_start() {
+fn the_first_look_covers_the_time_since_the_start() {
     let start = Instant::now();
     let mut calls = Calls::new(start);
     let (methods, window) = calls.look(&text(10, 10, 0), start + seconds(40));
@@ -47,7 +47,7 @@ fn the_first_look_is_of_the_time_since_the_start() {
 }
 
 #[test]
-fn rate_and_quantiles_are_of_the_last_seconds() {
+fn rate_and_quantiles_cover_the_last_ten_seconds() {
     let start = Instant::now();
     let mut calls = Calls::new(start);
     for second in 0..60 {

@@ -1,8 +1,8 @@
 //! A flame graph (<https://www.brendangregg.com/flamegraphs.html>) as SVG, the callers above.
 //!
-//! Each function is a box as wide as its share of the CPU time, and has the share in its title.
-//! The crate `inferno` draws more, but its license (CDDL) is not among those that `deny.toml`
-//! allows, and it takes 180 KB.
+//! Each function is a box as wide as its share of the CPU time, and has the share in its title. The
+//! crate `inferno` draws more, but its license (CDDL) is not among those that `deny.toml` allows,
+//! and it adds 180 KB to the binary.
 
 use std::{collections::BTreeMap, fmt::Write};
 
@@ -64,7 +64,7 @@ fn draw_node(out: &mut String, node: &Node<'_>, name: &str, at: (f64, usize), al
         // The same function has the same colour.
         hue = name.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31) + u32::from(byte)) % 55,
     )
-    .expect("text takes all that is written");
+    .expect("writing to a String does not fail");
     let (mut next, mut deepest) = (left, depth);
     for (name, callee) in &node.callees {
         if width(callee) >= NARROWEST {

@@ -28,7 +28,7 @@ const USUAL: u64 = 10;
 const LONGEST: u64 = 60;
 
 /// Where the profiler puts its file if there is no folder for temporary files, as in an empty
-/// container image. Containers have this one.
+/// container image. Containers have this folder.
 const SHARED_MEMORY: &str = "/dev/shm";
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -37,12 +37,12 @@ enum Format {
     Pprof,
 }
 
-/// The one profile that can be made at a time.
+/// Allows one profile at a time.
 #[derive(Debug, Default)]
 pub(super) struct Profiles(Arc<Mutex<()>>);
 
 impl Profiles {
-    /// Responds with a profile of the next seconds, as many as the query says.
+    /// Profiles for the number of seconds in the query, and responds with the profile.
     pub(super) async fn get<B>(&self, request: &Request<B>, exchange: &Exchange) -> Reply {
         let (seconds, format) = match read(request.uri().query()) {
             Ok(read) => read,
@@ -102,7 +102,7 @@ fn read(query: Option<&str>) -> Result<(u64, Format), String> {
 
 fn start() -> pprof::Result<ProfilerGuard<'static>> {
     if !env::temp_dir().is_dir() && Path::new(SHARED_MEMORY).is_dir() {
-        // It fails if it was done before.
+        // An error means that an earlier profile has set the folder.
         let _ = tempfile::env::override_temp_dir(Path::new(SHARED_MEMORY));
     }
     ProfilerGuardBuilder::default().frequency(FREQUENCY).build()

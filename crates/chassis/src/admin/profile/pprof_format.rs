@@ -1,5 +1,5 @@
-//! The format of the program `pprof`: profile.proto of <https://github.com/google/pprof>, with
-//! the fields that are used, in gzip.
+//! The format of the program `pprof`: profile.proto of <https://github.com/google/pprof>, with the
+//! fields that are used here, compressed with gzip.
 
 use std::{
     collections::HashMap,
@@ -34,7 +34,7 @@ struct Profile {
     period: i64,
 }
 
-/// A type and a unit, by their places in the table of strings.
+/// A type and a unit, as indexes into the table of strings.
 #[derive(Clone, Copy, PartialEq, Message)]
 struct ValueType {
     #[prost(int64, tag = "1")]
@@ -45,7 +45,7 @@ struct ValueType {
 
 #[derive(Clone, PartialEq, Message)]
 struct Sample {
-    /// The function that ran is the first.
+    /// The function that ran comes first, then its callers.
     #[prost(uint64, repeated, tag = "1")]
     location_id: Vec<u64>,
     #[prost(int64, repeated, tag = "2")]
@@ -86,11 +86,11 @@ impl<'a> Strings<'a> {
     }
 }
 
-/// Returns the profile. Each function is one location, because the binary has no lines.
+/// Returns the profile. Each function is one location, because the binary has no line numbers.
 pub(super) fn encode(stacks: &Stacks) -> Vec<u8> {
     let message = profile(stacks).encode_to_vec();
     let mut gzip = GzEncoder::new(Vec::new(), Compression::fast());
-    gzip.write_all(&message).and_then(|()| gzip.finish()).expect("memory takes all that is written")
+    gzip.write_all(&message).and_then(|()| gzip.finish()).expect("writing to memory does not fail")
 }
 
 fn profile(stacks: &Stacks) -> Profile {

@@ -1,4 +1,4 @@
-//! What a profile consists of: stacks of functions, and how often each was seen.
+//! The content of a profile: stacks of functions, and how often each was seen.
 
 use std::{
     collections::BTreeMap,

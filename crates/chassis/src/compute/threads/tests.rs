@@ -99,7 +99,7 @@ async fn a_computation_that_is_dropped_leaves_the_queue_with_all_that_it_holds()
     first.await;
 }
 
-/// Tells on which thread it is dropped.
+/// Sends the id of the thread that drops it.
 struct Dropped(mpsc::Sender<thread::ThreadId>);
 
 impl Drop for Dropped {

@@ -1,4 +1,4 @@
-//! The error of a service's own settings, in the words of the chassis's.
+//! The error of a service's own settings, in the same words as errors of the chassis's settings.
 
 use std::fmt::{self, Display};
 
@@ -12,7 +12,7 @@ pub(super) struct Error {
     /// Empty until the error is [at](Error::at) a node.
     pub(super) key: String,
     pub(super) kind: Kind,
-    /// What was expected, until the error is at a node. Then what is wrong.
+    /// Until the error is at a node, what was expected; after that, what is wrong.
     pub(super) problem: String,
 }
 
@@ -68,7 +68,7 @@ impl de::Error for Error {
     }
 }
 
-/// Returns what serde expects in the words of the chassis's errors.
+/// Translates serde's expectation into the words of the chassis's errors.
 fn plain(expected: &str) -> String {
     let number = expected.strip_prefix("a nonzero ").unwrap_or(expected);
     let least = u8::from(number != expected);

@@ -29,9 +29,9 @@ pub(super) struct Own<S> {
 
 /// Deserializes `[service]`.
 ///
-/// serde stops at the first error. To find the others, each is recorded, the value that
-/// caused it is replaced by its default, and everything is deserialized again. This ends if a
-/// default is not accepted either: the setting has to be set then.
+/// serde stops at the first error. To find the others, each is recorded, the value that caused it
+/// is replaced by its default, and everything is deserialized again. The search ends if a default
+/// is refused too: then the setting has to be set.
 ///
 /// # Panics
 ///
@@ -58,7 +58,8 @@ pub(super) fn read<S: DeserializeOwned>(
         if matches!(kind, Kind::Fields) || is_default && matches!(kind, Kind::Type) {
             defaults.fail(&error.to_string());
         }
-        // What the default lacks may have been in the value that it replaced.
+        // If a default that has replaced a value is refused, that is not reported: the value may
+        // have been valid.
         let was_replaced = is_default && replaced.iter().any(|key| overlap(key, &error.subject));
         if !was_replaced {
             replaced.push(error.subject.clone());
@@ -70,8 +71,8 @@ pub(super) fn read<S: DeserializeOwned>(
     }
 }
 
-/// Replaces the value or the section by its defaults. Returns the sources that it had, or
-/// `None` if these were the defaults already.
+/// Replaces the value or the section by its defaults. Returns the sources that it had, or `None` if
+/// all were defaults already.
 fn replace(values: &mut Values, key: &str, defaults: &BTreeMap<String, Value>) -> Option<String> {
     let mut sources = BTreeSet::new();
     for (other, value) in values {

@@ -1,4 +1,4 @@
-//! The deserializer: a place in the tree of settings, which knows its key.
+//! The deserializer of a node in the tree of settings, which knows its key.
 
 use std::{collections::BTreeMap, vec};
 
@@ -92,7 +92,8 @@ impl<'a> Node<'a> {
     }
 }
 
-/// Forwards methods for which only the type in the file matters.
+/// Implements the methods whose expected type is ignored, because the type of the TOML value
+/// decides.
 macro_rules! typed {
     ($($method:ident)*) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
@@ -168,7 +169,7 @@ impl<'de> Deserializer<'de> for Node<'_> {
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {
-        // What should be a list can be a secret that should be an element of it.
+        // A value that is not a list may be a secret that belongs into a list.
         if !self.value().is_some_and(Value::is_array) {
             self.tree.hide(&self.key);
         }

@@ -82,7 +82,7 @@ fn the_table_has_a_row_for_each_setting() {
     let table = markdown_table(&SAMPLE);
     for setting in defaults::<Sample>(&SAMPLE).effective {
         let (section, name, value) = (setting.section, setting.name, setting.value);
-        // What it becomes depends on the machine.
+        // The effective budget depends on the machine.
         let value = if name == "memory" { "auto".into() } else { value };
         let variable = format!("SAMPLE__{section}__{name}").to_uppercase();
         let row = format!("| `{section}.{name}` | `{value}` | `{variable}` |");

@@ -109,7 +109,7 @@ fn settings_that_do_not_fit_each_other_are_an_error() {
         ),
         ("[deadline]\ndefault = \"6m\"", "deadline.default: is more than deadline.max"),
         ("[tls]\ncertificate = \"a.pem\"", "tls.certificate: needs tls.key, the file of its key"),
-        ("[tls]\nkey = \"a.pem\"", "tls.key: needs tls.certificate, what it is the key of"),
+        ("[tls]\nkey = \"a.pem\"", "tls.key: needs tls.certificate, the file of its certificate"),
         (
             "[tls]\nclient_ca = \"a.pem\"",
             "tls.client_ca: needs tls.certificate: client certificates need TLS",

@@ -192,7 +192,8 @@ fn a_default_that_the_type_refuses_has_to_be_set() {
     let loaded = load_file::<Connected>(&schema, file).expect("database is set");
     assert_eq!((loaded.service.database.port(), loaded.service.cache), (1, None));
 
-    // The default comes back to find more errors, but the value was set.
+    // The search for more errors puts the default of database back. That is not reported, because
+    // database was set.
     let file = format!("{file}cache = \"127.0.0.1:1\"\n");
     let error = load_file::<Connected>(&schema, &file).expect_err("both are the same");
     let expected = "service: cache is the database (from FILE)";
@@ -247,7 +248,7 @@ fn a_setting_without_default_panics() {
 }
 
 #[test]
-#[should_panic(expected = "service.Name: must have lower case letters")]
+#[should_panic(expected = "service.Name: must consist of lower case letters")]
 fn a_key_that_no_variable_reaches_panics() {
     defaults::<()>(&schema("[service]\nName = \"shop\"\n"));
 }

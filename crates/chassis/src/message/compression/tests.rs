@@ -55,14 +55,14 @@ async fn no_more_than_the_limit_is_decompressed() {
     }
 }
 
-/// Returns whether the work was done in place, after a time in which the thread did none.
+/// Waits until the thread may compute in place again, and returns whether it did the work in place.
 async fn is_in_place<L, R>(work: impl FnOnce() -> Either<L, R>) -> bool {
     sleep(Duration::from_secs(1)).await;
     matches!(work(), Either::Left(_))
 }
 
 #[tokio::test(start_paused = true)]
-async fn more_than_64_kib_of_input_or_output_leave_the_thread() {
+async fn more_than_64_kib_of_input_or_output_go_to_another_thread() {
     const LIMIT: usize = compute::MAX_IN_PLACE;
     for encoding in BOTH {
         for (size, expected) in [(LIMIT, true), (LIMIT + 1, false)] {
@@ -76,7 +76,7 @@ async fn more_than_64_kib_of_input_or_output_leave_the_thread() {
                 expected
             );
         }
-        // Random bytes do not become fewer.
+        // Random bytes cannot be compressed.
         let random: Vec<u8> = std::iter::repeat_with(|| fastrand::u8(..)).take(LIMIT).collect();
         let large = compressed(encoding, &random).await;
         assert!(large.len() > LIMIT);
@@ -87,7 +87,7 @@ async fn more_than_64_kib_of_input_or_output_leave_the_thread() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn many_small_messages_at_once_leave_the_thread_as_well() {
+async fn many_small_messages_at_once_go_to_another_thread_too() {
     for encoding in BOTH {
         let message = compressed(encoding, &[0; 10_000]).await;
         sleep(Duration::from_secs(1)).await;

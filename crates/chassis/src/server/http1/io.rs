@@ -14,7 +14,7 @@ use tokio::{
     time::Instant,
 };
 
-/// Since when the client takes no byte of those that wait to be written.
+/// The time since when the client has taken none of the bytes that wait to be written.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Blocked(Arc<Mutex<Option<Instant>>>);
 
@@ -32,7 +32,7 @@ impl Blocked {
 
 const NEVER_POISONED: &str = "nothing panics while it is locked";
 
-/// A transport that gives the bytes again that were read to tell HTTP/1 from HTTP/2.
+/// A transport that begins with the bytes that were read to tell HTTP/1 from HTTP/2.
 #[derive(Debug)]
 pub(crate) struct Http1Io<I> {
     io: I,
@@ -84,7 +84,8 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Http1Io<I> {
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let polled = Pin::new(&mut self.io).poll_flush(cx);
-        // That of TCP has nothing to do, and says nothing of bytes that hyper still has.
+        // A flush of TCP is always ready, even if hyper still has bytes to write, so it does not
+        // end the time.
         if polled.is_pending() { self.observe(polled) } else { polled }
     }
 

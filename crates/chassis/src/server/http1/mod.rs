@@ -1,6 +1,6 @@
 //! One connection of HTTP/1.1, for gRPC-Web and Connect. HTTP/1 itself is hyper's.
 //!
-//! - `io`: the transport, which says since when its client reads nothing.
+//! - `io`: the transport, which records since when its client has read nothing.
 //! - `request`, `response`: the bodies.
 
 mod io;
@@ -68,19 +68,19 @@ impl Settings {
     }
 }
 
-/// What can happen to a connection beside its requests.
+/// The events that can happen to a connection beside its requests.
 pub(super) struct Events<'a> {
     /// The client has to connect again after its next response.
     pub(super) moved: BoxFuture<'a, ()>,
     /// The connection ends after the request that is in progress.
     pub(super) shut_down: BoxFuture<'a, ()>,
-    /// It ends at once.
+    /// The connection ends at once.
     pub(super) stop: BoxFuture<'a, ()>,
-    /// It holds the most memory, and there is none left.
+    /// The connection ends, because no memory is left and it holds the most.
     pub(super) no_memory: BoxFuture<'a, ()>,
 }
 
-/// Where requests that are refused are counted.
+/// The telemetry that counts refused requests, and the peer that sent them.
 #[derive(Clone, Copy)]
 pub(super) struct Observed<'a> {
     pub(super) telemetry: &'a Telemetry,
@@ -139,8 +139,8 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
         if !has_moved.load(Relaxed) && events.moved.poll_unpin(cx).is_ready() {
             has_moved.store(true, Relaxed);
         }
-        // First of all, because hyper closes a connection of which it has read nothing when it shuts
-        // down, and the first bytes were read before.
+        // The connection is polled before it shuts down: hyper closes a connection at once if it
+        // has read nothing of it, and the first bytes were read before hyper began.
         let mut polled = connection.as_mut().poll(cx);
         if polled.is_pending() && !is_shutting_down && events.shut_down.poll_unpin(cx).is_ready() {
             is_shutting_down = true;
@@ -157,7 +157,7 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
             timer = None;
             return Poll::Pending;
         };
-        // It cannot be told in the response, whose head is on its way.
+        // The response cannot have the status, because its head is on its way.
         if sending.poll_early_end(cx, since).is_ready() {
             let failed = Ended::Failed("a response was not read in time".to_owned());
             return Poll::Ready(End::Ended(failed));
@@ -175,7 +175,7 @@ pub(super) async fn serve<I: AsyncRead + AsyncWrite + Unpin>(
     .await
 }
 
-/// Returns how a connection has ended for which hyper has an error.
+/// Returns how a connection has ended, from the error of hyper.
 fn failed(error: &hyper::Error, has_served: bool, observed: Observed<'_>) -> End {
     End::Ended(if error.is_parse_too_large() {
         // The response was 431.
@@ -186,7 +186,7 @@ fn failed(error: &hyper::Error, has_served: bool, observed: Observed<'_>) -> End
     } else if !error.is_timeout() {
         Ended::Failed(error.to_string())
     } else if has_served {
-        // It had no request for a while.
+        // The connection had no request for a while.
         Ended::Closed
     } else {
         return End::Slow;

@@ -39,7 +39,7 @@ impl Slot {
 }
 
 impl Sending {
-    /// Resolves if the body must end before its frames do.
+    /// Resolves when the body must end before all of its frames are sent.
     pub(super) fn poll_early_end(&self, cx: &mut Context<'_>, since: Instant) -> Poll<()> {
         let mut slot = self.lock();
         let Some(body) = &mut slot.body else { return Poll::Pending };
@@ -47,12 +47,12 @@ impl Sending {
     }
 
     fn lock(&self) -> MutexGuard<'_, Slot> {
-        // A panic within the body ends the connection, which drops this.
+        // The lock may be poisoned: a panic within the body ends the connection, which drops this.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// The body as hyper has it.
+/// The handle through which hyper reads the body.
 pub(super) struct SendingBody {
     sending: Sending,
     activity: Arc<Activity>,
@@ -98,7 +98,7 @@ impl HttpBody for SendingBody {
 
 impl Drop for SendingBody {
     fn drop(&mut self) {
-        // It has ended, or the connection has.
+        // The body or the connection has ended.
         *self.sending.lock() = Slot::default();
         self.activity.set_streams(0);
     }
