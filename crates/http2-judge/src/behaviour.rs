@@ -1,4 +1,4 @@
-//! A handler whose behaviour follows from the path, and what it saw.
+//! A handler whose behaviour follows from the path, and a record of what it saw.
 
 use std::{
     fmt,
@@ -18,7 +18,7 @@ use crate::{
     server::Handler,
 };
 
-/// The bytes of one frame of a streamed body.
+/// The length of one frame of a streamed body, in bytes.
 const PIECE: usize = 1000;
 
 /// Names and values, in order.
@@ -50,7 +50,7 @@ pub struct Seen {
     pub body: Data,
     /// The trailers.
     pub trailers: Fields,
-    /// Whether the body ended (true) or failed, if it was read that far.
+    /// Whether the body was read to its end (true) or failed (false); `None` before.
     pub whole: Option<bool>,
     /// Whether the handler and its bodies were dropped.
     pub is_dropped: bool,
@@ -82,7 +82,7 @@ impl Requests {
     }
 }
 
-/// Returns the fields of a map. Those of a name keep their order.
+/// Returns the fields of a map, sorted by name. The values of one name keep their order.
 pub fn fields(map: &HeaderMap) -> Fields {
     let fields = map.iter().map(|(name, value)| {
         (name.as_str().to_owned(), value.as_bytes().escape_ascii().to_string())
@@ -92,7 +92,7 @@ pub fn fields(map: &HeaderMap) -> Fields {
     fields
 }
 
-/// One call. It is seen as dropped when this is.
+/// One call. Dropping it records that its handler and bodies were dropped.
 struct Call {
     requests: Requests,
     index: usize,
@@ -178,7 +178,7 @@ impl Call {
         response
     }
 
-    /// Responds with frames while the request is kept, and is not read.
+    /// Responds with frames. Keeps the request's body, and does not read it.
     fn stream(self, pieces: usize, is_failing: bool, body: Option<Incoming>) -> Response<Outgoing> {
         let mut frames: Vec<Result<Frame<Bytes>, BoxError>> =
             (0..pieces).map(|_| Ok(Frame::data(Bytes::from_static(&[b's'; PIECE])))).collect();

@@ -57,11 +57,11 @@ impl Outgoing {
         Self { frames, is_complete: false, early_end: None }
     }
 
-    /// Passes one frame, and nothing after it.
+    /// Passes on one frame, and then stays open without another.
     #[must_use]
     pub fn never_ends(self) -> Self {
         let frames = self.frames.into_data_stream();
-        // It is not dropped while it waits.
+        // The frames are kept, not dropped, while the stream waits.
         let frames = stream::unfold((frames, false), |(mut frames, is_over)| async move {
             if is_over {
                 return pending().await;
@@ -72,7 +72,7 @@ impl Outgoing {
         Self::stream(StreamBody::new(frames))
     }
 
-    /// Ends the stream with the trailers that this resolves with.
+    /// Ends the stream with the trailers that `end` resolves with.
     #[must_use]
     pub fn ends_early(self, end: impl Future<Output = HeaderMap> + Send + 'static) -> Self {
         Self { early_end: Some(Box::pin(end)), ..self }

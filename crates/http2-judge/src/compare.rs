@@ -13,11 +13,11 @@ use crate::{
 /// ENHANCE_YOUR_CALM.
 const CALM: Class = Class::Other(11);
 
-/// Returns the first difference between two layers that is not allowed.
+/// Runs a script on two sides, and compares the results.
 ///
 /// # Errors
 ///
-/// Returns an error that shows the difference and both reports.
+/// Returns an error with the first difference that is not allowed, and both reports.
 pub fn compare(
     first: impl Into<Side>,
     second: impl Into<Side>,
@@ -27,7 +27,7 @@ pub fn compare(
     let (first_report, second_report) = (run(first, script), run(second, script));
     for (side, report) in [(first, &first_report), (second, &second_report)] {
         if report.has_panicked {
-            // h2 has assertions of debug builds that some scripts break. A release build goes on.
+            // Some scripts break debug assertions of h2. A release build goes on.
             return if side.layer == Layer::H2 { Ok(()) } else { Err(format!("{side:?} panics")) };
         }
     }
@@ -119,12 +119,13 @@ fn differ(first: &Report, second: &Report, script: &Script) -> Result<(), String
     Ok(())
 }
 
-/// Compares the ends of two connections, and returns the first step that is not compared.
+/// Compares how two connections failed. Returns the first step in which one of them failed, or
+/// `usize::MAX`: from this step on, the reports are not compared.
 fn same_failure(first: &Report, second: &Report, script: &Script) -> Result<usize, String> {
     let (first_failed, second_failed) = match (first.failed(script), second.failed(script)) {
         (None, None) => {
             let is_open = |report: &Report, stream| !report.has_ended(stream, usize::MAX);
-            // A stream that may differ keeps only one of the connections open.
+            // A stream on which the layers may differ can keep one of the connections open.
             if !script.deviations().any(|(at, _)| is_open(first, at) != is_open(second, at)) {
                 equal("closed", &first.closed.is_some(), &second.closed.is_some())?;
             }
@@ -195,7 +196,7 @@ fn stream(seen: &Seen) -> u32 {
     number.unwrap_or(0)
 }
 
-/// Returns what is compared of a request, of a connection that fails only its head.
+/// Returns the part of a request that is compared: only its head if the connection has failed.
 fn normal(seen: &Seen, has_failed: bool, is_broken: bool) -> Seen {
     let mut seen = seen.clone();
     if is_broken && seen.whole == Some(false) {
@@ -210,7 +211,7 @@ fn normal(seen: &Seen, has_failed: bool, is_broken: bool) -> Seen {
     seen
 }
 
-/// Deviation::Cookies.
+/// Joins the cookie fields into one (Deviation::Cookies).
 fn join_cookies(headers: &Fields) -> Fields {
     let (cookies, mut others): (Fields, Fields) =
         headers.iter().cloned().partition(|(name, _)| name == "cookie");

@@ -1,5 +1,4 @@
-//! Decodes the header blocks of a server, with the client of the h2 crate, so that the tests
-//! need no HPACK of their own.
+//! Decodes the header blocks of a server, with the client of the h2 crate.
 
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use crate::frame::{ACK, END_HEADERS, END_STREAM, HEADERS, SETTINGS, frame};
 /// `:status: 200` (RFC 7541, appendix A).
 const OK: &[u8] = &[0x88];
 
-/// A decoded header block: a response, trailers (without a status), or none if it is malformed.
+/// A decoded header block: a response, or trailers (without a status). `None` if it is malformed.
 pub type Head = Option<(Option<StatusCode>, HeaderMap)>;
 
 /// A decoder of the header blocks of one connection, in their order.
@@ -44,7 +43,7 @@ impl Decoder {
         Self { requests, server, next: 1 }
     }
 
-    /// Decodes a block. `is_trailers` if it is not the first of its stream.
+    /// Decodes a block. `is_trailers` says that it is not the first of its stream.
     pub async fn decode(&mut self, block: &[u8], is_trailers: bool) -> Head {
         let request = Request::get("http://test/").body(()).expect("a valid request");
         let mut requests = self.requests.clone().ready().await.ok()?;

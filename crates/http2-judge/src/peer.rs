@@ -1,4 +1,4 @@
-//! A peer that sends what the test says, and reads frames.
+//! A peer that sends the bytes of a test, and reads frames.
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 

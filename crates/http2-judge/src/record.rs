@@ -1,4 +1,4 @@
-//! Writes what peers send to files: the seeds of the fuzzer.
+//! Writes the bytes that peers send to files, which are seeds of the fuzzer.
 
 use std::{
     env, fs,
@@ -15,7 +15,7 @@ use crate::frame::PREFACE;
 
 /// The variable with the folder of the files. Without it nothing is written.
 const FOLDER: &str = "HTTP2_JUDGE_CORPUS";
-/// A longer seed makes the fuzzer slow.
+/// The most bytes of a seed: a longer one makes the fuzzer slow.
 const MOST: usize = 2048;
 
 /// A connection whose first bytes are written to a file at its end.
@@ -27,7 +27,7 @@ pub(crate) struct Recorded<I> {
 }
 
 impl<I> Recorded<I> {
-    /// Returns a connection that is recorded if the environment says so.
+    /// Returns a connection that is recorded if the environment has [`FOLDER`].
     pub(crate) fn new(io: I) -> Self {
         Self { io, folder: env::var_os(FOLDER).map(PathBuf::from), bytes: Vec::new() }
     }
@@ -40,7 +40,7 @@ impl<I> Drop for Recorded<I> {
         };
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
-        // The target `connection` reads from its first byte how the others are cut.
+        // The first byte tells the target `connection` how to cut the others: 0 is not at all.
         let seed = [&[0], bytes].concat();
         let written = fs::create_dir_all(folder)
             .and_then(|()| fs::write(folder.join(format!("{:016x}", hasher.finish())), seed));

@@ -125,7 +125,8 @@ impl Report {
     pub fn failed(&self, script: &Script) -> Option<(Class, usize)> {
         match self.goaway {
             Some((code, step)) if code != 0 => Some((class(code), step)),
-            // A connection may fail without GOAWAY, and close so after that of the peer.
+            // A connection may fail without GOAWAY. After the peer's GOAWAY, it may also close
+            // without an error.
             None if !script.sends_goaway() => self.closed.map(|step| (Class::Protocol, step)),
             _ => None,
         }
@@ -144,7 +145,8 @@ pub fn run(side: Side, script: &Script) -> Report {
         let step = Arc::new(AtomicUsize::new(0));
         let reads = tokio::spawn(read(reader, Arc::clone(&step)));
         let mut chunks = side.chunks.map(fastrand::Rng::with_seed);
-        // The layers may give the window of the connection to the streams in any order.
+        // The layers may share the window of the connection between streams in any order. So it is
+        // opened at the start or, if the script is narrow, at the end.
         let window = Step::new("", frame(WINDOW_UPDATE, 0, 0, &u32::to_be_bytes(1 << 30)));
         let nothing = Step::new("", Vec::new());
         let (start, end) = if is_narrow { (&nothing, &window) } else { (&window, &nothing) };

@@ -15,8 +15,8 @@ impl Drop for Seed<'_> {
     }
 }
 
-/// Runs a test for `count` seeds. `JUDGE_SEEDS` is another count, and `JUDGE_SEED` the one seed
-/// that is run.
+/// Runs a test for `count` seeds. The variable `JUDGE_SEEDS` sets another count, and `JUDGE_SEED`
+/// runs only that seed.
 pub fn run(name: &str, count: u64, mut test: impl FnMut(u64)) {
     let number = |name| env::var(name).ok().map(|value| value.parse::<u64>().expect("a number"));
     let seeds = match number("JUDGE_SEED") {
@@ -29,7 +29,7 @@ pub fn run(name: &str, count: u64, mut test: impl FnMut(u64)) {
     }
 }
 
-/// Runs a future under paused time on a runtime of its own, so that it is the same each time.
+/// Runs a future under paused time on a runtime of its own, so that each run is the same.
 pub fn block_on<T>(test: impl Future<Output = T>) -> T {
     let runtime = Builder::new_current_thread().enable_time().start_paused(true).build();
     runtime.expect("a runtime without I/O needs nothing").block_on(test)

@@ -31,9 +31,9 @@ use crate::{
 pub enum Layer {
     /// The h2 crate.
     H2,
-    /// The crate's own layer, with calls in the task of the connection.
+    /// The own layer, with calls in the task of the connection.
     InPlace,
-    /// The crate's own layer, with a task for each call.
+    /// The own layer, with a task for each call.
     Tasks,
 }
 
@@ -43,7 +43,7 @@ impl Layer {
 
     /// Serves a connection until it ends.
     ///
-    /// After `shut_down` resolves it ends gracefully, after `stop` resolves it ends at once.
+    /// After `shut_down` resolves, the connection ends gracefully; after `stop` resolves, at once.
     pub async fn serve<I>(
         self,
         io: I,
@@ -80,7 +80,7 @@ impl Layer {
     }
 }
 
-/// What responds to the requests.
+/// A handler of requests.
 #[derive(Clone)]
 pub struct Handler(
     Arc<dyn Fn(Request<Incoming>) -> BoxFuture<'static, Response<Outgoing>> + Send + Sync>,
@@ -177,7 +177,7 @@ impl Server {
     }
 }
 
-/// Settings for tests: as those of the chassis, and without keepalive.
+/// Returns settings for tests: similar to those of the chassis, but without keepalive.
 pub fn settings() -> Settings {
     Settings {
         streams: 200,

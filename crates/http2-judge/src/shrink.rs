@@ -1,4 +1,4 @@
-//! Makes a script that fails shorter.
+//! Shortens a script that fails.
 
 use crate::script::Script;
 

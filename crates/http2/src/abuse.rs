@@ -1,20 +1,20 @@
-//! The reasons to end a connection for what its peer does.
+//! Kinds of abuse, each a reason to close a connection.
 
-/// What a peer did too much of.
+/// A kind of abuse by a peer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Abuse {
     /// It reset requests before they had a response ("rapid reset", CVE-2023-44487).
     Resets,
-    /// It broke rules of streams, so that this side had to reset them (CVE-2025-8671).
+    /// It made this side reset streams by breaking their rules ("MadeYouReset", CVE-2025-8671).
     StreamErrors,
-    /// It sent frames without content, such as PING, SETTINGS, PRIORITY, empty DATA and small
-    /// WINDOW_UPDATEs.
+    /// It sent too many frames without content, such as PING, SETTINGS, PRIORITY, empty DATA and
+    /// small WINDOW_UPDATEs.
     ControlFrames,
-    /// It sent a header block that does not end (CVE-2024-27316).
+    /// It sent a header block that is too long, or in too many small frames (CVE-2024-27316).
     HeaderBlock,
     /// It held the most memory when the budget was used up.
     Memory,
-    /// It took none of the bytes that waited to be written.
+    /// It read none of the bytes that waited to be written, for too long.
     Unread,
 }
 
@@ -29,7 +29,7 @@ impl Abuse {
         Self::Unread,
     ];
 
-    /// Returns the name, as the log and the metrics have it.
+    /// Returns the name in the log and the metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Resets => "resets",

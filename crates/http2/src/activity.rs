@@ -1,4 +1,4 @@
-//! What a connection is doing, for those who choose the connection that has to end.
+//! The activity of a connection. A server that must close a connection chooses an idle one.
 
 use std::{
     sync::atomic::{
@@ -10,8 +10,8 @@ use std::{
 
 use tokio::time::Instant;
 
-/// The number of open streams of a connection, and since when it has had none. The connection
-/// writes it, everyone else reads it.
+/// The number of open streams of a connection, and since when it has had none. Only the connection
+/// writes it.
 #[derive(Debug)]
 pub struct Activity {
     created: Instant,
@@ -36,15 +36,15 @@ impl Activity {
         self.streams.load(Acquire)
     }
 
-    /// Returns when the last stream ended, or when this was made if there was none. Returns
-    /// `None` if a stream is open.
+    /// Returns when the last stream ended, or the time of creation if there has been no stream.
+    /// Returns `None` if a stream is open.
     pub fn idle_since(&self) -> Option<Instant> {
         let idle = self.streams() == 0;
         idle.then(|| self.created + Duration::from_millis(self.idle_since.load(Relaxed)))
     }
 
-    /// Records the number of open streams. Only the connection calls this, whenever the number has
-    /// changed or a stream has come and gone.
+    /// Records the number of open streams. The connection calls this if the number has changed, or
+    /// if a stream has begun and ended since the last call.
     pub fn set_streams(&self, streams: usize) {
         if streams == 0 {
             self.record_end();

@@ -5,7 +5,7 @@ use crate::{abuse::Abuse, reason::Reason};
 /// How a connection ended.
 #[derive(Debug)]
 pub enum Ended {
-    /// The peer closed it, or agreed to its end.
+    /// The peer closed it, or it ended gracefully.
     Closed,
     /// The peer went away, or the transport failed.
     Failed(String),
@@ -13,8 +13,8 @@ pub enum Ended {
     Violated(Reason, &'static str),
     /// The peer did not acknowledge a PING in time.
     Silent,
-    /// The peer did too much of something that makes work and brings nothing.
+    /// It was closed because of abuse by the peer.
     Abused(Abuse),
-    /// It was still open when it had to stop.
+    /// It was still open when the server had to stop.
     Cut,
 }

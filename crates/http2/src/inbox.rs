@@ -11,8 +11,8 @@ use crate::{memory::Share, response::ResponsePart};
 /// that are in it.
 pub(crate) const BUFFER_FACTOR: usize = 2;
 
-/// Identifies a stream by its place in the table and its identifier. If the place has another
-/// identifier by now, the stream is gone.
+/// Identifies a stream by its slot, the key, and its identifier. If the slot has a stream with
+/// another identifier by now, this stream is gone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct StreamRef {
     pub(crate) key: usize,
@@ -22,17 +22,17 @@ pub(crate) struct StreamRef {
 /// Something that has happened to a stream.
 #[derive(Debug)]
 pub(crate) enum Event {
-    /// The call of this place can be polled again.
+    /// The call with this key can be polled again.
     Woken(usize),
     /// This many bytes of the request's body were read.
     Read(StreamRef, usize),
     /// Nothing reads the rest of the request's body.
     Unread(StreamRef),
-    /// The call of a task of its own has these parts of its response.
+    /// A call in its own task has produced these parts of its response.
     Responded(StreamRef, Vec<ResponsePart>),
 }
 
-/// The events of a connection that it has not taken yet.
+/// The events that a connection has not taken yet.
 #[derive(Debug)]
 pub(crate) struct Inbox {
     state: Mutex<State>,
@@ -71,7 +71,7 @@ impl Inbox {
         }
     }
 
-    /// Gives bytes of the connection's window back.
+    /// Gives bytes of bodies back to the connection's window.
     pub(crate) fn release(&self, bytes: usize) {
         self.share.body_read(BUFFER_FACTOR * bytes);
         let mut state = self.lock();
@@ -91,7 +91,7 @@ impl Inbox {
     }
 
     /// Registers the connection to be woken by an event, or when `batch` bytes are released.
-    /// Returns whether it need not wait, because that has happened.
+    /// Returns true without registering if one of these has happened already.
     pub(crate) fn register(&self, cx: &Context<'_>, batch: usize) -> bool {
         let mut state = self.lock();
         if !state.events.is_empty() || state.released >= batch {

@@ -6,7 +6,7 @@
 //! - `connection`: the state of a connection, and what every frame does to it.
 //! - `call`: a call, which the connection polls itself or which has a task.
 //! - `request` and `response`: from header fields to a request, its body, and the response.
-//! - `memory`: the budget for what peers make the process hold.
+//! - `memory`: the budget for the memory that peers make the process use.
 //! - `hpack` and `frame`: the formats.
 
 #![warn(missing_docs)]

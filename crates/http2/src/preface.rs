@@ -1,6 +1,7 @@
 //! The connection preface, which tells HTTP/2 from other protocols.
 //!
-//! A client of HTTP/1 gets a response that it can read. The caller limits the time.
+//! A client of HTTP/1 gets a response that it can read. These functions have no timeout: the
+//! caller sets one.
 
 use std::io;
 
@@ -12,7 +13,7 @@ use crate::{refused::Refused, settings::Settings};
 /// The client connection preface (RFC 9113, section 3.4).
 pub(crate) const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// How much is read of a request that is refused, in bytes.
+/// The most bytes of a refused request that are read and discarded.
 const MAX_DISCARDED: u64 = 64 * 1024;
 
 /// The response to an HTTP/1 client (RFC 9110, section 15.6.6).
@@ -20,7 +21,7 @@ const HTTP1_REFUSAL: &[u8] = b"HTTP/1.1 505 HTTP Version Not Supported\r\n\
     content-type: text/plain\r\ncontent-length: 36\r\nconnection: close\r\n\r\n\
     this server speaks gRPC over HTTP/2\n";
 
-/// What a peer begins a connection with.
+/// The first bytes of a connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Opening {
     /// The preface of HTTP/2.
@@ -29,8 +30,7 @@ pub enum Opening {
     Other(Bytes),
 }
 
-/// Reads the preface, or as many bytes as it takes to see that the peer sends something else: at
-/// most 24. The caller limits the time.
+/// Reads until the bytes are the preface, or differ from it: at most 24 bytes. Has no timeout.
 ///
 /// # Errors
 ///

@@ -32,9 +32,9 @@ reasons! {
     INTERNAL_ERROR = 2, "This side failed.";
     FLOW_CONTROL_ERROR = 3, "The peer sent more than the window allowed.";
     SETTINGS_TIMEOUT = 4, "SETTINGS were not acknowledged in time.";
-    STREAM_CLOSED = 5, "A frame came for a stream that is closed for it.";
+    STREAM_CLOSED = 5, "A frame came on a closed or half-closed stream.";
     FRAME_SIZE_ERROR = 6, "A frame has a length that its type cannot have.";
-    REFUSED_STREAM = 7, "The request was not looked at, and can be sent again.";
+    REFUSED_STREAM = 7, "The request was not processed, and can be retried.";
     CANCEL = 8, "The stream is no longer needed.";
     COMPRESSION_ERROR = 9, "A header block cannot be decompressed.";
     CONNECT_ERROR = 10, "The connection of a CONNECT request failed.";

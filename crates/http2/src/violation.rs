@@ -2,7 +2,7 @@
 
 use crate::reason::Reason;
 
-/// A rule that the peer broke, and what that ends.
+/// A rule that the peer broke. The variant says whether the connection or only a stream ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Violation {
     /// The connection cannot go on (RFC 9113, section 5.4.1).

@@ -1,7 +1,7 @@
 //! Any bytes after the preface.
 //!
-//! The first byte says how the others are cut: from 128 on into pieces of 1 to 128 bytes, below
-//! not at all.
+//! The first byte says how the others are cut: 128 to 255 mean pieces of 1 to 128 bytes, and a
+//! lower number means one piece.
 
 #![no_main]
 

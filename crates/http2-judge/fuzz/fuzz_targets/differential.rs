@@ -1,12 +1,12 @@
 //! Scripts that are mostly valid: two layers must do the same.
 //!
-//! The first byte says which:
+//! The first byte chooses the two layers:
 //! - the h2 crate and the own layer,
 //! - the own layer with calls in its task, and with a task for each call,
 //! - the own layer with bytes that arrive in one piece, and in many.
 //!
-//! With `JUDGE_OWN` in the environment h2 is left out: what it does otherwise is no reason for a
-//! change not to land.
+//! If the environment has `JUDGE_OWN`, h2 is left out, because its differences must not hold up a
+//! change of the own layer.
 
 #![no_main]
 

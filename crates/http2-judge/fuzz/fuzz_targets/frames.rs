@@ -1,5 +1,5 @@
-//! Frames, of any bytes or as a script makes them, in one piece and cut into many: the peer must
-//! see the same.
+//! Frames from any bytes or from a script, sent in one piece and in many. The peer must see the
+//! same each time.
 
 #![no_main]
 

@@ -1,6 +1,6 @@
 //! Header blocks for the decoder, and header maps for the encoder, of the own layer.
 //!
-//! The first byte says what the others are. Seeds of connections have 0 there.
+//! The first byte says how the others are read. It is 0 in seeds of connections.
 
 #![no_main]
 

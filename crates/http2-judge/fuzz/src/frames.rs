@@ -30,10 +30,10 @@ use tokio::{
 
 use crate::{HANG, Step, script};
 
-/// The most bytes: no window is used up, and all of them fit into the pipe.
+/// The most bytes, so that no window is used up and all of them fit into the pipe.
 const MOST: usize = 60_000;
 
-/// The most pieces: the rest comes at once.
+/// The most pieces. The rest of the bytes comes at once.
 const MOST_PIECES: usize = 400;
 
 /// A type that no extension has.
@@ -72,7 +72,7 @@ pub fn case(data: &[u8]) -> Option<Case> {
     let mut pieces: Vec<usize> = match usize::from(first & 0x7f) {
         0 => vec![1; bytes.len()],
         size @ 1..64 => vec![size; bytes.len() / size + 1],
-        // Somewhere in each frame.
+        // Cuts each frame at the same offset.
         offset @ 64..96 => [vec![offset - 64], lengths].concat(),
         seed => {
             let mut choices = Choices::seeded(seed as u64);
@@ -93,10 +93,10 @@ pub fn split(mut bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     })
 }
 
-/// What a stream has sent.
+/// What the server has sent on a stream.
 #[derive(Debug, Default, PartialEq, Eq)]
 struct Sent {
-    /// The blocks of fields, a code of RST_STREAM, or any other frame.
+    /// Header fields, and all other frames but DATA, as text.
     parts: Vec<String>,
     data: Vec<u8>,
     is_ended: bool,
@@ -115,7 +115,7 @@ pub fn compare(case: &Case) {
     assert_eq!(whole, in_tasks, "in one piece (left), and in pieces with a task for each call");
 }
 
-/// Serves the bytes. The handlers do nothing before all have been taken.
+/// Serves the bytes. The handlers do nothing before the server has read all of them.
 fn outcome(layer: Layer, bytes: &[u8], pieces: &[usize]) -> (BTreeMap<u32, Sent>, String) {
     let (read, ended) = block_on(async {
         let settings = Settings { streams: 20, ..settings() };
@@ -173,7 +173,7 @@ fn echo(is_going: watch::Receiver<bool>) -> Handler {
     })
 }
 
-/// Returns what each stream has sent, after checking that it is whole and may be sent.
+/// Returns what the server has sent on each stream. Checks that its frames are complete and valid.
 fn sent(read: &[u8], request: &[u8]) -> BTreeMap<u32, Sent> {
     // The peer's SETTINGS, which are acknowledged in their order.
     let mut settings = split(request).filter(|frame| frame.len() >= 9 && frame[3] == SETTINGS);

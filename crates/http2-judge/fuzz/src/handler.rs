@@ -1,4 +1,4 @@
-//! What responds to the requests.
+//! The handler of the requests.
 
 use bytes::Bytes;
 use futures_util::stream;

@@ -1,4 +1,4 @@
-//! Header blocks for the decoder and the encoder of the own layer, checked by the judge's.
+//! Header blocks for the decoder and the encoder of the own layer. The judge's decoder checks them.
 
 use allocation_counter::measure;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode};
@@ -14,7 +14,7 @@ use crate::frames::split;
 /// The most blocks of a connection.
 const MOST: usize = 100;
 
-/// The errors of the judge's decoder that the layer's does not have: it allows more.
+/// Errors of the judge's decoder that the own layer's does not have, because it allows more.
 const STRICTER: [&str; 2] = ["an integer is too long", "more than two size updates"];
 
 /// The fields that no request may have (RFC 9113, section 8.2.2).
@@ -44,7 +44,7 @@ pub fn blocks_of_frames(bytes: &[u8]) -> Vec<Vec<u8>> {
     blocks
 }
 
-/// Returns any bytes as blocks, each after its length.
+/// Reads any bytes as blocks, each after a byte with its length.
 pub fn raw_blocks(mut bytes: &[u8]) -> Vec<Vec<u8>> {
     let mut blocks = Vec::new();
     while let Some((length, rest)) = bytes.split_first()
@@ -148,7 +148,7 @@ fn value(choices: &mut Choices<'_>) -> Vec<u8> {
 ///
 /// # Panics
 ///
-/// Panics if they do not agree, or if the layer's needs too much memory.
+/// Panics if they do not agree, or if the own layer's decoder needs too much memory.
 pub fn decode(blocks: &[Vec<u8>]) {
     let (mut ours, mut judges) = (fuzzing::Decoder::default(), hpack::Decoder::default());
     for block in blocks {
@@ -175,7 +175,7 @@ pub fn decode(blocks: &[Vec<u8>]) {
             }
         }
     }
-    // The static tables exist by now.
+    // The static tables are not counted, because they were allocated above.
     let mut left = None;
     let used = measure(|| {
         let mut decoder = fuzzing::Decoder::default();
@@ -187,7 +187,7 @@ pub fn decode(blocks: &[Vec<u8>]) {
         left = Some(decoder);
     });
     let longest = blocks.iter().map(Vec::len).max().unwrap_or(0) as u64;
-    // 128 entries of the dynamic table, and one string as it is and decoded.
+    // 128 entries of the dynamic table, and one string, encoded and decoded.
     assert!(used.bytes_max < 64 * 1024 + 8 * longest, "{used:?} for {longest} bytes");
     assert!(used.bytes_current < 64 * 1024, "{used:?} at the end");
 }
@@ -196,8 +196,8 @@ pub fn decode(blocks: &[Vec<u8>]) {
 fn check_field(field: Decoded<'_>, name: &[u8], value: &[u8]) {
     let text = || format!("{}: {}", name.escape_ascii(), value.escape_ascii());
     let is_pseudo = [&b":method"[..], b":scheme", b":authority", b":path"].contains(&name);
-    // A quotation mark is no character of a token, but the http crate takes it, and RFC 9113
-    // (section 8.2.1) lets that be.
+    // A quotation mark is not allowed in a token, but the http crate accepts it, and RFC 9113
+    // (section 8.2.1) does not forbid that.
     let is_token = |byte: &u8| {
         byte.is_ascii_lowercase() || byte.is_ascii_digit() || b"!\"#$%&'*+-.^_`|~".contains(byte)
     };
@@ -236,7 +236,7 @@ fn check_field(field: Decoded<'_>, name: &[u8], value: &[u8]) {
 ///
 /// # Panics
 ///
-/// Panics if the fields are not the same again.
+/// Panics if the decoded fields differ.
 pub fn round_trip(bytes: &[u8]) {
     let mut choices = Choices::bytes(bytes);
     let mut encoder = fuzzing::Encoder::default();
@@ -267,7 +267,7 @@ pub fn round_trip(bytes: &[u8]) {
         let decoded = ours.decode(&block, |field| {
             let (name, value) = &expected[number];
             number += 1;
-            // The decoder is for requests.
+            // The own layer's decoder is for requests, which have no status.
             if name != b":status" {
                 check_field(field, name, value);
             }

@@ -1,4 +1,4 @@
-//! Serves what the fuzzer makes up, with each layer.
+//! Serves the input of the fuzzer, with each layer.
 
 pub mod frames;
 mod handler;
@@ -31,8 +31,8 @@ const MOST_MEMORY: u64 = 8 << 20;
 /// The virtual time after which a write is cancelled, because the server does not read.
 const STALLED: Duration = Duration::from_secs(1);
 
-/// The virtual time after which all is done that does not wait for the peer. It is before the
-/// timeout of the keepalive, because the peer acknowledges no PING.
+/// The virtual time after which the server has done all that does not wait for the peer. It is
+/// before the timeout of the keepalive, because the peer acknowledges no PING.
 const SETTLED: Duration = Duration::from_secs(16);
 
 /// What a peer does.
@@ -105,7 +105,7 @@ async fn connection(layer: Layer, steps: &[Step]) {
     let _closed = reads.send(true);
     sleep(SETTLED).await;
     if budget.used_for(MemoryKind::Heads) == 0 {
-        // Otherwise the window of the connection becomes smaller and smaller.
+        // Without a stream nothing may be held, or the window of the connection would shrink.
         for kind in [MemoryKind::Bodies, MemoryKind::Responses] {
             assert_eq!(budget.used_for(kind), 0, "{layer:?} holds {kind:?} without a stream");
         }

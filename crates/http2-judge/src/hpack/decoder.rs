@@ -12,7 +12,7 @@ pub type Field = (Vec<u8>, Vec<u8>);
 pub struct Decoder {
     entries: VecDeque<Field>,
     size: usize,
-    /// The size that the encoder has chosen.
+    /// The most bytes of the table, as the encoder has chosen.
     most: usize,
     /// SETTINGS_HEADER_TABLE_SIZE.
     limit: usize,
@@ -38,7 +38,7 @@ impl Decoder {
         self.size
     }
 
-    /// Returns the size that the encoder has chosen for the dynamic table.
+    /// Returns the most bytes of the dynamic table, as the encoder has chosen.
     pub fn most(&self) -> usize {
         self.most
     }
@@ -240,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn what_an_encoder_must_not_send_is_refused() {
+    fn blocks_that_an_encoder_must_not_send_are_refused() {
         for block in [&[0x80][..], &[0xbe], &[0x3f, 0xe2, 0x1f], &[0xff], &[0, 1], &[0, 0x81, 0]] {
             Decoder::default().decode(block).expect_err("it must not be sent");
         }

@@ -23,9 +23,9 @@ const EOS: usize = 256;
 static CODE: LazyLock<Code> = LazyLock::new(Code::new);
 
 struct Code {
-    /// The code of each symbol, without the bits before it.
+    /// The code of each symbol, in the low bits.
     codes: [u32; 257],
-    /// The first code of each length, and the symbols whose codes follow from there.
+    /// For each length, the first code and the symbols, in the order of their codes.
     by_length: Vec<(u32, Vec<usize>)>,
 }
 

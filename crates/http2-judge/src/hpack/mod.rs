@@ -1,5 +1,5 @@
-//! HPACK (RFC 7541), as a peer that checks the server needs it: a strict decoder, and the
-//! representations of a script one by one.
+//! HPACK (RFC 7541) for a peer that checks the server: a strict decoder, and an encoder for each
+//! representation of a field.
 
 mod decoder;
 pub mod encode;

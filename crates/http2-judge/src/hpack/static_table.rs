@@ -1,6 +1,6 @@
 //! The static table (RFC 7541, appendix A).
 
-/// The fields, of which the first has index 1.
+/// The fields. The first has index 1.
 pub const STATIC_TABLE: [(&str, &str); 61] = [
     (":authority", ""),
     (":method", "GET"),

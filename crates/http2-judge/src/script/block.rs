@@ -9,7 +9,7 @@ use crate::{
     },
 };
 
-/// The entries of the static table (RFC 7541, appendix A).
+/// The number of entries in the static table (RFC 7541, appendix A).
 const STATIC: usize = 61;
 
 /// `www.example.com` in Huffman code (RFC 7541, appendix C.4.1).
@@ -48,7 +48,7 @@ impl Block {
         self.1 += size(name, value.len());
     }
 
-    /// Adds a regular field of the dynamic table, which begins with the newest.
+    /// Adds a regular field of the dynamic table by its index. The newest has the lowest index.
     pub(super) fn indexed(&mut self, choices: &mut Choices<'_>, state: &State) {
         let newest = state.indexed.iter().rev().take(20).enumerate();
         let regular: Vec<(usize, usize)> = newest

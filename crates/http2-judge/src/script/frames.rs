@@ -36,7 +36,7 @@ pub(super) fn data(choices: &mut Choices<'_>, state: &mut State) -> Step {
     Step::new(text, frame(DATA, flags, stream, &payload))
 }
 
-/// Returns DATA that exceeds a window, even if all of it is given back.
+/// Returns DATA that exceeds a window, even if all earlier DATA was given back.
 pub(super) fn exceeded(choices: &mut Choices<'_>, state: &mut State) -> Step {
     /// The size of a frame.
     const FRAME: usize = 16_384;
@@ -60,9 +60,9 @@ pub(super) fn exceeded(choices: &mut Choices<'_>, state: &mut State) -> Step {
     Step::new(format!("request {stream} with data beyond the window of the connection"), bytes)
 }
 
-/// Begins the graceful shutdown, or acknowledges the PING of it.
+/// Begins the graceful shutdown, or acknowledges its PING.
 pub(super) fn shutdown(choices: &mut Choices<'_>, state: &mut State) -> Step {
-    /// The payloads of the PINGs of the layers. Those of another layer are ignored.
+    /// The payloads of the layers' PINGs. A layer ignores the payload of another.
     const PAYLOADS: [&[u8; 8]; 2] =
         [b"shutdown", &[0x0b, 0x7b, 0xa2, 0xf0, 0x8b, 0x9b, 0xfe, 0x54]];
 

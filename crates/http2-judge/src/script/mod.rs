@@ -23,9 +23,9 @@ const MAX_STEPS: usize = 30;
 /// What a peer sends after the handshake.
 #[derive(Debug, Clone, Default)]
 pub struct Script {
-    /// What the server allows.
+    /// The limits of the server and of the peer.
     pub limits: Limits,
-    /// In order.
+    /// The steps, in order.
     pub steps: Vec<Step>,
 }
 
@@ -48,17 +48,17 @@ impl Script {
         Self { limits, steps: (0..count).map(|_| step(choices, &mut state)).collect() }
     }
 
-    /// Returns whether the layers may differ in all of this stream.
+    /// Returns whether the layers may differ in everything on this stream.
     pub(crate) fn may_differ(&self, stream: u32) -> bool {
         self.deviations().any(|(at, why)| at == stream && why != Deviation::LargeHead)
     }
 
-    /// Returns whether a step makes the layers differ so.
+    /// Returns whether a step may lead to this deviation.
     pub(crate) fn has(&self, deviation: Deviation) -> bool {
         self.deviations().any(|(_, why)| why == deviation)
     }
 
-    /// Returns whether this step, which are counted from 1, makes the layers differ so.
+    /// Returns whether this step may lead to this deviation. Steps are counted from 1.
     pub(crate) fn has_in(&self, step: usize, deviation: Deviation) -> bool {
         let step = step.checked_sub(1).and_then(|step| self.steps.get(step));
         step.is_some_and(|step| step.may_differ.iter().any(|(_, why)| *why == deviation))
@@ -74,7 +74,7 @@ impl Script {
         self.steps.iter().flat_map(|step| &step.may_differ).copied()
     }
 
-    /// Returns the script for a layer that must not differ from itself.
+    /// Returns the script for two modes of one layer, which must not differ at all.
     pub(crate) fn without_deviations(&self) -> Self {
         let mut script = self.clone();
         for step in &mut script.steps {
@@ -83,7 +83,7 @@ impl Script {
         script
     }
 
-    /// Returns the stream of the frame of this step, which are counted from 1.
+    /// Returns the stream of this step's first frame. Steps are counted from 1.
     pub(crate) fn stream(&self, step: usize) -> Option<u32> {
         let bytes = &self.steps.get(step.checked_sub(1)?)?.bytes;
         Some(number(bytes.get(5..9)?))
@@ -116,7 +116,7 @@ fn step(choices: &mut Choices<'_>, state: &mut State) -> Step {
     if choices.one_in(15) && state.limits.window <= 65_535 && !state.is_going {
         return frames::exceeded(choices, state);
     }
-    // A stream that only one of the layers resets would count only for the other's limit.
+    // If only one layer resets a stream, it still counts for the stream limit of the other.
     if choices.one_in(12) && !state.is_going && !state.limits.is_low() {
         return malformed::request(choices, state);
     }
@@ -129,9 +129,9 @@ fn step(choices: &mut Choices<'_>, state: &mut State) -> Step {
         7 => request::trailers(choices, state),
         _ => frames::control(choices, state),
     };
-    // Which of two streams has the last permit depends on how their frames are cut.
+    // Not with a low limit: how the frames are cut decides which stream gets the last permit.
     if choices.one_in(8) && !state.is_going && !state.limits.is_low() {
-        // Without a time between them.
+        // A request follows without a pause.
         let next = request::request(choices, state);
         step.text = format!("{} and {}", step.text, next.text);
         step.bytes.extend(next.bytes);

@@ -54,13 +54,13 @@ pub(super) fn request(choices: &mut Choices<'_>, state: &mut State) -> Step {
     let stream = state.open(is_end);
     let mut block = Block::default();
     if choices.one_in(20) {
-        // A dynamic table size update empties the table, and a second one allows it again
-        // (RFC 7541, section 6.3).
+        // A size update to 0 empties the dynamic table, and a second one makes it as large as
+        // before (RFC 7541, section 6.3).
         block.0.extend([0x20, 0x3f, 0xe1, 0x1f]);
         state.indexed.clear();
     }
     let mut pseudo = pseudo(choices, stream);
-    // A stream of which only one of the layers sends the body would count only for its limit.
+    // If only one layer sends a body, its stream counts longer for the stream limit.
     let is_head = choices.one_in(12) && !state.limits.is_low();
     if is_head {
         pseudo[0].1 = "HEAD".to_owned();

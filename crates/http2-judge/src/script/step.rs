@@ -1,22 +1,22 @@
-//! A step of a script, and what the next ones depend on.
+//! A step of a script, and the state on which the next steps depend.
 
 use std::{collections::BTreeMap, fmt};
 
 use crate::{choices::Choices, deviations::Deviation};
 
-/// The most bytes of DATA in a script: below the first window of a connection.
+/// The most bytes of DATA in a script: less than the initial window of a connection.
 pub(super) const MAX_DATA: usize = 60_000;
 
 /// What a peer sends at once. The server becomes idle before the next step.
 #[derive(Clone)]
 pub struct Step {
-    /// What it is, for a reader.
+    /// A description for a reader.
     pub text: String,
     /// The bytes, of one or more frames.
     pub bytes: Vec<u8>,
     /// The streams on which the layers may differ from here on, and why.
     pub may_differ: Vec<(u32, Deviation)>,
-    /// Whether the server begins the graceful shutdown before it reads them.
+    /// Whether the server begins the graceful shutdown before it reads the bytes.
     pub shuts_down: bool,
 }
 
@@ -36,7 +36,7 @@ impl fmt::Debug for Step {
     }
 }
 
-/// What the server allows, and the peer.
+/// The limits of the server and of the peer.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// The stream limit.
@@ -56,7 +56,7 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// Returns whether the stream limit is one that scripts reach.
+    /// Returns whether the stream limit is so low that scripts reach it.
     pub(super) fn is_low(self) -> bool {
         self.streams < 100
     }
@@ -82,14 +82,14 @@ pub(super) struct State {
     pub(super) opened: u32,
     /// Streams whose request has not ended.
     pub(super) unfinished: Vec<u32>,
-    /// The fields in the dynamic table of HPACK: whether each is a regular one.
+    /// The fields in the dynamic table of HPACK: whether each is a regular one, and its size.
     pub(super) indexed: Vec<(bool, usize)>,
     /// The bytes of DATA that were sent, so that no window is exceeded by chance.
     pub(super) sent: usize,
-    /// Those of each stream.
+    /// The bytes of DATA that were sent on each stream.
     pub(super) sent_on: BTreeMap<u32, usize>,
-    /// Whether GOAWAY was sent. Then the server closes the connection when it is idle, and when
-    /// that is depends on what comes together (section 6.8).
+    /// Whether GOAWAY was sent. The server then closes the connection as soon as it is idle
+    /// (section 6.8), and that time depends on which frames arrive together.
     pub(super) is_going: bool,
     /// Whether the graceful shutdown has begun.
     pub(super) is_shutting_down: bool,
@@ -105,7 +105,7 @@ impl State {
         stream
     }
 
-    /// Returns a stream: mostly one that takes more of its request, and never an idle one.
+    /// Returns a stream: mostly one whose request has not ended, and never an idle one.
     pub(super) fn any(&self, choices: &mut Choices<'_>) -> u32 {
         if self.unfinished.is_empty() || choices.one_in(20) {
             let stream = choices.below(self.opened.max(1) as usize);

@@ -9,7 +9,7 @@ pub(crate) struct Deviation {
     pub(crate) layer: Layer,
     /// What the layer does, and the rule that it breaks.
     pub(crate) reason: &'static str,
-    /// How the cases fail: a part of the message.
+    /// A part of the message with which the cases fail.
     pub(crate) fails_with: &'static str,
     /// The module and the name of each test.
     pub(crate) cases: &'static [&'static str],
@@ -24,8 +24,8 @@ const fn h2(
 }
 
 /// Returns the error code for a header block that cannot be decoded. It must be COMPRESSION_ERROR
-/// (RFC 9113, section 4.3); h2 has PROTOCOL_ERROR. The cases of RFC 7541 expect exactly this code,
-/// so that they show what else is wrong.
+/// (RFC 9113, section 4.3); h2 sends PROTOCOL_ERROR. The cases of RFC 7541 expect the code that the
+/// layer sends, so that they fail only if something else is wrong.
 pub(crate) fn compression_error(layer: Layer) -> u32 {
     if layer == Layer::H2 { PROTOCOL_ERROR } else { COMPRESSION_ERROR }
 }
@@ -53,7 +53,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         "was lowered to 0 without a size update",
         &["hpack::encoder::a_table_that_is_lowered_and_raised_in_one_frame_is_signalled"],
     ),
-    // Section 5.4.1 allows it, but a malformed request of one user then ends the calls of others
+    // Section 5.4.1 allows this, but a malformed request of one user then ends the calls of others
     // that come through the same proxy.
     h2(
         "the connection ends instead of the stream (RFC 9113, section 8.1.1)",
@@ -91,7 +91,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         &["priority::priority_without_5_bytes_is_an_error"],
     ),
     h2(
-        "it must be the authority of a URI (a rule of ours: any value)",
+        "an authority must be valid in a URI (a rule of ours: any value is accepted)",
         "reset with Some(1)",
         &[
             "request::authority::a_list_of_addresses_is_accepted_as_an_authority",
@@ -102,17 +102,17 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         ],
     ),
     h2(
-        "it reaches the handler (RFC 9113, section 8.5)",
+        "CONNECT without an authority reaches the handler (RFC 9113, section 8.5)",
         "the handler sees the request",
         &["request::connect::connect_without_authority_is_malformed"],
     ),
     h2(
-        "it counts as 0 (RFC 9110, section 8.6)",
+        "an empty content-length counts as 0 (RFC 9110, section 8.6)",
         "did not happen: an error on 1",
         &["request::content_length::an_empty_length_is_malformed"],
     ),
     h2(
-        "it reaches the handler (RFC 9113, section 8.2.1)",
+        "a value with white space around it reaches the handler (RFC 9113, section 8.2.1)",
         "the handler sees the request",
         &[
             "request::field_values::a_value_that_ends_with_a_space_or_a_tab_is_malformed",
@@ -120,29 +120,29 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         ],
     ),
     h2(
-        "they reach the handler one by one (RFC 9113, section 8.2.3)",
+        "cookies reach the handler one by one (RFC 9113, section 8.2.3)",
         "assertion",
         &["request::field_values::several_cookies_are_joined_for_the_handler"],
     ),
     h2(
-        "its content is sent (RFC 9110, sections 9.3.2 and 15.3.5)",
+        "content is sent that the response must not have (RFC 9110, sections 9.3.2 and 15.3.5)",
         "left: (10, false)",
         &[
             "response::bodies::a_response_that_has_no_content_ends_with_its_head_while_the_request_is_open",
         ],
     ),
     h2(
-        "the limit itself gets status 431 (RFC 9113, section 6.5.2)",
+        "a header list of exactly the limit gets status 431 (RFC 9113, section 6.5.2)",
         "left: (431",
         &["request::header_list::a_header_list_of_the_limit_is_accepted"],
     ),
     h2(
-        "a part of them reaches the handler as if it were all (RFC 9113, section 10.5.1)",
+        "a part of the trailers reaches the handler as if it were all (RFC 9113, section 10.5.1)",
         "call.trailers.is_none()",
         &["request::header_list::trailers_over_the_limit_do_not_reach_the_handler"],
     ),
     h2(
-        "it reaches the handler (RFC 9113, section 8.3.1)",
+        "a request without a valid path reaches the handler (RFC 9113, section 8.3.1)",
         "the handler sees the request",
         &[
             "request::pseudo_fields::a_path_that_does_not_start_with_a_slash_is_malformed",
@@ -164,7 +164,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
         ],
     ),
     h2(
-        "RST_STREAM again for each frame that was on its way (RFC 9113, section 5.4.2, a SHOULD NOT)",
+        "RST_STREAM is sent again for each late frame (RFC 9113, section 5.4.2, a SHOULD NOT)",
         "left: 2",
         &["stream_ids::a_refused_stream_is_reset_once"],
     ),
@@ -185,14 +185,14 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
             "held::a_reset_of_a_call_that_does_not_read_is_counted_at_once",
             "held::a_reset_and_the_end_of_the_connection_leave_nothing",
             "held::heads_and_bodies_are_counted_until_the_call_is_over",
-            "held::a_response_that_waits_for_a_window_is_left_to_its_call",
+            "held::a_response_that_waits_for_a_window_stays_in_its_call",
             "memory::a_request_for_which_there_is_no_memory_is_refused",
             "memory::a_request_that_must_be_served_is_served_without_memory",
             "memory::a_body_for_which_there_is_no_memory_breaks_off_and_other_bodies_go_on",
-            "memory::a_body_of_a_call_that_was_not_called_yet_breaks_off_too",
+            "memory::a_body_that_arrives_before_the_handler_is_called_breaks_off_too",
             "memory::the_connection_that_holds_the_most_ends_if_there_is_nothing_to_refuse",
             "memory::a_window_that_is_used_up_grows_while_there_is_memory",
-            "memory::a_peer_that_reads_nothing_is_ended_although_it_sends",
+            "memory::a_peer_that_sends_but_reads_nothing_loses_its_connection",
             "memory::a_budget_is_shared_by_connections_and_empty_after_them",
         ],
     ),

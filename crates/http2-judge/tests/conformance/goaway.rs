@@ -112,6 +112,6 @@ fn the_goaway_of_an_error_names_the_last_request_that_a_handler_has_seen() {
         assert_eq!(client.calls.all().len(), 2);
         client.data(0, b"no stream").await;
         client.until("GOAWAY", |state| !state.goaways.is_empty()).await;
-        assert_eq!(client.state.goaways[0], (3, PROTOCOL_ERROR), "else it would be sent again");
+        assert_eq!(client.state.goaways[0], (3, PROTOCOL_ERROR), "else a client would retry 3");
     });
 }

@@ -1,4 +1,4 @@
-//! What a connection holds for its client is counted (a rule of ours).
+//! The memory that a connection holds for its client is counted (a rule of ours).
 
 use std::{future::pending, time::Duration};
 
@@ -10,7 +10,7 @@ use tokio::time::sleep;
 
 use crate::support::{CANCEL, INITIAL_WINDOW_SIZE, own_rule};
 
-const RULE: &str = "what a connection holds is counted";
+const RULE: &str = "the memory of a connection is counted";
 
 fn numbers(budget: &Budget) -> [usize; 3] {
     [MemoryKind::Heads, MemoryKind::Bodies, MemoryKind::Responses].map(|kind| budget.used_for(kind))
@@ -42,7 +42,7 @@ fn heads_and_bodies_are_counted_until_the_call_is_over() {
 }
 
 #[test]
-fn a_response_that_waits_for_a_window_is_left_to_its_call() {
+fn a_response_that_waits_for_a_window_stays_in_its_call() {
     own_rule(RULE, async |server| {
         let budget = no_limit();
         let server = server.within(&budget);

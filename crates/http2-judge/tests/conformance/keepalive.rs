@@ -15,7 +15,7 @@ fn with_keepalive(server: Start) -> Start {
 
 #[test]
 fn a_client_that_answers_each_ping_keeps_its_connection() {
-    own_rule("a connection that waits is checked", async |server| {
+    own_rule("an idle connection is checked", async |server| {
         let mut client = with_keepalive(server).open().await;
         for count in 1..10 {
             client.until("a PING", |state| state.own_pings.len() >= count).await;

@@ -86,7 +86,7 @@ fn a_body_for_which_there_is_no_memory_breaks_off_and_other_bodies_go_on() {
     own_rule(RULE, async |server| {
         let budget = Budget::new(MIB);
         let mut client = server.within(&budget).open().await;
-        // Nothing is read until all of it has arrived.
+        // The handlers read nothing until the bodies have arrived.
         client.calls.respond(|request| async {
             sleep(Duration::from_secs(1)).await;
             let body = request.into_body().collect().await;
@@ -113,7 +113,7 @@ fn a_body_for_which_there_is_no_memory_breaks_off_and_other_bodies_go_on() {
 }
 
 #[test]
-fn a_body_of_a_call_that_was_not_called_yet_breaks_off_too() {
+fn a_body_that_arrives_before_the_handler_is_called_breaks_off_too() {
     own_rule(RULE, async |server| {
         let budget = Budget::new(MIB);
         let mut client = server.within(&budget).open().await;
@@ -125,7 +125,7 @@ fn a_body_of_a_call_that_was_not_called_yet_breaks_off_too() {
         let other = Share::open(&budget, 0).expect("there is room");
         let _held =
             other.reserve(MemoryKind::Messages, MIB * 7 / 8 - 20_000).expect("there is room");
-        // In one piece, so that the frames are taken before the service is called.
+        // Without a pause, so that the server takes all frames before it calls the handler.
         client.post(1).await;
         for _ in 0..4 {
             client.data(1, &[7; 15_000]).await;
@@ -171,7 +171,7 @@ fn a_window_that_is_used_up_grows_while_there_is_memory() {
             client.ok(1).await;
             client.settle().await;
             let room = client.state.connection_room();
-            // A part of it is given back later.
+            // The server gives a part of the window back later.
             let range = expected as i64 / 2..=expected as i64;
             assert!(range.contains(&room), "the window has {room} bytes, not {expected}");
         }
@@ -179,18 +179,18 @@ fn a_window_that_is_used_up_grows_while_there_is_memory() {
 }
 
 #[test]
-fn a_peer_that_reads_nothing_is_ended_although_it_sends() {
-    own_rule("a peer that takes nothing for too long is ended", async |server| {
+fn a_peer_that_sends_but_reads_nothing_loses_its_connection() {
+    own_rule("a peer that reads nothing for too long loses its connection", async |server| {
         let (server, mut io) =
             server.with(|settings| settings.stalled = Duration::from_secs(30)).connect_raw();
         let mut bytes = PREFACE.to_vec();
         bytes.extend(frame(SETTINGS, 0, 0, &[]));
         io.write_all(&bytes).await.expect("it is open");
         let ping = frame(PING, 0, 0, &[7; 8]);
-        // The pipe and the server's output take the first ones.
+        // The pipe and the server's output take the first acknowledgements.
         let mut seconds = 0;
         while !server.ended.is_finished() {
-            assert!(seconds < 600, "it is not ended");
+            assert!(seconds < 600, "the connection does not end");
             for _ in 0..500 {
                 let write = io.write_all(&ping);
                 let _full = timeout(Duration::from_millis(1), write).await;
@@ -198,13 +198,13 @@ fn a_peer_that_reads_nothing_is_ended_although_it_sends() {
             sleep(Duration::from_millis(500)).await;
             seconds += 1;
         }
-        assert!(seconds > 25, "it was ended after {seconds} seconds");
+        assert!(seconds > 25, "the connection ended after {seconds} seconds");
     });
 }
 
 #[test]
 fn a_budget_is_shared_by_connections_and_empty_after_them() {
-    own_rule("what a connection holds is counted", async |server| {
+    own_rule("the memory of a connection is counted", async |server| {
         let budget = no_limit();
         let mut clients = Vec::new();
         for _ in 0..3 {

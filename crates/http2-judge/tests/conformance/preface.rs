@@ -32,7 +32,8 @@ fn the_first_frame_of_the_server_is_settings_without_ack() {
 fn the_preface_may_come_in_single_bytes() {
     rfc9113("3.4", async |server| {
         let mut client = server.connect();
-        // Up to its last byte, because the server's SETTINGS may come after it.
+        // There is no pause after the last byte, because the client would acknowledge the server's
+        // SETTINGS before it sends its own.
         let (last, before) = PREFACE.split_last().expect("24 bytes");
         for byte in before {
             client.raw(&[*byte]).await;

@@ -1,4 +1,4 @@
-//! The windows that the server gives (RFC 9113, section 6.9).
+//! The windows for DATA of the client (RFC 9113, section 6.9).
 
 use std::{future::pending, time::Duration};
 
@@ -45,7 +45,7 @@ fn padding_is_given_back_as_data_is() {
     rfc9113("6.9", async |server| {
         let mut client = server.open().await;
         client.post(1).await;
-        // With 257 bytes per byte of data, 5 MiB in total.
+        // Each byte of data takes 257 bytes of the windows: 5 MiB in total.
         client.upload(1, 20_400, 1, Some(255)).await;
         client.end(1, b"").await;
         client.ok(1).await;
@@ -59,7 +59,7 @@ fn padding_without_data_is_given_back() {
         let mut client = server.with(|settings| settings.window = 16_000).open().await;
         client.post(1).await;
         let payload = [&[255][..], &[0; 255]].concat();
-        // More of them may be refused as a flood.
+        // A server may refuse more frames of padding as a flood.
         for _ in 0..90 {
             client.until("a window opens", |state| state.room(1) >= 256).await;
             client.send(DATA, PADDED, 1, &payload).await;
@@ -210,7 +210,7 @@ fn the_initial_window_counts_until_the_settings_are_acknowledged() {
         client.raw(PREFACE).await;
         client.settings(&[]).await;
         client.post(1).await;
-        // The client has not read the SETTINGS.
+        // The client has not read the server's SETTINGS, so each stream has 65,535 bytes.
         for _ in 0..4 {
             client.data(1, &[7; 15_000]).await;
         }
@@ -225,7 +225,7 @@ fn many_bodies_that_are_read_only_in_part_are_given_back_to_the_connection() {
     rfc9113("6.9.1", async |server| {
         const PART: usize = 8000;
         let mut client = server.with(|settings| settings.window = 65_535).open().await;
-        // The call itself is not woken by what is read.
+        // Another task reads the body, so that reading does not wake the call.
         client.calls.respond(|request| async {
             tokio::spawn(async {
                 sleep(Duration::from_secs(1)).await;
@@ -264,7 +264,7 @@ fn whole_bodies_that_no_handler_reads_occupy_the_window_of_the_connection() {
             let _unread = request;
             pending().await
         });
-        // Each arrives in one piece with the head of its request.
+        // Each body arrives in full, together with the head of its request.
         let mut sent = 0;
         for _ in 0..100 {
             if client.state.connection_room() < 50_000 {

@@ -1,5 +1,5 @@
-//! The windows that the client gives: the server never sends a byte more, which every case checks
-//! (RFC 9113, sections 6.9.1 and 6.9.2).
+//! The windows for DATA of the server (RFC 9113, sections 6.9.1 and 6.9.2). Every case checks that
+//! the server sends no byte beyond them.
 
 use std::{convert::Infallible, time::Duration};
 
@@ -29,7 +29,7 @@ async fn asked(server: Start, settings: &[(u16, u32)], length: usize) -> Client 
     client
 }
 
-/// Expects that the server has sent exactly this much on stream 1 when nothing more happens.
+/// Expects that the server sends exactly this many bytes on stream 1, and then waits.
 async fn has_sent(client: &mut Client, length: usize) {
     client.settle().await;
     let stream = &client.state.streams[&1];
@@ -288,7 +288,7 @@ fn five_mebibytes_arrive_as_the_client_gives_windows() {
     });
 }
 
-/// Returns a client whose window of the connection is used up by stream 1, which wants more.
+/// Returns a client whose stream 1 has used up the window of the connection, and has more data.
 async fn without_connection_window(server: Start) -> Client {
     let settings = [(INITIAL_WINDOW_SIZE, 1_000_000)];
     let mut client = asked(server, &settings, 100_000).await;

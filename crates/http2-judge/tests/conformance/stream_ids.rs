@@ -48,7 +48,7 @@ fn a_request_on_a_lower_stream_is_a_connection_error() {
         client.get(5).await;
         client.ok(5).await;
         client.get(3).await;
-        // A stream that was skipped is closed, so both sections apply.
+        // A stream that was skipped is closed, so a server may send either code.
         client.connection_error(&[PROTOCOL_ERROR, STREAM_CLOSED]).await;
         assert_eq!(client.calls.all().len(), 1);
     });
@@ -87,7 +87,7 @@ async fn full(server: Start) -> Client {
     client
 }
 
-/// Expects that a stream is refused, and makes room for another one.
+/// Expects that a stream is refused, and resets stream 1 to make room for another.
 async fn refused(client: &mut Client, id: u32) {
     client.settle().await;
     assert_eq!(client.calls.all().len(), 2, "the handler sees a request over the limit");

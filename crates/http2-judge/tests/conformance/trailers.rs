@@ -11,7 +11,7 @@ async fn posted(server: &Start) -> Client {
     let mut client = server.clone().open().await;
     client.post(1).await;
     client.data(1, b"data").await;
-    // The handler runs before the trailers come: of what comes at once it may see nothing.
+    // The handler must run before the trailers come. If all comes at once, it may see nothing.
     client.settle().await;
     client
 }

@@ -25,7 +25,7 @@ fn the_modes_of_the_own_layer_do_not_differ() {
 }
 
 #[test]
-fn a_layer_does_not_differ_for_bytes_that_come_one_by_one() {
+fn a_layer_does_not_differ_if_bytes_arrive_in_small_pieces() {
     for layer in Layer::ALL {
         check(|seed| [layer.into(), Side { layer, chunks: Some(seed) }]);
     }

@@ -24,7 +24,7 @@ use crate::{
 
 /// Frames are written in pieces of about this many bytes.
 const PIECE: usize = 16 * 1024;
-/// The virtual time after which a write does not go on.
+/// The virtual time after which a write counts as stalled.
 const STALLED: Duration = Duration::from_secs(60);
 
 /// A client of one connection.
@@ -34,11 +34,11 @@ pub(crate) struct Client {
     pub(crate) work: Arc<Work>,
     pub(crate) seen: watch::Receiver<Seen>,
     writer: WriteHalf<DuplexStream>,
-    /// Of a client that reads nothing.
+    /// The connection and its record, if the client does not read.
     unread: Option<(ReadHalf<DuplexStream>, watch::Sender<Seen>)>,
-    /// How many numbers of the last flood were sent.
+    /// The number that the last flood sent last.
     pub(crate) flooded: u32,
-    /// The bytes of DATA sent by stream, and on all of them as 0.
+    /// The bytes of DATA sent by stream. Those of all streams together are under 0.
     spent: HashMap<u32, u64>,
     window: u32,
     next: u32,
@@ -113,8 +113,7 @@ impl Client {
         let _closed = self.writer.write_all(bytes).await;
     }
 
-    /// Sends what `frames` returns with the numbers below `times`, until the server takes no
-    /// more.
+    /// Sends the frames of all numbers below `times`, until the server takes no more.
     pub(crate) async fn flood(
         &mut self,
         times: u32,
@@ -134,7 +133,7 @@ impl Client {
         self.outcome().await
     }
 
-    /// As [`flood`](Self::flood), but the server has done all that it can between two numbers.
+    /// As [`flood`](Self::flood), but lets the server do all that it can between two numbers.
     pub(crate) async fn flood_slowly(
         &mut self,
         times: u32,
@@ -177,7 +176,7 @@ impl Client {
         Outcome::Lives
     }
 
-    /// Waits until this holds, and returns whether it does; it may not if the connection ends.
+    /// Waits until `holds` returns true, or the connection ends. Returns the result of `holds`.
     pub(crate) async fn until(&mut self, holds: impl Fn(&Seen) -> bool) -> bool {
         match self.seen.wait_for(|seen| seen.closed || holds(seen)).await {
             Ok(seen) => holds(&seen),
@@ -198,7 +197,7 @@ impl Client {
     }
 
     /// Waits until the windows of the stream and of the connection have room for this many bytes,
-    /// and takes it. Returns whether there is room; not if the stream ends.
+    /// and takes it. Returns false if the stream has ended.
     pub(crate) async fn take_window(&mut self, stream: u32, bytes: u64) -> bool {
         let on_stream = self.spent.get(&stream).copied().unwrap_or_default() + bytes;
         let on_all = self.spent.get(&0).copied().unwrap_or_default() + bytes;
@@ -216,7 +215,8 @@ impl Client {
         !ended(&self.seen.borrow())
     }
 
-    /// Sends a DATA frame of this many bytes when the windows have room.
+    /// Sends a DATA frame of this many bytes when the windows have room. Returns false if the
+    /// stream has ended.
     pub(crate) async fn data(&mut self, stream: u32, bytes: usize) -> bool {
         let has_room = self.take_window(stream, bytes as u64).await;
         if has_room {

@@ -11,7 +11,8 @@ use crate::{
     work::ECHO,
 };
 
-/// Sends HEADERS, and CONTINUATION frames with this fragment without an end.
+/// Sends HEADERS, and CONTINUATION frames with this fragment that never end the block. Checks that
+/// the connection ends.
 fn ends(head: &[u8], fragment: &[u8], times: u32) {
     each(SMALL, |layer| async move {
         let mut client = Client::start(layer).await;
@@ -45,7 +46,8 @@ fn continuations_of_one_byte_end_the_connection() {
     ends(&head, b"0", 200_000);
 }
 
-/// Sends a block of about 12 KiB in fragments of this many bytes, 20 times.
+/// Sends a block of about 12 KiB in fragments of this many bytes, 20 times. Checks that each of
+/// them gets its response.
 fn arrives(fragment: usize, rule: Rule) {
     each(SMALL, |layer| async move {
         let mut client = Client::start(layer).await;

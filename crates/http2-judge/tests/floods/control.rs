@@ -26,7 +26,7 @@ fn change(number: u32) -> Vec<u8> {
 }
 
 #[test]
-fn pings_whose_acknowledgements_are_not_read_stop_the_reading() {
+fn the_server_stops_reading_if_its_acknowledgements_of_pings_are_not_read() {
     each(SMALL, |layer| async move {
         let mut client = Client::that_reads_nothing(layer, &[]).await;
         let outcome = client.flood(FLOOD, |_| ping()).await;
@@ -35,7 +35,7 @@ fn pings_whose_acknowledgements_are_not_read_stop_the_reading() {
 }
 
 #[test]
-fn settings_whose_acknowledgements_are_not_read_stop_the_reading() {
+fn the_server_stops_reading_if_its_acknowledgements_of_settings_are_not_read() {
     each(SMALL, |layer| async move {
         let mut client = Client::that_reads_nothing(layer, &[]).await;
         let outcome = client.flood(FLOOD, change).await;

@@ -13,7 +13,8 @@ use crate::{
 
 const FLOOD: u32 = 200_000;
 
-/// Sends DATA frames without an end, to a handler that reads them.
+/// Sends DATA frames without END_STREAM to a handler that reads them. Checks that the connection
+/// ends.
 fn ends(rule: Rule, payload: &'static [u8], flags: u8) {
     each(SMALL, |layer| async move {
         let mut client = Client::start(layer).await;
@@ -86,7 +87,7 @@ fn small_messages_that_a_handler_reads_late_do_not_end_the_connection() {
         for _ in 0..10 {
             let id = client.id();
             client.send(&request(id, SLOW, 0)).await;
-            // A second of a stream with 1,000 messages a second.
+            // One second of a stream with 1,000 messages in a second.
             for _ in 0..1_000 {
                 lives &= client.data(id, 20).await;
             }

@@ -7,7 +7,7 @@ pub(crate) fn request(stream: u32, path: &str, flags: u8) -> Vec<u8> {
     frame(HEADERS, END_HEADERS | flags, stream, &post(path, &[]))
 }
 
-/// Returns the SETTINGS.
+/// Returns a SETTINGS frame with these identifiers and values.
 pub(crate) fn setting_frame(own: &[(u16, u32)]) -> Vec<u8> {
     let payload: Vec<u8> = own
         .iter()

@@ -16,7 +16,7 @@ use crate::{
     work::{ECHO, WAIT},
 };
 
-/// The field that was added to the dynamic table last.
+/// A field by its index: the newest of the dynamic table.
 const NEWEST: u8 = 0x80 | 62;
 const CONNECTIONS: u64 = 5;
 
@@ -106,7 +106,7 @@ fn a_large_field_that_fits_arrives_by_its_index() {
 }
 
 #[test]
-fn huffman_strings_count_as_long_as_they_become() {
+fn huffman_strings_count_with_their_decoded_length() {
     each(SMALL, |layer| async move {
         let mut client = Client::start(layer).await;
         // Each 5 zero bits are the character 0: 15,000 bytes become 24,000.

@@ -1,4 +1,4 @@
-//! Frames that a server has nothing to do for.
+//! Frames that a server ignores.
 
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -23,7 +23,8 @@ const FLOOD: u32 = 200_000;
 /// The payload of PRIORITY: the root, and the weight of Chrome's highest class.
 const DEPENDENCY: [u8; 5] = [0, 0, 0, 0, 255];
 
-/// Makes a call, opens stream 3, and sends this frame without an end.
+/// Makes a call, opens stream 3, and sends these frames again and again. Checks that the
+/// connection ends.
 fn ends(rule: Rule, frames: impl Fn(u32) -> Vec<u8>) {
     each(SMALL, |layer| {
         let frames = &frames;
@@ -149,14 +150,15 @@ fn acknowledgements_of_keepalive_pings_that_were_not_sent_end_the_connection() {
     ends(Rule::PongsEnd, |_| frame(PING, ACK, 0, b"are you?"));
 }
 
-/// Makes a call whose response the server sends before the end of the request, so that it resets
-/// the stream. Then it sends this frame on that stream again and again.
+/// Makes a call whose response the server sends before the end of the request, so that the server
+/// resets the stream. Then sends these frames on that stream again and again. Checks that the
+/// connection ends.
 fn ends_on_a_reset_stream(rule: Rule, frames: impl Fn(u32) -> Vec<u8>) {
     each(SMALL, |layer| {
         let frames = &frames;
         async move {
             if layer == Layer::H2 {
-                // It ends the connection if it has forgotten the reset, which depends on time.
+                // h2 ends the connection if it has forgotten the reset, which depends on time.
                 return;
             }
             let mut client = Client::start(layer).await;

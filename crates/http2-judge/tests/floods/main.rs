@@ -1,7 +1,7 @@
-//! Floods: traffic that costs a server more than its peer, with bounded memory and work.
+//! Floods: traffic that costs a server more than its peer. Memory and work must stay bounded.
 //!
 //! Each flood has an honest twin: traffic of the same shape that must not end the connection.
-//! The rules are in [`rules`], with the list of what a layer does otherwise.
+//! The rules are in [`rules`], with the list of the rules that a layer breaks.
 
 mod after_the_end;
 mod client;

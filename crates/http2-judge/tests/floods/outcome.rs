@@ -1,9 +1,9 @@
-//! What a flood has led to.
+//! The result of a flood.
 
-/// What a flood has led to.
+/// The result of a flood.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// The server takes no more: the error code of its GOAWAY, or `None` without one.
+    /// The server takes no more streams: the error code of its GOAWAY, or `None` without one.
     Ended(Option<u32>),
     /// The server reads no more.
     Stalled,

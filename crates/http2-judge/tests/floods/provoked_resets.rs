@@ -18,7 +18,8 @@ use crate::{
 
 const FLOOD: u32 = 20_000;
 
-/// Opens 20,000 streams, each with a fault that `fault` returns: in few writes, and one by one.
+/// Opens 20,000 streams, each with the frames of `fault`: in few writes, and then one by one.
+/// Checks that the connection ends.
 fn ends(fault: fn(u32) -> Vec<u8>) {
     for one_by_one in [false, true] {
         each(SMALL, |layer| async move {

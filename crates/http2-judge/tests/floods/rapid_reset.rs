@@ -90,7 +90,8 @@ fn a_call_for_each_1_000_resets_does_not_save_the_connection() {
     });
 }
 
-/// Resets this many calls at once in each second of a minute, and makes calls in between.
+/// Resets this many calls at once in each second of a minute, and makes calls in between. Returns
+/// whether these succeed.
 async fn stalls(client: &mut Client, calls: u32, is_server_stalled: bool) -> bool {
     for _ in 0..60 {
         let ids: Vec<u32> = (0..calls).map(|_| client.id()).collect();
@@ -155,7 +156,7 @@ fn a_client_that_cancels_one_call_in_three_keeps_its_connection() {
 }
 
 #[test]
-fn calls_that_succeed_make_up_for_resets_in_no_time() {
+fn calls_that_succeed_make_up_for_resets_without_a_pause() {
     each(SMALL, |layer| async move {
         let mut client = Client::start(layer).await;
         for number in 0..2_500 {

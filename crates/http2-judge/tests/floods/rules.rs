@@ -2,8 +2,8 @@
 
 use http2_judge::server::Layer;
 
-/// What is expected of a layer. A plainly hostile peer is ended with an error; a flood that
-/// honest traffic might come near may end gracefully.
+/// A rule for a layer. The connection of a clearly hostile peer ends with an error. If honest
+/// traffic could come near a flood, the connection may end gracefully.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Rule {
     /// CONTINUATION frames without an end lead to an error.
@@ -59,15 +59,15 @@ pub(crate) enum Rule {
     /// Streams that are reset while their handlers run end the connection, if too few calls
     /// succeed meanwhile.
     SlowRapidResetEnds,
-    /// Streams may be reset as soon as they are opened if there is a reason: a server that did
-    /// not read for a while reads both at once.
+    /// Requests may arrive together with their resets after a stall: a server that did not read
+    /// for a while reads both at once.
     StallOfTheServerLives,
 }
 
 /// A layer, the rule that it breaks, and the reason.
 pub(crate) type Deviation = (Layer, Rule, &'static str);
 
-/// Every breach. A test fails if a layer keeps a rule that stands here.
+/// Every breach. A test fails if a layer keeps a rule that is in this list.
 pub(crate) const DEVIATIONS: &[Deviation] = &[
     (Layer::H2, Rule::ContinuationsOf1KibLive, FIVE_CONTINUATIONS),
     (Layer::H2, Rule::ContinuationsOf256BytesLive, FIVE_CONTINUATIONS),
@@ -81,7 +81,7 @@ pub(crate) const DEVIATIONS: &[Deviation] = &[
     (Layer::H2, Rule::StreamUpdatesEnd, NO_LIMIT),
     (Layer::H2, Rule::ClosedUpdatesEnd, NO_LIMIT),
     (Layer::H2, Rule::ClosedResetsEnd, NO_LIMIT),
-    (Layer::H2, Rule::OthersRunAfterTheEnd, "its transport discards all that comes in one turn"),
+    (Layer::H2, Rule::OthersRunAfterTheEnd, "its transport discards all that comes in one poll"),
     (Layer::H2, Rule::LateDataLives, LIFETIME),
     (Layer::H2, Rule::SpreadFaultsLive, LIFETIME),
     (

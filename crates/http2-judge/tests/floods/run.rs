@@ -5,7 +5,7 @@ use std::time::Duration;
 use http2_judge::server::Layer;
 use tokio::{runtime::Builder, time::timeout};
 
-/// What a test may hold at its peak in bytes, the client included.
+/// The most bytes that a small test may hold, with its client.
 pub(crate) const SMALL: u64 = 2 * 1024 * 1024;
 
 /// The virtual time after which a test hangs.
@@ -18,7 +18,7 @@ const HANG: Duration = Duration::from_secs(24 * 3600);
 /// Panics if a test hangs, or holds more than `most` bytes.
 pub(crate) fn each<Fut: Future<Output = ()>>(most: u64, test: impl Fn(Layer) -> Fut) {
     for layer in Layer::ALL {
-        // The allocations of this thread alone are counted, and the runtime has no other.
+        // Only the allocations of this thread are counted, and the runtime has no other thread.
         let held = allocation_counter::measure(|| {
             let runtime = Builder::new_current_thread()
                 .enable_all()

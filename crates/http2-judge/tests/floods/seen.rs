@@ -7,13 +7,13 @@ use http2_judge::frame::{
     number,
 };
 
-/// The first bytes of a header block that begins with `:status: 200` of the static table.
+/// The first byte of a header block that begins with `:status: 200` of the static table.
 const STATUS_200: u8 = 0x88;
 
 /// What a client has read of a connection.
 #[derive(Debug, Default)]
 pub(crate) struct Seen {
-    /// The SETTINGS of the server.
+    /// The number of SETTINGS frames of the server.
     pub(crate) settings: u32,
     pub(crate) setting_acks: u32,
     pub(crate) ping_acks: u32,

@@ -1,4 +1,4 @@
-//! Peers that stop in the middle: a server that waits takes no time.
+//! Peers that stop in the middle. A server that waits must not work.
 
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ use crate::{
 
 const DAY_PART: Duration = Duration::from_secs(4 * 3600);
 
-/// The time stands still while anything works, so that a busy server would never come to the end.
+/// Virtual time stands still while a task runs, so with a busy server this test would not end.
 #[test]
 fn half_a_preface_costs_no_work() {
     each(SMALL, |layer| async move {

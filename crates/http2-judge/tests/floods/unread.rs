@@ -82,7 +82,7 @@ fn streams_that_are_not_read_are_bounded() {
 }
 
 #[test]
-fn what_arrives_at_once_is_read_to_its_end() {
+fn bytes_that_arrive_at_once_are_read_to_their_end() {
     each(4 * SMALL, |layer| async move {
         let (near, far) = duplex(1 << 20);
         let handler = Handler::new(|request| async move {

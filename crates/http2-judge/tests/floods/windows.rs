@@ -38,7 +38,7 @@ fn streamed_responses_wait_for_the_window() {
 
 #[test]
 fn complete_responses_without_a_window_are_bounded_by_the_stream_limit() {
-    // The responses share their bytes: what is held besides them counts.
+    // The responses share their bytes, so this measures all other memory.
     each(SMALL, |layer| async move {
         let mut client = Client::with(layer, settings(), &[(WINDOW, 0)]).await;
         client.flood(5_000, |number| request(number * 2 + 1, LARGE, END_STREAM)).await;

@@ -107,7 +107,7 @@ impl Drop for Running {
     }
 }
 
-/// A body that counts the frames that are taken, and has this many more.
+/// A body that counts the frames that are taken. The number says how many are left.
 struct Counted(Arc<Work>, u64);
 
 impl Body for Counted {

@@ -38,7 +38,7 @@ impl Pause {
 pub(crate) struct Content {
     pub(crate) salt: usize,
     pub(crate) length: usize,
-    /// The bytes of one frame.
+    /// The length of one frame, in bytes.
     pub(crate) piece: usize,
     /// The wait after each frame.
     pub(crate) pause: Pause,
@@ -46,7 +46,7 @@ pub(crate) struct Content {
 }
 
 impl Content {
-    /// Returns the bytes from `start` that are sent together.
+    /// Returns the bytes of the frame that begins at `start`.
     pub(crate) fn piece(&self, start: usize) -> Bytes {
         self.bytes(start, self.length.min(start + self.piece))
     }
@@ -56,7 +56,7 @@ impl Content {
         (start..end).map(|at| (at * 31 + at / 251 + self.salt) as u8).collect()
     }
 
-    /// Returns whether it is only an end.
+    /// Returns whether there are no bytes and no trailers.
     pub(crate) fn is_empty(&self) -> bool {
         self.length == 0 && self.trailers.is_none()
     }

@@ -1,4 +1,4 @@
-//! What has to be true of a call that is over.
+//! Checks of a call that is over.
 
 use h2::Reason;
 use http::HeaderMap;
@@ -10,7 +10,7 @@ use crate::{
     plan::Plan,
 };
 
-/// Returns what is wrong with a call.
+/// Returns an error if something is wrong with a call.
 pub(crate) fn check(plan: &Plan, id: usize, outcome: &Outcome, seen: &Seen) -> Result<(), String> {
     let call = &plan.calls[id];
     if outcome.hangs {
@@ -65,7 +65,7 @@ fn check_response(call: &Call, outcome: &Outcome) -> Result<(), String> {
     equal("response trailers", &given(&outcome.trailers), &given(&call.response.trailers))
 }
 
-/// Empty trailers are an end without trailers.
+/// Returns the trailers, or `None` if they are empty: the peer then gets an end without trailers.
 fn given(trailers: &Option<HeaderMap>) -> Option<&HeaderMap> {
     trailers.as_ref().filter(|trailers| !trailers.is_empty())
 }

@@ -62,7 +62,7 @@ async fn exchange(
     if call.is_whole() {
         return tokio::join!(receives, send(stream, call)).0;
     }
-    // The handler may not take all of it, so that it ends with the response.
+    // The handler may not read all of the request, so sending ends with the response.
     tokio::select! {
         biased;
         received = receives => received,
@@ -102,8 +102,8 @@ async fn send(mut stream: SendStream<Bytes>, call: &Call) {
 
 /// Waits for the window, and returns how much of it this stream may use now.
 ///
-/// h2's client sends the reset of a stream behind the data that waits for the window. So it never
-/// sends the reset of a call that is dropped while there is such data.
+/// h2's client sends the reset of a stream after the data that waits for the window. If a call is
+/// dropped while data waits, the reset may never be sent. So no data may wait.
 async fn capacity(stream: &mut SendStream<Bytes>, wanted: usize) -> Option<usize> {
     stream.reserve_capacity(wanted);
     while stream.capacity() == 0 {
@@ -131,7 +131,7 @@ async fn receive(
         {
             return Ok(());
         }
-        // Only now and then, so that the waits for a body of many frames do not add up.
+        // Only after the first frames, so that the waits of a body with many frames do not add up.
         if frames < 40 {
             call.slow.wait().await;
         }
@@ -144,9 +144,9 @@ async fn receive(
 
 /// Returns the next data.
 ///
-/// h2's client checks only when capacity is released whether it has to send WINDOW_UPDATE. If its
-/// initial window shrinks after that, the update that is due then is not sent, and the stream
-/// stalls. So it checks again from time to time.
+/// h2's client checks whether WINDOW_UPDATE is due only when capacity is released. If its initial
+/// window shrinks after that, an update becomes due but is not sent, and the stream stalls. So
+/// this function releases 0 bytes from time to time.
 async fn next(body: &mut RecvStream) -> Option<Result<Bytes, h2::Error>> {
     loop {
         if let Ok(data) = timeout(CHECK, body.data()).await {

@@ -6,14 +6,14 @@ use http2_judge::choices::Choices;
 /// The bytes of a random name after its prefix.
 const NAME: &[u8] = b"abcdefghijklmnopqrstuvwxyz0123456789-_.!#$%&'*+^`|~";
 
-/// What a field adds to a header list (RFC 9113, section 6.5.2).
+/// The part of a field's size beside its name and its value (RFC 9113, section 6.5.2).
 const FIELD: usize = 32;
 
 /// Returns fields whose header list has at most `most` bytes.
 pub(crate) fn random(choices: &mut Choices<'_>, most: usize) -> HeaderMap {
     let mut fields = HeaderMap::new();
     let mut left = most;
-    // Once in a while a header block needs several frames.
+    // Sometimes a header block needs several frames.
     let (count, longest) = if choices.one_in(8) { (60, 3000) } else { (8, 60) };
     for _ in 0..choices.below(count) {
         let name = match choices.below(4) {
@@ -34,7 +34,7 @@ pub(crate) fn random(choices: &mut Choices<'_>, most: usize) -> HeaderMap {
 }
 
 fn name(choices: &mut Choices<'_>) -> String {
-    // With the prefix it is none of the names that have a meaning of their own.
+    // With its prefix, the name cannot be one that has a special meaning.
     let length = choices.within(1..=20);
     let rest = (0..length).map(|_| char::from(*choices.pick(NAME)));
     "x-".chars().chain(rest).collect()

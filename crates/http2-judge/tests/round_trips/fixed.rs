@@ -163,7 +163,7 @@ fn a_stream_that_is_not_read_does_not_hold_up_another() {
 }
 
 #[test]
-fn a_client_that_closes_its_side_has_gone() {
+fn a_client_that_closes_its_side_gets_no_response() {
     for layer in Layer::ALL {
         block_on(async {
             let handler = Handler::new(|_| async {
@@ -184,7 +184,7 @@ fn a_client_that_closes_its_side_has_gone() {
                 body
             };
             let body = timeout(MINUTE, frames).await.expect("it does not hang");
-            // A process that ends looks the same, and its calls must not hold workers.
+            // A client process that has ended looks the same, and its calls must not go on.
             assert_eq!(body, b"", "{layer:?}");
         });
     }
@@ -241,8 +241,8 @@ fn a_reset_drops_the_handler_and_the_body_of_the_response() {
     }
 }
 
-/// Time is not paused, and the order of the threads is another each time: a wake-up that is lost
-/// makes the test hang.
+/// Time is not paused, and the order of the threads differs each time. If a wake-up is lost, the
+/// test hangs.
 #[test]
 fn calls_on_several_threads_are_all_answered() {
     for layer in Layer::ALL {

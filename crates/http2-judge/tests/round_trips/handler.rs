@@ -15,7 +15,7 @@ use tokio::time::sleep;
 
 use crate::call::{Call, Content, Ends, Reads};
 
-/// The bytes after which an endless body ends all the same, in a test that fails.
+/// The length of an "endless" body in bytes. It has an end, so that a test that fails ends too.
 const ENDLESS: usize = 1024 * 1024;
 
 /// What the handler got of a request.

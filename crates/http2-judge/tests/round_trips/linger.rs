@@ -8,8 +8,8 @@ use std::{
 
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt, ReadBuf, copy, sink};
 
-/// Reads what the server still sends after the client has dropped the connection, because h2's
-/// client does not, and the server could not tell its end from a failure.
+/// Reads what the server still sends after the client has dropped the connection. h2's client does
+/// not, and then the server could not tell the client's end from a failure.
 #[derive(Debug)]
 pub(crate) struct Linger<I: AsyncRead + AsyncWrite + Unpin + Send + 'static>(Option<I>);
 

@@ -1,5 +1,5 @@
-//! The client of the h2 crate calls each layer with random requests and responses. What was
-//! not cancelled arrives unchanged, nothing hangs and nothing leaks.
+//! The client of the h2 crate calls each layer with random requests and responses. Messages that
+//! are not cancelled arrive unchanged, nothing hangs and nothing leaks.
 //!
 //! `JUDGE_SEEDS=1000` runs more plans, and `JUDGE_SEED=7` one of them.
 

@@ -14,11 +14,13 @@ use crate::{
 /// The largest body.
 const LARGEST: usize = 300 * 1024;
 
-/// All bytes of a plan, and those of a plan with a slow pipe, so that each ends soon.
+/// About the most bytes of a plan, so that it ends soon.
 const BUDGET: usize = 2 * 1024 * 1024;
+
+/// About the most bytes of a plan with a slow pipe.
 const SLOW_BUDGET: usize = 48 * 1024;
 
-/// What the client of h2 is told.
+/// The settings of h2's client.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Windows {
     pub(crate) stream: u32,
@@ -56,7 +58,7 @@ impl Plan {
         let header_list = *choices.pick(&[16 * 1024, 64 * 1024]);
         let resizes: Vec<_> =
             (0..choices.below(4)).map(|_| (Pause::random(choices), window_size(choices))).collect();
-        // A window of a few bytes needs two frames for them.
+        // With a window of a few bytes, each of them costs two frames: DATA and WINDOW_UPDATE.
         let narrowest = resizes.iter().map(|(_, size)| *size).min().unwrap_or(u32::MAX);
         let narrowest = narrowest.min(windows.stream).min(windows.connection).min(window);
         let narrowest = narrowest.max(1) as usize;
@@ -143,7 +145,7 @@ fn call(
         }),
     };
     if let Ends::Early(_) = call.ends {
-        // The body is never what the client waits for.
+        // The client must never wait for the handler's body, so that its windows are used up.
         (call.response.piece, call.response.pause) = (10_000, Pause::default());
     }
     if let Some(Cancel::Call(_)) = call.cancel

@@ -49,8 +49,8 @@ async fn run(layer: Layer, plan: &Plan) -> Result<(), String> {
     let handler = handler(&plan.calls, &requests);
     let mut settings = plan.settings.clone();
     if layer == Layer::H2 {
-        // h2 counts a stream after its reset if its response was complete but not sent, and at
-        // the limit refuses all that follow.
+        // If a stream is reset whose response was complete but not sent, h2 counts it on. At the
+        // limit, h2 would then refuse all later streams.
         settings.streams = 200;
     }
     match plan.trickle {
@@ -89,8 +89,8 @@ where
         .map_err(|error| format!("the handshake fails: {error}"))?;
     tokio::spawn(drive(connection, plan.resizes.clone()));
     if layer == Layer::H2 {
-        // h2's server stalls a stream if its window shrinks after data was read, and so if the
-        // client sends more than the window before it knows the SETTINGS.
+        // h2's server stalls a stream if its window shrinks after data was read. That happens if
+        // the client sends more than the window before it knows the server's SETTINGS.
         sleep(Duration::from_secs(1)).await;
     }
     if let Some(pause) = plan.shut_down {
@@ -111,7 +111,7 @@ where
     });
     let calls: Vec<_> = calls.collect();
     let outcomes = join_all(calls).await;
-    // The rest of a request whose response is whole arrives, and what was cancelled is dropped.
+    // Meanwhile the last requests arrive in full, and cancelled calls are dropped.
     sleep(Duration::from_secs(1)).await;
     for (id, (outcome, call)) in outcomes.into_iter().zip(&plan.calls).enumerate() {
         let outcome = outcome.expect("no panic");
@@ -132,7 +132,7 @@ where
     match ended {
         Ok(Ended::Closed) => Ok(()),
         Ok(ended) => Err(format!("the connection ends with {ended:?}")),
-        // h2 asserts in debug builds that it counts no stream at its end, and sometimes does.
+        // In debug builds, h2 asserts that it counts no stream at the end, which sometimes fails.
         Err(error) if layer == Layer::H2 && error.to_string().contains("has_streams") => Ok(()),
         Err(error) => Err(error.to_string()),
     }
@@ -156,7 +156,7 @@ where
             biased;
             _ended = &mut connection => return,
             () = pause.wait() => {
-                // It is refused while the one before is not acknowledged.
+                // This is refused while the change before is not acknowledged.
                 let _refused = connection.set_initial_window_size(size);
             }
         }

@@ -15,7 +15,7 @@ use tokio::time::Instant;
 use crate::response::{ResponseBody, ResponseSink};
 
 pin_project! {
-    /// A call, or the place for one.
+    /// A call, or an empty slot for one.
     #[project = DriverProjection]
     pub(crate) enum Driver<F, B> {
         Idle,
@@ -57,14 +57,14 @@ where
 }
 
 pin_project! {
-    /// A response whose head has been taken.
+    /// A response whose head the sink has taken.
     pub(crate) struct Responding<B> {
         #[pin]
         body: B,
         is_complete: bool,
         // Data that waits until there is room for it.
         waiting: Bytes,
-        // When the peer took the last byte, if it has to take one for the response to go on.
+        // When the peer took the last byte, if the response waits until it takes more.
         blocked_since: Option<Instant>,
     }
 }
@@ -92,8 +92,8 @@ impl<B: ResponseBody> Responding<B> {
                 sink.end(Some(Cow::Borrowed(trailers)));
                 return Poll::Ready(());
             }
-            // First, because trailers of the body would wait behind data that the peer may never
-            // read.
+            // Polled before the frames, because trailers of the body would wait behind data that
+            // the peer may never read.
             if !*this.is_complete
                 && let Poll::Ready(trailers) = this.body.as_mut().poll_early_end(cx, None)
             {

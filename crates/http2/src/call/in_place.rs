@@ -20,7 +20,7 @@ use crate::{
     response::{ResponseBody, ResponseSink},
 };
 
-/// How many places a connection without calls keeps.
+/// How many slots a connection without calls keeps.
 const KEPT: usize = 1;
 
 /// The calls of a connection, by the keys of their streams.
@@ -29,7 +29,7 @@ pub(crate) struct InPlace<F, B> {
     slots: Vec<Slot<F, B>>,
 }
 
-/// A place for a call. Its allocations are used again by the next call.
+/// A slot for a call. Its allocations are used again by the next call.
 struct Slot<F, B> {
     driver: Pin<Box<Driver<F, B>>>,
     is_woken: Arc<CallWaker>,
@@ -39,7 +39,7 @@ struct Slot<F, B> {
 /// Wakes the connection to poll one call.
 struct CallWaker {
     key: usize,
-    /// Whether the connection knows already.
+    /// Whether the inbox already has an event for this call.
     is_woken: AtomicBool,
     inbox: Arc<Inbox>,
 }
@@ -80,7 +80,7 @@ where
     /// Polls a call.
     pub(crate) fn poll(&mut self, key: usize, sink: &mut impl ResponseSink) {
         let Some(Slot { driver, is_woken, waker }) = self.slots.get_mut(key) else { return };
-        // Before the poll, and ordered with it: what happens from here on wakes the call again.
+        // Cleared before the poll, so that a wake during the poll polls the call again.
         is_woken.is_woken.swap(false, AcqRel);
         // Unwind safe, because a call that has panicked is dropped.
         let polled = catch_unwind(AssertUnwindSafe(|| {
@@ -101,7 +101,7 @@ where
         }
     }
 
-    /// Frees most places, because the connection has no calls.
+    /// Frees most slots, because the connection has no calls.
     pub(crate) fn shrink(&mut self) {
         if self.slots.len() > KEPT {
             self.slots.truncate(KEPT);

@@ -34,10 +34,10 @@ struct Remote {
 }
 
 struct State {
-    /// How many bytes of the response the connection takes in all for now. Not how many more,
-    /// because it may not have seen the last ones when it says so.
+    /// How many bytes of the response the connection accepts for now, counted from its start. A
+    /// total, because bytes may be on their way to the connection when it sets the limit.
     limit: usize,
-    /// How many bytes were passed to it.
+    /// How many bytes were passed to the connection.
     passed: usize,
     /// Whether the task waits for room.
     is_waiting: bool,
@@ -50,7 +50,7 @@ impl Remote {
         self.state.lock().expect("nothing panics while it is locked")
     }
 
-    /// Changes the state, and wakes the task if `change` returns whether it must be.
+    /// Changes the state, and wakes the task if `change` returns true.
     fn change(&self, change: impl FnOnce(&mut State) -> bool) {
         let mut state = self.lock();
         let task = if change(&mut state) { state.task.take() } else { None };
@@ -66,7 +66,7 @@ impl Tasks {
         Self { inbox, remotes: Vec::new() }
     }
 
-    /// Begins a call. `limit` is how many bytes of its response are taken for now.
+    /// Begins a call. `limit` is how many bytes of its response are accepted for now.
     pub(crate) fn start<F, B>(&mut self, stream: StreamRef, call: F, limit: usize)
     where
         F: Future<Output = Result<Response<B>, Infallible>> + Send + 'static,
@@ -88,7 +88,7 @@ impl Tasks {
         tokio::spawn(Task { driver: Driver::Called { call }, sink });
     }
 
-    /// Sets how many bytes of a response are taken in all for now.
+    /// Sets how many bytes of a response are accepted for now, counted from its start.
     pub(crate) fn set_limit(&mut self, key: usize, limit: usize) {
         if let Some(Some(remote)) = self.remotes.get(key) {
             remote.change(|state| {
@@ -98,7 +98,7 @@ impl Tasks {
         }
     }
 
-    /// Lets a call be dropped.
+    /// Cancels a call: its task drops it.
     pub(crate) fn cancel(&mut self, key: usize) {
         if let Some(remote) = self.remotes.get_mut(key).and_then(Option::take) {
             remote.change(|state| {
@@ -108,7 +108,7 @@ impl Tasks {
         }
     }
 
-    /// Frees all places, because the connection has no calls.
+    /// Frees all slots, because the connection has no calls.
     pub(crate) fn shrink(&mut self) {
         self.remotes = Vec::new();
     }
@@ -127,7 +127,7 @@ pin_project! {
     struct Task<F, B> {
         #[pin]
         driver: Driver<F, B>,
-        // Dropped after the driver: a call that panics is reported then.
+        // Dropped after the driver, and reports a call that has panicked.
         sink: TaskSink,
     }
 }
@@ -155,8 +155,8 @@ where
         let polled = this.driver.as_mut().poll(cx, this.sink);
         if polled.is_ready() {
             this.sink.is_ended = true;
-            // Before the response goes out: the call is over when its peer knows.
-            // If dropping it panics, the response has to go out all the same.
+            // Dropped before the response goes out, so that the call is over when the peer gets its
+            // end. If dropping it panics, the response must go out all the same.
             let _panic = catch_unwind(AssertUnwindSafe(|| this.driver.set(Driver::Idle)));
         }
         this.sink.flush();
@@ -182,7 +182,7 @@ impl TaskSink {
 
 impl Drop for TaskSink {
     fn drop(&mut self) {
-        // It has panicked, or the runtime ends.
+        // The call has panicked, or the runtime shuts down.
         if !self.is_ended {
             self.parts.push(ResponsePart::Failed);
             self.flush();

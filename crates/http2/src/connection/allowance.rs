@@ -1,16 +1,16 @@
-//! What a peer may do that makes work and brings nothing.
+//! Limits for frames that make work without progress: resets, stream errors and control frames.
 //!
-//! Each kind has an allowance that is spent by what the peer does, and refilled by time and by
-//! progress: a count over the life of a connection would end long-lived connections whose
-//! callers are honest. A proxy's connection has the calls of many callers, so the first breach
-//! ends it gracefully: no more streams, and those that are open finish. A peer that goes on is
-//! hostile, and is ended at once.
+//! Each kind has an allowance, which such frames spend, and which time and progress refill. A count
+//! over the life of a connection would close long-lived connections of honest callers. A proxy's
+//! connection carries the calls of many callers, so the first breach ends it gracefully: no stream
+//! is added, and open streams finish. If the peer goes on, it is hostile, and the connection is
+//! closed at once.
 
 use tokio::time::Instant;
 
 use crate::abuse::Abuse;
 
-/// What is left of an allowance.
+/// The allowance of one kind, and what is left of it.
 #[derive(Debug)]
 pub(super) struct Allowance {
     abuse: Abuse,
@@ -44,7 +44,7 @@ impl Allowance {
         self.left = self.left.saturating_add(number).min(self.most);
     }
 
-    /// Gives all back: the peer gets a second chance, to finish what it has begun.
+    /// Gives all back, so that the peer can finish the calls that it has begun.
     pub(super) fn reset(&mut self) {
         self.left = self.most;
     }
@@ -80,8 +80,8 @@ impl Allowances {
         Self {
             resets: Allowance::new(Abuse::Resets, resets, per_second),
             stream_errors: Allowance::new(Abuse::StreamErrors, resets, per_second),
-            // A frame costs a tenth of a microsecond. Clients that give every kilobyte of a
-            // large response its WINDOW_UPDATE must live.
+            // A frame costs a tenth of a microsecond. A client may send a WINDOW_UPDATE for every
+            // kilobyte of a large response, and must not be closed for that.
             control_frames: Allowance::new(Abuse::ControlFrames, 20_000, 2_000),
         }
     }
@@ -90,7 +90,7 @@ impl Allowances {
     pub(super) fn add_response(&mut self) {
         self.resets.give_back(1);
         self.stream_errors.give_back(1);
-        // SETTINGS, PRIORITY, PING and two WINDOW_UPDATEs, as some clients send for each.
+        // Some clients send SETTINGS, PRIORITY, PING and two WINDOW_UPDATEs for each response.
         self.control_frames.give_back(5);
     }
 
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn moments_that_are_too_short_for_one_add_up() {
+    async fn times_too_short_to_refill_anything_add_up() {
         let mut allowance = Allowance::new(Abuse::Resets, 1, 10);
         assert_eq!(allowance.spend(1), Ok(()));
         assert!(allowance.spend(1).is_err());

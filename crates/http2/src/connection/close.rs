@@ -18,7 +18,7 @@ impl<I, S, F, B> Session<'_, I, S, F, B>
 where
     I: AsyncRead + AsyncWrite + Unpin,
 {
-    /// Takes no more streams if the peer has said that it leaves, and has none left.
+    /// Takes no more streams if the peer has sent GOAWAY, and no stream is open.
     pub(super) fn leave_if_peer_leaves(&mut self) {
         let takes_streams = matches!(self.core.life, Life::Open | Life::Announced);
         if self.core.is_peer_leaving && takes_streams && self.core.streams.is_empty() {
@@ -26,10 +26,11 @@ where
         }
     }
 
-    /// Closes the connection if it takes no more streams and has none left.
+    /// Closes the connection if it takes no more streams, and no stream is open.
     pub(super) fn close_if_done(&mut self) {
         let is_done = self.core.streams.is_empty() && self.core.output.is_flushed();
-        // Only then does the time begin that the peer has to close: before, it may read slowly.
+        // Not before all output is written, because the peer may read slowly, and its time to close
+        // begins here.
         if matches!(self.core.life, Life::Leaving { .. }) && is_done {
             self.core.close();
         }
@@ -69,7 +70,7 @@ where
         let mut discarded = 0;
         let result = loop {
             if discarded >= MAX_READ_PER_TURN {
-                // Other tasks have their turn.
+                // Lets other tasks run.
                 cx.waker().wake_by_ref();
                 break Poll::Pending;
             }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// How many streams are remembered: those that one round trip can be about.
+/// How many streams are remembered: enough for those of one round trip.
 const REMEMBERED: usize = 256;
 
 /// Who closed a stream.
@@ -19,7 +19,8 @@ pub(super) enum ClosedBy {
     Forgotten,
 }
 
-/// Streams that were reset, the oldest first. All others below the last are closed by their end.
+/// Streams that were reset, the oldest first. Any other closed stream was ended by both sides, or
+/// is forgotten.
 #[derive(Debug, Default)]
 pub(super) struct ClosedStreams {
     reset: VecDeque<(u32, ClosedBy)>,

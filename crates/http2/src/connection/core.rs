@@ -34,11 +34,12 @@ pub(super) const SHUTDOWN_PING: [u8; 8] = *b"shutdown";
 pub(super) struct Core {
     pub(super) max_streams: usize,
     pub(super) head_limits: HeadLimits,
-    /// The receive window of a new stream.
+    /// The receive window of a new stream, as this side has announced it.
     pub(super) window: u32,
-    /// How far windows grow.
+    /// The size up to which windows grow.
     pub(super) max_window: u32,
-    /// The one that the peer knows of.
+    /// The receive window of a new stream that the peer knows. It becomes `window` when the peer
+    /// acknowledges SETTINGS.
     pub(super) known_window: u32,
     pub(super) life: Life,
     /// How the connection ends, once that is decided.
@@ -60,7 +61,7 @@ pub(super) struct Core {
     pub(super) streams: Streams,
     pub(super) closed: ClosedStreams,
     pub(super) inbox: Arc<Inbox>,
-    /// Requests that the service has not been called with.
+    /// Requests for which the service has not been called yet.
     pub(super) arrived: Vec<(StreamRef, Request<()>)>,
     /// The keys of calls that are to be dropped.
     pub(super) cancelled: Vec<usize>,
@@ -74,9 +75,9 @@ pub(super) struct Core {
     pub(super) refuse: Refuse,
     pub(super) share: Arc<Share>,
     pub(super) held_before: HeldNow,
-    /// What the connection holds more than `held_before`, as far as it could be refused.
+    /// The growth since `held_before` of memory that can be refused, in bytes.
     pub(super) not_counted: usize,
-    /// How much of it was taken from the budget already.
+    /// The bytes that were taken from the budget in advance.
     pub(super) ahead: usize,
     observer: Option<Arc<dyn Observer>>,
 

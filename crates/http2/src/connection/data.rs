@@ -65,7 +65,7 @@ impl Core {
             return Err(Violation::malformed());
         }
         let needs_room = match &receive.body {
-            // The memory of the call has room for it.
+            // A small body is counted with the memory of its call.
             Arriving::Buffered { data, .. } => data.len() + content.len() > MAX_SMALL_BODY,
             Arriving::Handed(_) => true,
             Arriving::Gone | Arriving::Refused => false,
@@ -80,7 +80,7 @@ impl Core {
         let discarded = match &mut receive.body {
             Arriving::Buffered { data, .. } => {
                 if data.is_empty() {
-                    // No larger than it is: most bodies are whole with one frame.
+                    // Without spare capacity, because most bodies have only one frame.
                     *data = BytesMut::from(content);
                 } else {
                     data.extend_from_slice(content);
@@ -99,7 +99,7 @@ impl Core {
         Ok(content.len() - discarded)
     }
 
-    /// Gives the body of a request up, because there is no memory for it. Its call learns of it.
+    /// Drops the body of a request, because there is no memory for it. Its handler gets an error.
     fn refuse_body(&mut self, key: usize, is_end: bool) {
         let Some(Stream { receive, is_response_sent, .. }) = self.streams.get_mut(key) else {
             return;

@@ -18,7 +18,7 @@ use crate::{
 };
 
 impl Core {
-    /// Removes a stream that does not end by itself, and lets its call be dropped.
+    /// Removes a stream before its end, and cancels its call.
     pub(super) fn cancel(&mut self, key: usize, error: BodyError) {
         if let Some(stream) = self.streams.get_mut(key) {
             self.receive_window.release(stream.receive.break_off(error));
@@ -36,8 +36,8 @@ impl Core {
         self.output.put(|out| put_reset(out, id, reason));
     }
 
-    /// Ends a stream whose response has been sent. If the handler still reads the request, it
-    /// ends when the request does, or when nothing reads it any more.
+    /// Ends a stream whose response has been sent. If the handler still reads the request, the
+    /// stream ends when the request ends, or when the handler stops reading.
     pub(super) fn finish(&mut self, key: usize) {
         let Some(stream) = self.streams.get_mut(key) else { return };
         if !stream.is_response_sent {
@@ -65,7 +65,7 @@ impl Core {
         }
     }
 
-    /// Tells the peer that the connection is about to end.
+    /// Announces the graceful shutdown to the peer.
     pub(super) fn shut_down(&mut self) {
         if matches!(self.life, Life::Open) {
             self.output.put(|out| {
@@ -76,14 +76,14 @@ impl Core {
         }
     }
 
-    /// Takes no more streams.
+    /// Takes no more streams, and tells the peer which stream was the last.
     pub(super) fn leave(&mut self, reason: Reason, debug: &'static str) {
         let last = self.last_stream;
         self.output.put(|out| put_goaway(out, last, reason, debug));
         self.life = Life::Leaving { last };
     }
 
-    /// Ends the connection after the peer has broken a rule, or this side gives it up.
+    /// Ends the connection, because the peer has broken a rule or this side cannot go on.
     pub(super) fn fail(&mut self, failure: Failure) {
         let last = self.last_stream;
         let Failure { ended, reason, debug } = failure;
@@ -102,7 +102,7 @@ impl Core {
         self.life = Life::Closing;
     }
 
-    /// Ends what a violation ends.
+    /// Ends the stream or the connection, because of a violation.
     pub(super) fn punish(&mut self, stream: u32, violation: Violation) {
         match violation {
             Violation::Connection(reason, debug) => {
@@ -111,7 +111,7 @@ impl Core {
             Violation::Stream(reason) => {
                 match reason {
                     Reason::REFUSED_STREAM => self.report(Refused::Streams),
-                    // A frame after the end of a stream refuses nothing.
+                    // A frame after the end of a stream does not refuse its request.
                     Reason::STREAM_CLOSED => {}
                     _ => self.report(Refused::Protocol),
                 }
@@ -141,9 +141,9 @@ impl Core {
 
 impl Drop for Core {
     fn drop(&mut self) {
-        // Bodies may be read by other tasks.
+        // Ends the bodies that other tasks still read.
         self.close();
-        // Nothing grows, so that nothing has to end for it.
+        // There is no error, because the connection does not hold more than before.
         let _ = self.share.replace(self.held_before, HeldNow::default(), self.ahead);
     }
 }

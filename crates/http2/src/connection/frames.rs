@@ -104,7 +104,7 @@ impl Core {
         self.cancel(key, BodyError::Reset(reason));
         self.closed.add(head.stream, ClosedBy::PeerReset);
         if has_begun {
-            // Such as a server stream of which the caller has seen enough.
+            // A caller may cancel a server stream after enough messages: that is no abuse.
             self.spend_control_frame();
         } else {
             let spent = self.allowances.resets.spend(1);

@@ -22,10 +22,10 @@ use crate::{
     violation::Violation,
 };
 
-/// The length under which a fragment of a header block is small, in bytes.
+/// A fragment of a header block below this length, in bytes, is small.
 const MIN_FRAGMENT: usize = 16;
 
-/// What a small fragment costs, in control frames: no client needs many.
+/// The cost of a small fragment, in control frames. It is high, because no client needs many.
 const SMALL_FRAGMENT_COST: u32 = 10;
 
 impl Core {
@@ -62,7 +62,7 @@ impl Core {
         if block.bytes.len() > most
             || (is_small && self.allowances.control_frames.spend(SMALL_FRAGMENT_COST).is_err())
         {
-            // No graceful end: the block would have to be complete for it.
+            // Not gracefully, because the peer would have to complete the block before all else.
             let abuse = Abuse::HeaderBlock;
             let (reason, debug) = (Reason::ENHANCE_YOUR_CALM, abuse.name());
             self.fail(Failure { ended: Ended::Abused(abuse), reason, debug });
@@ -84,18 +84,18 @@ impl Core {
         // Every block is decoded, because it changes the table.
         let head = self.head(block)?;
         if self.life.ignores(id) {
-            // Those that were on their way are few.
+            // Only few requests can have been on their way when the peer got GOAWAY.
             let spent = self.allowances.stream_errors.spend(1);
             self.check(spent);
             return Ok(());
         }
         self.last_stream = id;
-        // Those that were reset as soon as they came are not in `streams` any more.
+        // `arrived` also has the requests that were reset in this turn, unlike `streams`.
         let is_full = self.arrived.len() >= 2 * self.max_streams;
         if is_full || self.streams.len() >= self.max_streams {
             return Err(Violation::Stream(Reason::REFUSED_STREAM));
         }
-        // Not moved until it is passed on, because it is large.
+        // The head is matched by reference, because moving it copies many bytes.
         let content_left = match &head {
             Ok(head) => head.content_length,
             Err(Refusal::TooLarge) => None,
@@ -135,7 +135,7 @@ impl Core {
         Ok(())
     }
 
-    /// Returns the head that a block has.
+    /// Decodes the block of a request's head.
     fn head(&mut self, block: &[u8]) -> Result<Result<RequestHead, Refusal>, Violation> {
         let version = self.decoder.version();
         if let Some(head) = self.repeated_head.get(block, version) {
@@ -171,14 +171,13 @@ impl Core {
                 }
             }
             Err(Refusal::Malformed) => return Err(Violation::malformed()),
-            // There is no response for it, because the handler may have responded already.
+            // There is no response with status 431, because the handler may have responded already.
             Err(Refusal::TooLarge) => return Err(Violation::Stream(Reason::ENHANCE_YOUR_CALM)),
         }
         Ok(())
     }
 
-    /// Decides on a frame that must not come for a stream which is closed (RFC 9113, section
-    /// 5.1).
+    /// Returns an error unless a frame on this closed stream is ignored (RFC 9113, section 5.1).
     pub(super) fn closed_stream(&mut self, id: u32) -> Result<(), Violation> {
         self.spend_control_frame();
         self.check_not_idle(id)?;

@@ -29,7 +29,7 @@ pub(super) struct Keepalive {
     timeout: Duration,
     /// When the peer was last active.
     active: Instant,
-    /// When the PING was sent that is not acknowledged.
+    /// When the last PING was sent, if it is not acknowledged yet.
     sent: Option<Instant>,
     timer: Pin<Box<Sleep>>,
 }
@@ -62,7 +62,7 @@ impl Keepalive {
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Due> {
         while self.timer.as_mut().poll(cx).is_ready() {
             if let Some(sent) = self.sent {
-                // The acknowledgement of a peer that sends much may be behind what it sends.
+                // If the peer sends much, its acknowledgement may be queued behind other frames.
                 let due = self.active + self.timeout;
                 if self.active > sent && Instant::now() < due {
                     self.timer.as_mut().reset(due);
@@ -70,7 +70,7 @@ impl Keepalive {
                 }
                 return Poll::Ready(Due::TimedOut);
             }
-            // The timer is not moved at each activity, which would cost more than this.
+            // Activity does not move the timer, because that would cost more than this check.
             let due = self.active + self.interval;
             let now = Instant::now();
             if now >= due {

@@ -12,12 +12,12 @@ pub(super) enum Life {
     Announced,
     /// Streams above the last are ignored. The connection ends when no other is left.
     Leaving { last: u32 },
-    /// What waits is written, and then the connection is closed.
+    /// The output that waits is written, and then the connection is closed.
     Closing,
 }
 
 impl Life {
-    /// Returns whether a stream that has not been opened yet is ignored.
+    /// Returns whether a new stream with this identifier is ignored.
     pub(super) fn ignores(&self, stream: u32) -> bool {
         match self {
             Self::Leaving { last } => stream > *last,
@@ -27,7 +27,7 @@ impl Life {
     }
 }
 
-/// The end of a connection that is not the peer's wish.
+/// Why this side ends a connection at once.
 #[derive(Debug)]
 pub(super) struct Failure {
     pub(super) ended: Ended,

@@ -15,18 +15,18 @@ use crate::{
     reason::Reason,
 };
 
-/// How many bytes a connection may hold more in a turn before it takes them from the budget: a
-/// few small calls come and go within a turn.
+/// By how many bytes a connection may grow in a turn before it takes them from the budget: small
+/// calls often begin and end in one turn.
 const MAX_NOT_TAKEN: usize = 64 * 1024;
 
-/// How much a connection takes ahead of what it needs, in bytes, for the rest of a turn.
+/// How many bytes more than needed a connection takes from the budget, for the rest of a turn.
 const AHEAD: usize = 512 * 1024;
 
 impl Core {
     /// Takes room in the budget for something that can be refused. Returns whether there is room.
     ///
-    /// It is counted at the end of the turn, with all else. What is much is taken from the budget at
-    /// once, because other threads take from it too.
+    /// The bytes are counted at the end of the turn, with all others. Large amounts are taken from
+    /// the budget at once, because other threads take from it too.
     #[must_use]
     #[inline]
     pub(super) fn take_room(&mut self, kind: MemoryKind, bytes: usize) -> bool {
@@ -38,11 +38,11 @@ impl Core {
         self.take_room_now(kind, growth)
     }
 
-    /// Takes what the connection holds more than at the start of the turn from the budget.
+    /// Takes the growth of the connection in this turn from the budget.
     #[cold]
     fn take_room_now(&mut self, kind: MemoryKind, growth: usize) -> bool {
         let not_taken = growth.saturating_sub(self.ahead);
-        // More than needed, if there is room, so that a turn with many calls does so once.
+        // More than needed if there is room, so that a turn with many calls does this only once.
         let taken = [not_taken + AHEAD, not_taken]
             .into_iter()
             .find(|bytes| self.share.take(MemoryKind::Heads, *bytes));
@@ -57,11 +57,11 @@ impl Core {
 
     /// Counts what the connection holds at the end of a turn.
     ///
-    /// `partial` bytes of a frame have arrived.
+    /// `partial` is the length of an incomplete frame.
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection has to end for what it holds.
+    /// Returns an error if the connection has to end because of the memory that it holds.
     pub(super) fn count_held(&mut self, partial: usize) -> Result<(), Excess> {
         let block = self.header_block.as_ref().map_or(0, Fragments::len);
         let tables = self.decoder.memory() + self.encoder.memory() + self.repeated_head.memory();
@@ -80,7 +80,8 @@ impl Core {
         self.share.replace(before, now, ahead)
     }
 
-    /// Ends the connection, because the budget is used up and it is one of those that hold the most.
+    /// Ends the connection, because the budget is used up and this is one of the connections that
+    /// hold the most.
     pub(super) fn end_for_memory(&mut self) {
         if matches!(self.life, Life::Closing) {
             return;

@@ -1,7 +1,7 @@
 //! One connection: its frames, its streams and their calls.
 //!
-//! Each time that its task is woken, it reads all that has arrived and takes every frame of it. It
-//! calls the service with the requests, and then writes all output at once.
+//! Each time that its task is woken, a connection has a turn: it reads all bytes that have arrived,
+//! takes all complete frames, calls the service with the requests, and writes all output at once.
 
 mod allowance;
 mod calls;

@@ -12,7 +12,7 @@ use tokio::io::AsyncWrite;
 
 use super::scratch;
 
-/// Data of at least this length is not copied, in bytes.
+/// Data of at least this length, in bytes, is shared and not copied.
 const MIN_SHARED: usize = 4 * 1024;
 
 /// The most buffers that are written at a time.
@@ -40,7 +40,7 @@ impl Output {
         self.length == 0 && !self.needs_flush
     }
 
-    /// Adds what `put` adds to the buffer.
+    /// Adds the frames that `put` appends to the buffer.
     #[inline]
     pub(super) fn put(&mut self, put: impl FnOnce(&mut Vec<u8>)) {
         let before = self.tail.len();
@@ -72,7 +72,7 @@ impl Output {
         }
     }
 
-    /// Returns the thread's buffer, unless something waits in it.
+    /// Gives the thread's buffer back, unless bytes wait in it.
     pub(super) fn return_scratch(&mut self) {
         if self.length == 0 {
             self.tail.clear();

@@ -18,14 +18,14 @@ use crate::{
 };
 
 impl Core {
-    /// Takes bytes of bodies that were read, and that are not counted as held any more.
+    /// Takes bytes of bodies that were read, and that the share no longer counts.
     pub(super) fn take_released(&mut self, bytes: usize) {
         self.receive_window.release(bytes);
         self.held_before.bodies -= (BUFFER_FACTOR * bytes) as isize;
     }
 
-    /// Changes the windows of the streams: the peer has acknowledged the first SETTINGS (RFC 9113,
-    /// section 6.9.2).
+    /// Changes the windows of the streams, because the peer has acknowledged the first SETTINGS
+    /// (RFC 9113, section 6.9.2).
     pub(super) fn settings_acknowledged(&mut self) {
         let change = i64::from(self.window) - i64::from(self.known_window);
         if change == 0 {
@@ -39,8 +39,8 @@ impl Core {
         }
     }
 
-    /// Returns the next request to call the service with. Its body is whole if it has arrived and
-    /// is small; of another the reader gives the window back.
+    /// Returns a request with its body, or `None` if its stream is gone. The window of a small body
+    /// that has arrived in full is given back now, that of any other body when it is read.
     pub(super) fn request(
         &mut self,
         stream: StreamRef,
@@ -74,7 +74,7 @@ impl Core {
         Some(head.map(|()| body))
     }
 
-    /// Gives the windows back for bytes that were read.
+    /// Gives bytes that were read back to the window of their stream.
     pub(super) fn read(&mut self, stream: StreamRef, bytes: usize) {
         let growth = self.window_growth();
         if let Some(Stream { receive, .. }) = self.streams.at(stream)
@@ -87,12 +87,12 @@ impl Core {
         }
     }
 
-    /// Returns up to which size windows may grow now.
+    /// Returns the size up to which windows may grow now, or 0 if they must not grow.
     pub(super) fn window_growth(&self) -> u32 {
         if self.share.budget().has_plenty(self.not_counted) { self.max_window } else { 0 }
     }
 
-    /// Gives the connection's window back, once it is worth a frame.
+    /// Sends WINDOW_UPDATE for the connection if enough bytes were read.
     pub(super) fn update_receive_window(&mut self) {
         if self.receive_window.until_update() > 0 {
             return;

@@ -1,18 +1,18 @@
 //! The head that a client sends again and again.
 //!
-//! Calls of one client to one method mostly have the same header block, byte for byte. As long as
-//! the dynamic table has not changed either, so is what it decodes to.
+//! Calls of one client to one method mostly have the same header block, byte for byte. If the
+//! dynamic table has not changed either, the block decodes to the same head.
 
 use crate::request::RequestHead;
 
 /// The longest block that is remembered, in bytes.
 const MAX_BLOCK: usize = 512;
 
-/// The last header block of a request, and its head if it has come before.
+/// The last header block of a request, and its head if the block has come twice.
 #[derive(Debug, Default)]
 pub(super) struct RepeatedHead {
     block: Vec<u8>,
-    /// The state of the table.
+    /// The version of the dynamic table with which the block was decoded.
     version: u64,
     /// `None` if the block has come only once: many clients never repeat one.
     head: Option<Box<RequestHead>>,
@@ -34,7 +34,7 @@ impl RepeatedHead {
         self.is(block, version).then(|| head.clone())
     }
 
-    /// Remembers a block that has been decoded, and left the table at this version.
+    /// Remembers a decoded block, which has not changed this version of the table.
     pub(super) fn remember(&mut self, block: &[u8], version: u64, head: &RequestHead) {
         if self.is(block, version) {
             self.head = Some(Box::new(head.clone()));

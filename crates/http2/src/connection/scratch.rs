@@ -15,7 +15,7 @@ thread_local! {
 
 /// Takes the thread's buffer to read into.
 ///
-/// A buffer is taken rather than borrowed, so that code which runs in between may use another
+/// The buffer is moved out and not borrowed, so that code that runs meanwhile may poll another
 /// connection.
 pub(super) fn take_read_buffer() -> Vec<u8> {
     let mut buffer = READ_BUFFER.with_borrow_mut(mem::take);
@@ -32,7 +32,7 @@ pub(super) fn take_output() -> Vec<u8> {
     OUTPUT.with_borrow_mut(mem::take)
 }
 
-/// Returns a buffer that is empty.
+/// Gives the thread's buffer for output back. It must be empty.
 pub(super) fn return_output(buffer: Vec<u8>) {
     if buffer.capacity() <= MAX_KEPT_OUTPUT {
         OUTPUT.with_borrow_mut(|place| *place = buffer);

@@ -17,7 +17,7 @@ use crate::{
     reason::Reason,
 };
 
-/// What has happened to a stream that had its turn to send.
+/// The result of a stream's turn to send.
 #[derive(Debug, PartialEq, Eq)]
 enum Turn {
     /// It has more to send.
@@ -52,7 +52,7 @@ impl Core {
         !is_end
     }
 
-    /// Returns how many bytes of a response are taken now.
+    /// Returns how many bytes of a response are accepted now.
     pub(super) fn room(&mut self, key: usize) -> usize {
         let of_connection = self.connection_room();
         let Some(Stream { id, send, .. }) = self.streams.get_mut(key) else { return 0 };
@@ -67,8 +67,8 @@ impl Core {
         room
     }
 
-    /// Returns how many bytes more can wait to be sent, for all streams together: what the
-    /// connection's window lets out, or nothing while the transport is blocked.
+    /// Returns how many more bytes can wait to be sent, of all streams together: as many as the
+    /// connection's window allows, or none while too much output waits for the transport.
     fn connection_room(&self) -> usize {
         if self.output.len() >= MAX_DATA_OUTPUT {
             return 0;
@@ -102,10 +102,10 @@ impl Core {
         }
     }
 
-    /// Returns how many bytes of a response may have been taken in all before there is no room.
+    /// Returns how many bytes of a response are accepted for now, counted from its start.
     ///
-    /// A task that is told so does not ask again, so that each gets a part of the connection's
-    /// room.
+    /// The task of a call uses this room without asking again, so it gets only its part of the
+    /// connection's room.
     pub(super) fn limit(&mut self, key: usize) -> usize {
         let room = self.room(key);
         let part = (self.connection_room() / self.streams.len().max(1)).max(MIN_PART);
@@ -121,7 +121,7 @@ impl Core {
         }
     }
 
-    /// Lets the call be resumed when there is room again. A task spends the room that it knows
+    /// Resumes the call when there is room again. This is for a task, which uses up its room
     /// without asking.
     pub(super) fn want_room(&mut self, key: usize) {
         if let Some(Stream { send, .. }) = self.streams.get_mut(key) {
@@ -140,8 +140,8 @@ impl Core {
             if stream.send.pending_length > 0 {
                 self.enqueue(key);
             } else {
-                // Now, because the queue may wait for the connection's window, and only data
-                // needs that (RFC 9113, section 5.2.1).
+                // At once, because the queue may wait for the connection's window, which only data
+                // needs (RFC 9113, section 5.2.1).
                 self.turn(key);
             }
         }
@@ -163,7 +163,7 @@ impl Core {
         }
     }
 
-    /// Changes the send window of a stream. Returns `None` if it is too large then.
+    /// Changes the send window of a stream. Returns `None` if it would be too large.
     #[must_use]
     pub(super) fn grow_send_window(&mut self, key: usize, growth: i64) -> Option<()> {
         let Stream { send, .. } = self.streams.get_mut(key)?;
@@ -183,7 +183,8 @@ impl Core {
         {
             send.is_queued = true;
             let stream = StreamRef { key, id: *id };
-            // Streams that are gone leave their entries, and the first may wait for long.
+            // Removes entries of ended streams, because the first entry may block the queue for
+            // long.
             if self.queue.len() > 2 * self.streams.len() + 16 {
                 self.queue.retain(|at| self.streams.contains(*at));
             }
@@ -287,7 +288,7 @@ fn put_block(
     encode: impl FnOnce(&mut Vec<u8>),
 ) {
     let start = out.len();
-    // Its length is not known yet.
+    // A placeholder, because the length is not known yet.
     put_head(out, 0, kind::HEADERS, 0, stream);
     let block = out.len();
     encode(out);

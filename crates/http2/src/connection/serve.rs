@@ -32,12 +32,12 @@ impl<I> fmt::Debug for Connection<I> {
 enum Event {
     ShutDown,
     Stop,
-    /// The connection holds the most memory, and there is none left.
+    /// The budget is used up, and this connection holds the most.
     NoMemory,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
-    /// Reads the preface. What the connection holds is counted in `share`.
+    /// Reads the preface. The memory of the connection is counted in `share`.
     ///
     /// # Errors
     ///
@@ -51,8 +51,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     ///
     /// # Errors
     ///
-    /// Returns none; on the h2 crate, an error if the peer goes away.
-    #[expect(clippy::unused_async, reason = "the h2 crate waits for SETTINGS")]
+    /// Never returns an error. On the h2 crate, it returns one if the peer goes away.
+    #[expect(clippy::unused_async, reason = "on the h2 crate, it waits for SETTINGS")]
     pub async fn begin(io: I, settings: &Settings, share: &Arc<Share>) -> io::Result<Self> {
         Ok(Self { io, core: Box::new(Core::new(settings, share)) })
     }
@@ -61,9 +61,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
     ///
     /// The service must always be ready: `poll_ready` is not called.
     ///
-    /// After `shut_down` resolves, GOAWAY is sent. When the peer has acknowledged the PING behind
-    /// it, no stream is added; streams that are open, or on their way, finish. After `stop`
-    /// resolves, the connection ends at once. `activity` always has the number of open streams.
+    /// After `shut_down` resolves, GOAWAY and a PING are sent. When the peer has acknowledged the
+    /// PING, no stream is added; streams that are open, or on their way, finish. After `stop`
+    /// resolves, the connection ends at once. `activity` has the number of open streams.
     pub async fn serve<S, B>(
         mut self,
         service: &mut S,
@@ -77,7 +77,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
         S::Future: Send + 'static,
         B: ResponseBody + Send + 'static,
     {
-        // Polled only when one of them is woken: the connection is polled for every frame.
+        // Each event is polled only when it is woken, because this task is polled for every frame.
         let mut events: FuturesUnordered<BoxFuture<'_, Event>> = shut_down
             .into_iter()
             .map(|shut_down| shut_down.map(|()| Event::ShutDown).boxed())
@@ -90,7 +90,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
         let (io, core) = (&mut self.io, &mut *self.core);
         let mode = settings.calls;
         let mut session = Session::new(io, core, service, mode, keepalive, stall, activity);
-        // Without tokio's budget, which many calls would share: there is a limit of its own.
+        // Without tokio's cooperative budget, which all calls of the connection would share. The
+        // limits of a turn replace it.
         unconstrained(poll_fn(|cx| {
             while let Poll::Ready(Some(event)) = events.poll_next_unpin(cx) {
                 match event {

@@ -48,14 +48,14 @@ pub(super) struct Session<'a, I, S, F, B> {
     keepalive: Option<Keepalive>,
     stall: Stall,
     activity: &'a Activity,
-    /// The number of streams and the last of them, as `activity` knows them.
+    /// The number of streams and the highest stream when `activity` was last updated.
     published: (usize, u32),
     /// The start of a frame that has not arrived in full.
     pub(super) partial: Vec<u8>,
-    /// How many bytes that frame has.
+    /// How many bytes must have arrived before more frames can be taken.
     needed: usize,
     events: Vec<Event>,
-    /// Ends the wait for the peer to close, once this side closes.
+    /// The timer that ends the wait for the peer to close. It starts when this side closes.
     pub(super) linger: Option<Pin<Box<Sleep>>>,
     pub(super) is_shut: bool,
 }
@@ -94,7 +94,7 @@ where
         }
     }
 
-    /// Does all that there is to do. Resolves when the connection has ended.
+    /// Runs one turn. Resolves when the connection has ended.
     pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Ended> {
         self.core.output.take_scratch();
         let polled = self.poll_turns(cx);
@@ -109,7 +109,7 @@ where
     }
 
     fn publish_activity(&mut self) {
-        // The last stream tells whether one came and went.
+        // The highest stream shows whether a stream has begun and ended since.
         let now = (self.core.streams.len(), self.core.last_stream);
         if now != self.published {
             self.published = now;
@@ -168,7 +168,7 @@ where
                 || read >= MAX_READ_PER_TURN
                 || written >= MAX_WRITTEN_PER_TURN;
             if is_turn_over {
-                // Other tasks have their turn.
+                // Lets other tasks run.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -179,7 +179,7 @@ where
     fn poll_read(&mut self, cx: &mut Context<'_>, read: &mut usize) -> Poll<io::Result<()>> {
         let mut buffer = scratch::take_read_buffer();
         let result = loop {
-            // A peer that does not read what its frames cause is not read either.
+            // Nothing more is read from a peer that does not read the replies to its frames.
             let is_full = self.core.output.len() >= MAX_OUTPUT;
             if is_full || *read >= MAX_READ_PER_TURN || matches!(self.core.life, Life::Closing) {
                 break Poll::Pending;
@@ -210,7 +210,7 @@ where
             if bytes < end {
                 self.partial.extend_from_slice(&buffer[bytes..end]);
             } else {
-                // A connection that waits holds nothing.
+                // Frees the memory, because the connection may be idle for long.
                 self.partial = Vec::new();
             }
         };
@@ -230,7 +230,7 @@ where
         let count = arrived.len();
         for (stream, head) in arrived.drain(..) {
             let Some(request) = self.core.request(stream, head) else { continue };
-            // Unwind safe, because the request is lost with the call.
+            // Unwind safe, because the request is dropped if the call panics.
             let call = catch_unwind(AssertUnwindSafe(|| self.service.call(request)));
             let Ok(call) = call else {
                 self.core.fail_response(stream.key);
@@ -238,12 +238,12 @@ where
             };
             self.calls.start(self.core, stream, call);
         }
-        // Its memory is used again.
+        // Keeps the list's memory for the next turn.
         self.core.arrived = arrived;
         count
     }
 
-    /// Takes what calls have told the connection. Returns how many events there were.
+    /// Handles the events from calls. Returns how many events there were.
     fn take_events(&mut self) -> usize {
         let mut events = mem::take(&mut self.events);
         let released = self.core.inbox.take(&mut events);
@@ -263,7 +263,7 @@ where
 
     fn take_parts(&mut self, stream: StreamRef, parts: Vec<ResponsePart>) {
         for part in parts {
-            // A response to HEAD is sent before its task knows that no body can follow.
+            // A response to HEAD is complete before its task knows that no body can follow.
             if self.core.streams.at(stream).is_none_or(|stream| stream.is_response_sent) {
                 return;
             }

@@ -8,7 +8,7 @@ use std::{
 
 use tokio::time::{Instant, Sleep, sleep};
 
-/// The timer for a transport that takes nothing. It is there only while bytes wait.
+/// The timer for a transport that takes nothing. It runs only while bytes wait.
 #[derive(Debug)]
 pub(super) struct Stall {
     longest: Duration,

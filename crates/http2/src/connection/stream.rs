@@ -14,7 +14,7 @@ use crate::{
     request::{BodyError, Inbound},
 };
 
-/// A stream whose response is not complete.
+/// An open stream.
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) id: u32,
@@ -39,21 +39,21 @@ pub(super) struct Receive {
     pub(super) is_ended: bool,
 }
 
-/// Where the body of a request goes.
+/// The state of a request's body.
 #[derive(Debug)]
 pub(super) enum Arriving {
     /// The service has not been called yet.
     Buffered { data: BytesMut, trailers: Option<Box<HeaderMap>> },
     /// The handler reads it.
     Handed(Arc<Inbound>),
-    /// The handler has all of it, or there is none.
+    /// The handler has all of it, or the body was broken off.
     Gone,
-    /// The service has not been called yet, and there was no memory for it.
+    /// The service has not been called yet, and there was no memory for the body.
     Refused,
 }
 
 impl Receive {
-    /// Takes data. Returns `None` if there is more than `content-length` says.
+    /// Counts bytes of data. Returns `None` if there is more than `content-length` says.
     #[must_use]
     pub(super) fn count_content(&mut self, bytes: usize) -> Option<()> {
         if let Some(left) = &mut self.content_left {
@@ -62,7 +62,7 @@ impl Receive {
         Some(())
     }
 
-    /// Returns whether the body can end now.
+    /// Returns whether the body can end now, by its `content-length`.
     pub(super) fn is_whole(&self) -> bool {
         self.content_left.is_none_or(|left| left == 0)
     }
@@ -78,7 +78,7 @@ impl Receive {
             Arriving::Buffered { data, .. } => data.len(),
             Arriving::Handed(inbound) => {
                 inbound.end(Err(error));
-                // Its reader gives them back.
+                // The reader gives its bytes back.
                 0
             }
             Arriving::Gone | Arriving::Refused => 0,
@@ -90,8 +90,8 @@ impl Receive {
 #[derive(Debug)]
 pub(super) struct Send {
     pub(super) window: SendWindow,
-    /// Data that waits for the windows. Most responses have one piece, so that it needs no
-    /// allocation.
+    /// The first piece of the data that waits for the windows. It is not in the queue, because most
+    /// responses have only one piece, and so need no allocation.
     next: Bytes,
     later: VecDeque<Bytes>,
     pub(super) pending_length: usize,
@@ -106,8 +106,7 @@ pub(super) struct Send {
     pub(super) wants_room: bool,
     /// Whether the stream is in the queue of those that wait until the connection has room.
     pub(super) is_blocked: bool,
-    /// How many bytes more the stream may take before others that wait for the connection have
-    /// their turn.
+    /// How many more bytes the stream may take before other streams that wait for the connection.
     pub(super) quota: usize,
 }
 
@@ -137,12 +136,13 @@ impl Send {
         }
     }
 
-    /// Returns how many bytes more can wait: no more than the peer lets this stream send.
+    /// Returns how many more bytes can wait: no more than the stream's window allows.
     pub(super) fn room(&self) -> usize {
         self.window.available().min(MAX_PENDING).saturating_sub(self.pending_length)
     }
 
-    /// Returns whether there is room that the call waits for.
+    /// Returns whether the call waits for room and there is some. It then no longer counts as
+    /// waiting.
     pub(super) fn take_wanted_room(&mut self) -> bool {
         let is_due = self.wants_room && matches!(self.end, End::NotYet) && self.room() > 0;
         self.wants_room &= !is_due;
@@ -167,7 +167,7 @@ impl Send {
         self.pending_length = 0;
     }
 
-    /// Takes at most `most` bytes of the data that waits: those of one piece.
+    /// Takes at most `most` bytes of the data that waits, from its first piece.
     pub(super) fn pop(&mut self, most: usize) -> Bytes {
         let data = if self.next.len() <= most {
             std::mem::replace(&mut self.next, self.later.pop_front().unwrap_or_default())

@@ -3,13 +3,13 @@
 use super::stream::Stream;
 use crate::inbox::StreamRef;
 
-/// How many places a connection without streams keeps.
+/// How many slots a connection without streams keeps.
 const KEPT: usize = 2;
 
-/// Streams, each at a place whose number is its key. A place is used again.
+/// Streams, each in a slot whose number is the stream's key. Slots are used again.
 #[derive(Debug, Default)]
 pub(super) struct Streams {
-    places: Vec<Option<Stream>>,
+    slots: Vec<Option<Stream>>,
     free: Vec<usize>,
     /// Identifiers with their keys. In order, because identifiers rise.
     index: Vec<(u32, usize)>,
@@ -24,15 +24,15 @@ impl Streams {
         self.index.is_empty()
     }
 
-    /// Adds a stream, whose identifier is the highest.
+    /// Adds a stream. Its identifier must be higher than all before.
     pub(super) fn insert(&mut self, stream: Stream) -> StreamRef {
         let id = stream.id;
         let key = if let Some(key) = self.free.pop() {
-            self.places[key] = Some(stream);
+            self.slots[key] = Some(stream);
             key
         } else {
-            self.places.push(Some(stream));
-            self.places.len() - 1
+            self.slots.push(Some(stream));
+            self.slots.len() - 1
         };
         self.index.push((id, key));
         StreamRef { key, id }
@@ -45,11 +45,11 @@ impl Streams {
     }
 
     pub(super) fn get(&self, key: usize) -> Option<&Stream> {
-        self.places.get(key)?.as_ref()
+        self.slots.get(key)?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, key: usize) -> Option<&mut Stream> {
-        self.places.get_mut(key)?.as_mut()
+        self.slots.get_mut(key)?.as_mut()
     }
 
     /// Returns whether the stream is still there.
@@ -62,12 +62,12 @@ impl Streams {
         self.get_mut(stream.key).filter(|at| at.id == stream.id)
     }
 
-    /// Removes the stream at a place.
+    /// Removes a stream.
     pub(super) fn remove(&mut self, key: usize) {
-        let Some(place) = self.places.get_mut(key) else { return };
-        let Some(Stream { id, .. }) = place else { return };
+        let Some(slot) = self.slots.get_mut(key) else { return };
+        let Some(Stream { id, .. }) = slot else { return };
         let position = self.index.binary_search_by_key(id, |(at, _)| *at);
-        *place = None;
+        *slot = None;
         self.free.push(key);
         if let Ok(position) = position {
             self.index.remove(position);
@@ -79,9 +79,9 @@ impl Streams {
         self.index.iter().map(|(_, key)| *key).collect()
     }
 
-    /// Frees the memory of many places, if none is occupied.
+    /// Frees the slots if no stream is left, and there are more than a few.
     pub(super) fn shrink(&mut self) {
-        if self.is_empty() && self.places.len() > KEPT {
+        if self.is_empty() && self.slots.len() > KEPT {
             *self = Self::default();
         }
     }

@@ -21,7 +21,7 @@ impl SendWindow {
         self.0 -= bytes as i64;
     }
 
-    /// Changes the window. Returns `None` if it is larger than a window can be then.
+    /// Changes the window. Returns `None` if it is then over 2^31-1.
     #[must_use]
     pub(super) fn add(&mut self, change: i64) -> Option<()> {
         self.0 += change;
@@ -29,8 +29,8 @@ impl SendWindow {
     }
 }
 
-/// The window for what the peer sends. What has been read is given back in batches of half a
-/// window, so that a WINDOW_UPDATE is worth its bytes.
+/// The window for what the peer sends. Bytes that were read are given back in batches of half a
+/// window, so that few WINDOW_UPDATE frames are needed.
 #[derive(Debug)]
 pub(super) struct ReceiveWindow {
     size: u32,
@@ -42,7 +42,8 @@ pub(super) struct ReceiveWindow {
 }
 
 impl ReceiveWindow {
-    /// Returns a window of `available` bytes, which is to have `size` bytes.
+    /// Returns a window of `size` bytes, of which the peer may use only `available` until it has
+    /// acknowledged SETTINGS.
     pub(super) fn new(available: u32, size: u32) -> Self {
         Self { size, available: available.into(), released: 0, batch: batch(size) }
     }
@@ -70,8 +71,8 @@ impl ReceiveWindow {
         self.batch.saturating_sub(self.released)
     }
 
-    /// Returns by how much the window is to grow now, and lets it grow: by what was read, and to
-    /// twice its size if that is no more than `most`, because it was used up.
+    /// Opens the window again by the released bytes, if they are a batch. Also grows it, because it
+    /// was used up: to twice its size, but not over `most`. Returns the increment to send.
     pub(super) fn update(&mut self, most: u32) -> Option<u32> {
         if self.released < self.batch {
             return None;
@@ -96,7 +97,7 @@ fn batch(size: u32) -> usize {
 }
 
 /// Returns how many bytes the reader of a body gives back at a time: a quarter of the window, so
-/// that bytes that were read never use it up.
+/// that bytes that were read but not given back never use it up.
 pub(super) fn reader_batch(window: u32) -> usize {
     (window as usize / 4).max(1)
 }

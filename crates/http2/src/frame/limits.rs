@@ -3,8 +3,8 @@
 /// The length of a frame's head in bytes.
 pub(crate) const HEAD_LENGTH: usize = 9;
 
-/// The longest payload that this side accepts, in bytes: the smallest limit that there can be,
-/// because this side never sends SETTINGS_MAX_FRAME_SIZE (RFC 9113, section 4.2).
+/// The longest payload that this side accepts, in bytes: the initial SETTINGS_MAX_FRAME_SIZE,
+/// because this side never sends that setting (RFC 9113, section 4.2).
 pub(crate) const MAX_PAYLOAD: usize = 16 * 1024;
 
 /// The initial size of every flow-control window in bytes (RFC 9113, section 6.9.2).

@@ -35,7 +35,7 @@ pub(crate) fn strip_priority(head: Head, block: &[u8]) -> Result<&[u8], Violatio
     rest.ok_or(Violation::frame_size("HEADERS too short for their priority"))
 }
 
-/// Returns the number of four bytes, of which the first bit is reserved.
+/// Returns the 31-bit number in four bytes. Ignores the first bit, which is reserved.
 pub(crate) fn number(bytes: [u8; 4]) -> u32 {
     u32::from_be_bytes(bytes) & 0x7fff_ffff
 }

@@ -23,10 +23,11 @@ impl Default for PeerSettings {
     }
 }
 
-/// What one SETTINGS frame changes beside the values.
+/// What a SETTINGS frame changes beside the fields of [`PeerSettings`].
 #[derive(Debug, Default, Clone, PartialEq, Eq)]
 pub(crate) struct SettingsChange {
-    /// The sizes of the peer's header table, in their order: each may evict.
+    /// The values of SETTINGS_HEADER_TABLE_SIZE, in their order. Each is applied, because it may
+    /// evict entries.
     pub(crate) table_sizes: Vec<u32>,
 }
 
@@ -58,8 +59,8 @@ impl PeerSettings {
                     return Err(Violation::protocol("SETTINGS_MAX_FRAME_SIZE out of its range"));
                 }
                 MAX_FRAME_SIZE => self.max_payload = value as usize,
-                // Unknown settings are ignored, and so are those that only limit what this side
-                // never does, or may refuse to do.
+                // Unknown settings are ignored. So are those that limit pushes, because this side
+                // never pushes, and SETTINGS_MAX_HEADER_LIST_SIZE, because it is advisory.
                 _ => {}
             }
         }

@@ -19,10 +19,10 @@ use crate::{
     response::ResponseBody, settings::Settings,
 };
 
-/// Resets of streams that were not accepted yet, after which a connection is closed
+/// A connection is closed after this many resets of streams that were not accepted yet
 /// (CVE-2023-44487).
 const MAX_PENDING_RESETS: usize = 20;
-/// Resets that this side had to send, after which a connection is closed (CVE-2025-8671).
+/// A connection is closed after this many resets that this side had to send (CVE-2025-8671).
 const MAX_LOCAL_RESETS: usize = 1024;
 
 /// A connection that has begun HTTP/2.
@@ -45,7 +45,7 @@ enum Event {
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
-    /// Reads the preface and exchanges SETTINGS. Nothing is counted in the share.
+    /// Reads the preface and exchanges SETTINGS. The share is not used: memory is not counted.
     ///
     /// # Errors
     ///
@@ -92,7 +92,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Connection<I> {
         S::Future: Send + 'static,
         B: ResponseBody + Send + 'static,
     {
-        // Polled only when one of them is woken: the connection is polled for every frame.
+        // Each event is polled only when it is woken, because the loop runs for every frame.
         let mut events: FuturesUnordered<BoxFuture<'_, Event>> = shut_down
             .into_iter()
             .map(|shut_down| shut_down.map(|()| Event::ShutDown).boxed())

@@ -1,4 +1,4 @@
-//! The same interface on the h2 crate. The only module that knows it.
+//! The same interface, implemented with the h2 crate. No other module uses that crate.
 
 mod connection;
 mod open_stream;

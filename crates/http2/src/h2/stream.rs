@@ -15,8 +15,8 @@ use tokio::time::Instant;
 use crate::response::ResponseBody;
 
 pin_project! {
-    /// Sends the response of a call. Resolves when HTTP/2 has all of it, or the peer has reset
-    /// the stream.
+    /// Sends the response of a call. Resolves when the h2 crate has all of the response, or the
+    /// peer has reset the stream.
     pub(super) struct Stream<F, B> {
         respond: SendResponse<Bytes>,
         #[pin]
@@ -60,7 +60,7 @@ where
             let is_end = body.is_end_stream();
             let Ok(stream) = this.respond.send_response(Response::from_parts(head, ()), is_end)
             else {
-                // The peer has reset it, or a header is not valid in HTTP/2.
+                // The peer has reset the stream, or a header is not valid in HTTP/2.
                 this.respond.send_reset(Reason::INTERNAL_ERROR);
                 return Poll::Ready(());
             };
@@ -85,7 +85,7 @@ pin_project! {
         is_complete: bool,
         // Data that waits for the flow-control window.
         waiting: Bytes,
-        // When the peer took the last byte, if it has to take one for the response to go on.
+        // When the peer took the last byte, if the response waits until it takes more.
         blocked_since: Option<Instant>,
     }
 }
@@ -120,8 +120,8 @@ impl<B: ResponseBody> Responding<B> {
     /// flight and the body is not polled for more.
     ///
     /// A complete body is passed on as soon as there is any window, because its call has ended.
-    /// Of a stream no more is passed on than the window has room for, so that its trailers are
-    /// never behind data that the client does not read.
+    /// Of a body that is not complete, only as much is passed on as the window has room for, so
+    /// that its trailers are never behind data that the client does not read.
     fn poll_send_waiting(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Sent> {
         let mut this = self.project();
         while !this.waiting.is_empty() {
@@ -159,7 +159,7 @@ impl<B> RespondingProjection<'_, B> {
     }
 }
 
-/// What has happened to the data that waits.
+/// The result of sending the data that waits.
 #[derive(PartialEq, Eq)]
 enum Sent {
     /// The connection has all of it.

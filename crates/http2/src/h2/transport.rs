@@ -25,7 +25,7 @@ pub(super) struct Transport<I> {
     /// How many bytes of the preface have been replayed.
     replayed: usize,
     activity: Arc<PeerActivity>,
-    /// Ends the wait for the peer to close, once this side has closed.
+    /// The timer that ends the wait for the peer to close. It starts when this side has closed.
     linger: Option<Pin<Box<Sleep>>>,
 }
 

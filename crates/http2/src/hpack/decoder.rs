@@ -38,8 +38,8 @@ impl Decoder {
     ///
     /// # Errors
     ///
-    /// Returns the connection error COMPRESSION_ERROR if the block is not valid: the table may be
-    /// another than that of the peer then.
+    /// Returns the connection error COMPRESSION_ERROR if the block is not valid, because the table
+    /// may then differ from the peer's.
     pub(crate) fn decode(
         &mut self,
         mut block: &[u8],
@@ -109,7 +109,7 @@ impl Decoder {
     }
 }
 
-/// A string of a block: as it stands there, or decoded.
+/// A string of a block: plain, or decoded from the Huffman code.
 enum Text<'a> {
     Plain(&'a [u8]),
     Decoded(Vec<u8>),

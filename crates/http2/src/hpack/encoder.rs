@@ -1,7 +1,7 @@
 //! Encoding header blocks (RFC 7541, section 6).
 //!
-//! Of each name the first value gets into the dynamic table; fields with other values are sent
-//! as literals that refer to the name. So the fields that all responses share cost one byte,
+//! The first value of each name is added to the dynamic table; fields with other values are sent
+//! as literals that refer to the name. So a field that all responses share costs one byte,
 //! and a value that changes with every response evicts nothing.
 //!
 //! Strings are not compressed with the Huffman code: values that repeat are indexed, and the
@@ -16,15 +16,15 @@ use super::{
     table::Table,
 };
 
-/// The longest value that is added to the table, in bytes: a long one would evict many.
+/// The longest value that is added to the table, in bytes: a long one would evict many entries.
 const MAX_INDEXED_VALUE: usize = 128;
 
 /// The encoder of a connection.
 #[derive(Debug)]
 pub(crate) struct Encoder {
     table: Table<(HeaderName, HeaderValue)>,
-    /// A change of the table's size that the peer must be told: the smallest size since the last
-    /// block.
+    /// The smallest limit of the table since the last block, if the limit has changed. The next
+    /// block announces it.
     smallest: Option<usize>,
 }
 
@@ -86,7 +86,7 @@ impl Encoder {
         if let Some(position) = known {
             let index = position + static_table::LENGTH + 1;
             let is_same = self.table.get(position).is_some_and(|(_, at)| at == value);
-            // Whether a secret is in the table must not show (RFC 7541, section 7.1).
+            // The block must not show whether a secret is in the table (RFC 7541, section 7.1).
             if is_same && !value.is_sensitive() {
                 integer::put(out, 0x80, 7, index);
             } else {
@@ -109,7 +109,8 @@ impl Encoder {
     }
 }
 
-/// Adds a literal that is not indexed, or that no proxy may index either if it is sensitive.
+/// Adds a literal without indexing, or never indexed if the value is sensitive: then no proxy may
+/// index it either (RFC 7541, section 6.2.3).
 fn put_literal(out: &mut Vec<u8>, index: Option<usize>, name: &HeaderName, value: &HeaderValue) {
     let first = if value.is_sensitive() { 0x10 } else { 0 };
     integer::put(out, first, 4, index.unwrap_or(0));
@@ -148,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn blocks_are_decoded_to_what_was_encoded() {
+    fn a_decoded_block_has_the_fields_that_were_encoded() {
         let (mut encoder, mut decoder) = (Encoder::new(), Decoder::new());
         let long: &'static str = "x".repeat(500).leak();
         for fields in [

@@ -22,13 +22,13 @@ pub(crate) enum Field {
     Authority(Option<AuthorityValue>),
     Path(Option<PathAndQuery>),
     Header(HeaderName, Option<HeaderValue>),
-    /// A field that no request may have: because of the characters of its name, because it is
-    /// about an HTTP/1 connection, or because it is a pseudo-header field of something else.
+    /// A field that no request may have: its name has invalid characters, it is about an HTTP/1
+    /// connection, or it is a pseudo-header field that requests do not have.
     BadName,
 }
 
-/// The value of `:authority`. Servers of gRPC have no use for it, and clients put many things
-/// there that are no authority, such as lists of addresses: every value of a field is valid.
+/// The value of `:authority`. gRPC servers do not use it, and some clients send values that are no
+/// authority, such as lists of addresses. So every valid field value is accepted.
 #[derive(Debug, Clone)]
 pub(crate) enum AuthorityValue {
     Authority(Authority),

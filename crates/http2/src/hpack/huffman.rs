@@ -1,7 +1,7 @@
 //! Decoding strings with the Huffman code (RFC 7541, section 5.2).
 //!
-//! A symbol whose code has at most eight bits is found by its first byte. The code is canonical:
-//! a longer code is found by comparing the bits with the first code of each length.
+//! A code of at most eight bits is looked up by the next byte of the string. The code is
+//! canonical: a longer code is found by comparing the bits with the last code of each length.
 
 use std::sync::LazyLock;
 
@@ -10,17 +10,17 @@ use super::huffman_code::{EOS, codes};
 /// The longest code in bits.
 const MAX_LENGTH: u32 = 30;
 
-/// The longest code that is found by its first byte, in bits.
+/// The longest code that is looked up by one byte, in bits.
 const SHORT: u32 = 8;
 
-/// What decoding looks up.
+/// The tables for decoding.
 struct Tables {
     /// The symbol and the length of the code that a byte begins with. The length is 0 if the code
     /// is longer than a byte.
     short: [(u8, u8); 256],
-    /// For each length over [`SHORT`], from the shortest: the bits after the last code of this
-    /// length, left-aligned in 32 bits; and an offset, which added to a code gives the position of
-    /// its symbol in `symbols`.
+    /// For each length over [`SHORT`], from the shortest: the length; the number after the last
+    /// code of this length, left-aligned in 32 bits; and the offset that, added to a code, gives
+    /// the position of its symbol in `symbols`.
     long: Vec<(u32, u64, u32)>,
     /// The symbols in the order of their codes.
     symbols: Vec<u16>,
@@ -72,8 +72,8 @@ impl Tables {
     }
 }
 
-/// Adds the decoded string to `out`. Returns `None` if it is not valid: EOS in it, or padding
-/// that is longer than seven bits or not the start of EOS.
+/// Adds the decoded string to `out`. Returns `None` if the string contains EOS, or if its padding
+/// is longer than seven bits or not the start of EOS.
 pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
     let tables = &*TABLES;
     // The next bits, left-aligned, and how many there are.
@@ -86,7 +86,7 @@ pub(super) fn decode(bytes: &[u8], out: &mut Vec<u8>) -> Option<()> {
             buffer |= u64::from(*byte) << (56 - available);
             available += 8;
         }
-        // Behind the end are ones, so that padding is the start of EOS.
+        // The bits after the end of the string are set to ones, so that padding is read as EOS.
         let ones = u64::MAX.checked_shr(available).unwrap_or(0);
         let (symbol, length) = tables.find(((buffer | ones) >> 32) as u32);
         if length > available {
@@ -136,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn every_symbol_is_decoded_before_and_after_every_eighth() {
+    fn every_symbol_is_decoded_next_to_32_symbols() {
         for first in 0..=255 {
             for second in (first % 8..=255).step_by(8) {
                 let text = [first, second, first];
@@ -147,7 +147,7 @@ mod tests {
 
     #[test]
     fn wrong_padding_and_eos_are_errors() {
-        assert_eq!(decoded(&[0b0001_1000]), None, "not of ones: `a` and 000");
+        assert_eq!(decoded(&[0b0001_1000]), None, "padding that is not ones: `a` and 000");
         assert_eq!(decoded(&[0b0001_1111, 0xff]), None, "longer than seven bits");
         assert_eq!(decoded(&[0xff]), None, "eight bits");
         assert_eq!(decoded(&[0xff, 0xff, 0xff, 0xff]), None, "EOS");

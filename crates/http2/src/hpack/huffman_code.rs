@@ -1,12 +1,12 @@
 //! The Huffman code (RFC 7541, appendix B).
 
-/// The symbol that never is in a string.
+/// The symbol that must not be in a string.
 pub(super) const EOS: usize = 256;
 
 /// The length of each symbol's code in bits.
 ///
 /// The code is canonical: codes of one length are consecutive numbers in the order of their
-/// symbols, and follow from the lengths.
+/// symbols, so the codes follow from their lengths.
 const LENGTHS: [u8; EOS + 1] = [
     13, 23, 28, 28, 28, 28, 28, 28, 28, 24, 30, 28, 28, 30, 28, 28, 28, 28, 28, 28, 28, 28, 30, 28,
     28, 28, 28, 28, 28, 28, 28, 28, 6, 10, 10, 12, 13, 6, 8, 11, 10, 10, 8, 11, 8, 6, 6, 6, 5, 5,

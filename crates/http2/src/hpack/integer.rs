@@ -3,8 +3,8 @@
 /// The largest integer that is accepted. None of the limits is larger.
 const MAX: usize = u32::MAX as usize;
 
-/// Takes an integer whose prefix is the last `bits` bits of `first`, and the rest of which is at
-/// the start of `bytes`. Returns `None` if it is not complete or too large.
+/// Takes an integer. Its prefix is the last `bits` bits of `first`, and its other bytes are at the
+/// start of `bytes`. Returns `None` if it is not complete or too large.
 #[inline]
 pub(super) fn take(first: u8, bits: u32, bytes: &mut &[u8]) -> Option<usize> {
     let most = (1_usize << bits) - 1;
@@ -28,7 +28,7 @@ fn take_rest(mut value: usize, bytes: &mut &[u8]) -> Option<usize> {
     None
 }
 
-/// Adds an integer. `first` has the bits that stand before the prefix of `bits` bits.
+/// Adds an integer with a prefix of `bits` bits. `first` has the bits before the prefix.
 #[inline]
 pub(super) fn put(out: &mut Vec<u8>, first: u8, bits: u32, value: usize) {
     let most = (1_usize << bits) - 1;

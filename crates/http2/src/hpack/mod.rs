@@ -1,6 +1,6 @@
 //! HPACK: header fields, compressed with a table of earlier ones (RFC 7541).
 //!
-//! The entries of the tables are kept parsed, so that an indexed field costs a clone.
+//! The entries of the tables are kept parsed, so that an indexed field costs only a clone.
 
 mod decoder;
 mod encoder;

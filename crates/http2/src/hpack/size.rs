@@ -4,5 +4,5 @@
 /// section 6.5.2).
 pub(crate) const DEFAULT_TABLE_SIZE: usize = 4096;
 
-/// What a field occupies beside its name and its value, in bytes (RFC 7541, section 4.1).
+/// The part of a field's size beside its name and its value, in bytes (RFC 7541, section 4.1).
 pub(crate) const FIELD_OVERHEAD: usize = 32;

@@ -87,7 +87,7 @@ pub(super) fn index_of(name: &str) -> Option<usize> {
 
 /// Returns the index of `:status` with this code, if the table has it.
 pub(super) fn index_of_status(code: u16) -> Option<usize> {
-    // 8 to 14.
+    // Their indices are 8 to 14.
     let codes = [200, 204, 206, 304, 400, 404, 500];
     codes.iter().position(|at| *at == code).map(|position| position + 8)
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-/// A dynamic table of entries, the newest first, whose sizes have a limit.
+/// A dynamic table of entries, the newest first. The sum of their sizes is limited.
 #[derive(Debug)]
 pub(super) struct Table<E> {
     entries: VecDeque<(E, usize)>,
@@ -35,8 +35,8 @@ impl<E> Table<E> {
         self.entries.capacity() * size_of::<(E, usize)>() + self.size
     }
 
-    /// Adds an entry, and evicts the oldest until it fits. One that is larger than the table
-    /// empties it (RFC 7541, section 4.4).
+    /// Adds an entry, and evicts the oldest until it fits. An entry that is larger than the limit
+    /// empties the table (RFC 7541, section 4.4).
     pub(super) fn insert(&mut self, entry: E, size: usize) {
         self.evict(self.limit.saturating_sub(size));
         if size <= self.limit {

@@ -13,21 +13,22 @@ use super::{
     state::ShareState,
 };
 
-/// How many times what a connection holds must be left beside it.
+/// A connection gets more memory only if this many times its own bytes stay free.
 const LEFT: usize = 8;
 
-/// How many times what a new connection takes another must hold to be ended for it.
+/// A connection is closed for a new one only if it holds more than this many times the bytes that
+/// the new one takes.
 const HEAVY: usize = 4;
 
 /// A limit in bytes for everything that peers make a process hold.
 ///
-/// The more a connection holds, the more must be left beside it: eight times as much, up to an
-/// eighth of the budget. So a small call finds room when other connections have taken all that
-/// they can. Connections that do nothing never take more than three quarters.
+/// The more a connection holds, the more must stay free: eight times as much, up to an eighth of
+/// the budget. So a small call finds room when large connections have taken all that they can.
+/// Idle connections together never take more than three quarters.
 #[derive(Debug)]
 pub struct Budget {
     limit: usize,
-    /// What all may take, however much they hold.
+    /// Up to this many used bytes, a connection gets memory however much it holds.
     ordinary: usize,
     used: AtomicIsize,
     by_kind: [AtomicIsize; MemoryKind::ALL.len()],
@@ -40,7 +41,7 @@ struct Shares {
     next: u64,
     /// By number. A share removes itself.
     open: BTreeMap<u64, Weak<ShareState>>,
-    /// The one that was asked to close last.
+    /// The share whose connection was asked to close last.
     ending: Weak<ShareState>,
 }
 
@@ -72,12 +73,12 @@ impl Budget {
         count(&self.by_kind[kind as usize])
     }
 
-    /// Returns how many requests, messages, responses or connections were refused.
+    /// Returns how often memory of this kind was refused.
     pub fn refused(&self, kind: MemoryKind) -> u64 {
         self.refused[kind as usize].load(Relaxed)
     }
 
-    /// Returns whether less than half is in use, with `more`, so that windows may grow.
+    /// Returns whether less than half would be in use with `more` bytes. If so, windows may grow.
     pub(crate) fn has_plenty(&self, more: usize) -> bool {
         self.used() + more < self.limit / 2
     }
@@ -87,7 +88,7 @@ impl Budget {
     /// # Errors
     ///
     /// Returns an error if connections alone would take more than three quarters of the budget, or
-    /// if it is used up and no connection holds much.
+    /// if it is used up and no connection can be closed for the new one.
     pub(super) fn add_share(&self, state: &Arc<ShareState>, bytes: usize) -> Result<u64, NoMemory> {
         let mut shares = self.lock();
         let is_idle_full = self.used_for(MemoryKind::Connections) + bytes > self.limit / 4 * 3;
@@ -99,7 +100,7 @@ impl Budget {
         Ok(shares.add(state))
     }
 
-    /// Adds a connection without a look at the limit. Returns its number.
+    /// Adds a connection without checking the limit. Returns its number.
     pub(super) fn add_share_beyond(&self, state: &Arc<ShareState>) -> u64 {
         self.lock().add(state)
     }
@@ -157,9 +158,9 @@ impl Budget {
         self.lock().open.remove(&number);
     }
 
-    /// Returns whether a connection that holds `held` bytes is one of those that hold the most,
-    /// or else tells the one that holds the most to end. One at a time, because it takes a moment
-    /// until its memory is there.
+    /// Returns whether a connection that holds `held` bytes is one of those that hold the most: at
+    /// least half as much as the heaviest. If not, asks the heaviest to close. Only one closes at a
+    /// time, because it takes a moment until its memory is free.
     pub(super) fn is_heavy(&self, held: usize) -> bool {
         let mut shares = self.lock();
         let most = shares.heaviest().map_or(0, |share| share.held());
@@ -183,8 +184,8 @@ impl Shares {
         self.open.values().filter_map(Weak::upgrade).max_by_key(|share| share.held())
     }
 
-    /// Tells the connection that holds the most to end if it holds more than `least` bytes, and no
-    /// other is ending. Returns whether it did.
+    /// Asks the connection that holds the most to close, if it holds more than `least` bytes and no
+    /// other is closing. Returns whether it was asked.
     fn end_heaviest(&mut self, least: usize) -> bool {
         if self.ending.strong_count() > 0 {
             return false;
@@ -198,8 +199,8 @@ impl Shares {
     }
 }
 
-/// Returns a total. It can be negative for a moment, if bytes are read before the connection has
-/// counted them.
+/// Returns a total, or 0 if it is negative. It can be negative for a moment, if bytes are read
+/// before the connection has counted them.
 fn count(total: &AtomicIsize) -> usize {
     total.load(Relaxed).try_into().unwrap_or(0)
 }

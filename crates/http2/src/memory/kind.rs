@@ -1,4 +1,4 @@
-//! What memory is held for.
+//! The kinds of memory.
 
 use std::fmt;
 
@@ -12,7 +12,7 @@ pub enum MemoryKind {
     Heads,
     /// Bodies of requests that have arrived and were not read.
     Bodies,
-    /// Messages that are put together, decompressed, in the queue, or with a handler.
+    /// Messages that are being assembled or decompressed, are queued, or are with a handler.
     Messages,
     /// Responses that the peer has not read.
     Responses,
@@ -23,7 +23,7 @@ impl MemoryKind {
     pub const ALL: [Self; 5] =
         [Self::Connections, Self::Heads, Self::Bodies, Self::Messages, Self::Responses];
 
-    /// Returns the name, as the metrics have it.
+    /// Returns the name in the metrics.
     pub fn name(self) -> &'static str {
         match self {
             Self::Connections => "connections",

@@ -8,7 +8,7 @@ use super::{
     state::ShareState,
 };
 
-/// The share of one connection. Reservations of its calls keep it.
+/// The share of one connection. Reservations of its calls keep it alive.
 #[derive(Debug)]
 pub struct Share {
     budget: Arc<Budget>,
@@ -19,7 +19,7 @@ pub struct Share {
 /// What one connection holds at a moment, in bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct HeldNow {
-    /// Beyond what every connection takes.
+    /// Beyond the bytes that the share was opened with.
     pub(crate) connection: isize,
     pub(crate) heads: isize,
     pub(crate) bodies: isize,
@@ -36,15 +36,15 @@ impl Share {
     /// # Errors
     ///
     /// Returns an error if connections alone would take more than three quarters of the budget, or
-    /// if it is used up and no connection holds much.
+    /// if it is used up and no connection can be closed for the new one.
     pub fn open(budget: &Arc<Budget>, bytes: usize) -> Result<Arc<Self>, NoMemory> {
         let state = Arc::<ShareState>::default();
         let number = budget.add_share(&state, bytes)?;
         Ok(Self::new(budget, number, state, bytes))
     }
 
-    /// Opens the share of a connection that takes `bytes` itself, even if the budget has no room:
-    /// for a connection whose place another one leaves.
+    /// Opens the share of a connection that takes `bytes` itself, even if the budget has no room,
+    /// because another connection is closing and frees its memory soon.
     pub fn open_beyond(budget: &Arc<Budget>, bytes: usize) -> Arc<Self> {
         let state = Arc::<ShareState>::default();
         let number = budget.add_share_beyond(&state);
@@ -106,12 +106,13 @@ impl Share {
         self.budget.add(kind, bytes);
     }
 
-    /// Replaces what the connection holds. `ahead` bytes of it were taken already, as heads.
+    /// Replaces the counts of what the connection holds. Gives back `ahead` bytes, which were taken
+    /// in advance as heads.
     ///
     /// # Errors
     ///
-    /// Returns an error if it holds more than before, the budget is exceeded, and the connection
-    /// has to end for it.
+    /// Returns an error if the connection holds more than before, the budget is exceeded, and the
+    /// connection is one of those that hold the most.
     pub(crate) fn replace(
         &self,
         before: HeldNow,
@@ -139,7 +140,7 @@ impl Share {
         Ok(())
     }
 
-    /// Records that bytes of bodies were read. Their connection may not know yet.
+    /// Records that bytes of bodies were read, maybe before the connection has counted them.
     pub(crate) fn body_read(&self, bytes: usize) {
         self.add(MemoryKind::Bodies, -(bytes as isize));
     }
@@ -153,12 +154,12 @@ impl Share {
 impl Drop for Share {
     fn drop(&mut self) {
         self.budget.remove_share(self.number);
-        // Reservations keep the share, so that what is left is the connection's.
+        // The rest is the connection's own, because each reservation keeps the share alive.
         self.add(MemoryKind::Connections, -(self.held() as isize));
     }
 }
 
-/// Bytes of the budget, which are given back when it is dropped.
+/// A reservation of bytes in the budget. Dropping it gives them back.
 #[derive(Debug)]
 pub struct Reservation {
     share: Arc<Share>,
@@ -186,7 +187,7 @@ impl Reservation {
         Ok(())
     }
 
-    /// Returns what is more than `bytes` as a reservation of its own.
+    /// Keeps at most `bytes`, and returns the rest as another reservation.
     #[must_use]
     pub fn split_off(&mut self, bytes: usize) -> Self {
         let kept = self.bytes.min(bytes);
@@ -195,7 +196,7 @@ impl Reservation {
         Self { share: Arc::clone(&self.share), kind: self.kind, bytes: rest }
     }
 
-    /// Gives back what is more than `bytes`.
+    /// Gives back all but `bytes`.
     pub fn shrink_to(&mut self, bytes: usize) {
         if bytes < self.bytes {
             self.share.add(self.kind, bytes as isize - self.bytes as isize);
@@ -238,7 +239,7 @@ mod tests {
         let held = reserve(&large, 1400).expect("an eighth is left");
         assert_eq!(reserve(&large, 1).map(drop), Err(NoMemory));
         let small = open(&budget, 0).expect("there is room");
-        // Nine times 20 are left.
+        // 200 are free, and 20 need nine times 20.
         let mut first = reserve(&small, 20).expect("it holds little");
         assert_eq!(first.grow(20), Err(NoMemory));
         let smaller = open(&budget, 0).expect("there is room");
@@ -258,14 +259,14 @@ mod tests {
         }
         let _new = open(&budget, 5).expect("one ends for it");
         assert!(large.state.is_ending() && !small.state.is_ending() && !other.state.is_ending());
-        // It takes a moment until its memory is there.
+        // The memory of the closing connection is not free yet.
         assert_eq!(open(&budget, 5).map(drop), Err(NoMemory));
         drop(large);
         assert!(open(&budget, 5).is_ok());
     }
 
     #[test]
-    fn the_connection_that_holds_the_most_is_told_to_end() {
+    fn the_connection_that_holds_the_most_is_asked_to_close() {
         let budget = Budget::new(100_000);
         let shares: Vec<_> = (0..3).map(|_| open(&budget, 10).expect("there is room")).collect();
         let _held = shares[1].reserve(MemoryKind::Bodies, 100).expect("there is room");
@@ -275,7 +276,7 @@ mod tests {
             [false, true, false]
         );
         assert!(budget.is_heavy(shares[1].held()));
-        // One at a time.
+        // Only one is asked at a time.
         let _more = shares[2].reserve(MemoryKind::Bodies, 1000).expect("there is room");
         assert!(!budget.is_heavy(shares[0].held()));
         assert!(!shares[2].state.is_ending());

@@ -11,7 +11,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 
-/// What a connection holds, and whether it has to end for it.
+/// What a connection holds, and whether it has to close because of that.
 #[derive(Debug, Default)]
 pub(super) struct ShareState {
     held: AtomicIsize,
@@ -29,7 +29,7 @@ impl ShareState {
         self.held.fetch_add(bytes, Relaxed);
     }
 
-    /// Tells the connection to end.
+    /// Asks the connection to close.
     pub(super) fn end(&self) {
         self.is_ending.store(true, Release);
         self.ending.wake();

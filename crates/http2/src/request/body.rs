@@ -14,7 +14,7 @@ use super::{error::BodyError, inbound::Inbound};
 
 /// The body of a request.
 ///
-/// Reading opens the flow-control windows again by the number of bytes read. If it is dropped
+/// The bytes that are read are given back to the flow-control windows. If the body is dropped
 /// before its end, the rest is discarded.
 #[derive(Debug)]
 pub struct RequestBody(Kind);

@@ -9,7 +9,7 @@ use http::{
 use super::list_size::{HeadLimits, ListSize};
 use crate::hpack::{AuthorityValue, Entry, Field};
 
-/// Why a head is no request.
+/// Why a head or trailers are refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     /// It is malformed (RFC 9113, section 8.1.1).
@@ -55,7 +55,7 @@ impl HeadBuilder {
         }
     }
 
-    /// Adds a field. Of a head that is malformed or too large nothing is kept.
+    /// Adds a field. Drops all header fields if the head is malformed or too large.
     #[inline]
     pub(crate) fn add(&mut self, entry: &Entry) {
         self.list.add(entry);
@@ -90,7 +90,7 @@ impl HeadBuilder {
             }
             self.content_length = Some(length);
         }
-        // Fails over 32,768 different names.
+        // Fails if there are more than 32,768 different names.
         self.headers.try_append(name.clone(), value.clone()).is_ok()
     }
 
@@ -110,7 +110,7 @@ impl HeadBuilder {
         let method = self.method.ok_or(Refusal::Malformed)?;
         let authority = match authority {
             Some(AuthorityValue::Authority(authority)) => Some(authority),
-            // It has no place in a URI.
+            // A URI cannot hold this value.
             Some(AuthorityValue::Other(value)) => {
                 headers.entry(HOST).or_insert(value);
                 None
@@ -127,8 +127,8 @@ impl HeadBuilder {
     }
 }
 
-/// Sets what is not set yet. Returns whether that and the value are valid.
-#[expect(clippy::assigning_clones, reason = "what is replaced is `None`")]
+/// Sets a pseudo-header field. Returns whether it is the first of its name and the value is valid.
+#[expect(clippy::assigning_clones, reason = "a valid head sets a field only once, from `None`")]
 fn set<T: Clone>(field: &mut Option<T>, value: &Option<T>) -> bool {
     let is_first = field.is_none();
     *field = value.clone();
@@ -155,14 +155,14 @@ fn uri(
     if path.as_str() == "*" && method != Method::OPTIONS {
         return None;
     }
-    // A URI with a scheme has an authority.
+    // A `Uri` with a scheme must have an authority.
     parts.scheme = authority.is_some().then_some(scheme);
     parts.authority = authority;
     parts.path_and_query = Some(path);
     Uri::from_parts(parts).ok()
 }
 
-/// Adds a field of cookies to those before it (RFC 9113, section 8.2.3).
+/// Joins a `cookie` field with those before it (RFC 9113, section 8.2.3).
 fn join_cookies(cookies: &mut HeaderValue, more: &HeaderValue) -> bool {
     let joined = [cookies.as_bytes(), b"; ", more.as_bytes()].concat();
     let Ok(joined) = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined)) else {
@@ -175,6 +175,6 @@ fn join_cookies(cookies: &mut HeaderValue, more: &HeaderValue) -> bool {
 /// Returns the value of `content-length`, or `None` if it is not valid (RFC 9110, section 8.6).
 fn length(value: &HeaderValue) -> Option<u64> {
     let text = value.to_str().ok()?;
-    // `parse` takes a sign too.
+    // `parse` alone would also accept a sign.
     text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
 }

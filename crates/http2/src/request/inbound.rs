@@ -29,14 +29,14 @@ struct State {
     trailers: Option<Box<HeaderMap>>,
     end: Option<Result<(), BodyError>>,
     reader: Option<Waker>,
-    /// Whether the reader has gone.
+    /// Whether the reader has dropped the body.
     is_dropped: bool,
     /// Bytes that were read since the stream's window was last given back.
     read: usize,
 }
 
 impl Inbound {
-    /// Returns the body of a stream, of which `data` has arrived.
+    /// Returns the body of a stream. `data` has arrived already.
     pub(crate) fn new(inbox: Arc<Inbox>, stream: StreamRef, batch: usize, data: BytesMut) -> Self {
         let state = State { data, ..State::default() };
         Self { state: Mutex::new(state), inbox, stream, batch }
@@ -98,7 +98,7 @@ impl Inbound {
         Poll::Pending
     }
 
-    /// Gives the windows back for bytes that were read.
+    /// Gives bytes that were read back to the windows.
     fn give_back(&self, mut state: MutexGuard<'_, State>, bytes: usize) {
         state.read += bytes;
         let is_batch = state.end.is_none() && state.read >= self.batch;
@@ -110,7 +110,7 @@ impl Inbound {
         }
     }
 
-    /// Returns whether the reader has gone.
+    /// Returns whether the reader has dropped the body.
     pub(crate) fn is_dropped(&self) -> bool {
         self.lock().is_dropped
     }
@@ -120,7 +120,7 @@ impl Inbound {
         state.data.is_empty() && state.trailers.is_none() && matches!(state.end, Some(Ok(())))
     }
 
-    /// Drops what has arrived and will arrive.
+    /// Drops the data that has arrived, and all that will arrive.
     pub(super) fn discard(&self) {
         let mut state = self.lock();
         state.is_dropped = true;

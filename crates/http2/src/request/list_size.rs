@@ -11,11 +11,11 @@ pub(crate) struct HeadLimits {
     pub(crate) fields: usize,
 }
 
-/// What a field takes in a `HeaderMap` beside its name and its value, in bytes: a place of 104 bytes,
-/// of which a map that grows has up to two for each field.
+/// The memory that a field takes in a `HeaderMap` beside its name and its value, in bytes. A slot
+/// has 104 bytes, and a map that has grown has up to two slots for each field.
 const FIELD_MEMORY: usize = 208;
 
-/// What the fields of a list add up to.
+/// The number of fields in a list, and their total size.
 #[derive(Debug)]
 pub(super) struct ListSize {
     limits: HeadLimits,

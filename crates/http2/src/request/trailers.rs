@@ -21,7 +21,7 @@ impl TrailersBuilder {
         Self { list: ListSize::new(limits), is_malformed: false, trailers: HeaderMap::new() }
     }
 
-    /// Adds a field. Of trailers that are malformed or too large nothing is kept.
+    /// Adds a field. Drops all fields if the trailers are too large.
     pub(crate) fn add(&mut self, entry: &Entry) {
         self.list.add(entry);
         // Trailers have no pseudo-header fields.

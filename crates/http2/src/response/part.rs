@@ -8,7 +8,7 @@ use http::{HeaderMap, Response};
 /// A part of a response.
 #[derive(Debug)]
 pub(crate) enum ResponsePart {
-    /// The head, and whether nothing follows.
+    /// The head, and whether the response ends with it.
     Head(Box<Response<()>>, bool),
     Data(Bytes),
     /// The end, with trailers or without.
@@ -24,11 +24,11 @@ pub(crate) trait ResponseSink {
     /// Takes the head. Returns whether a body can follow.
     fn head(&mut self, head: Response<()>, is_end: bool) -> bool;
 
-    /// Returns how many bytes of a stream are taken now. If there are none, the call is polled
-    /// again when there are.
+    /// Returns how many bytes of data are accepted now. If 0, the call is polled again when there
+    /// is room.
     fn room(&mut self) -> usize;
 
-    /// Takes data. More than there is room for is taken as well.
+    /// Takes data, even if it is more than there is room for.
     fn data(&mut self, data: Bytes);
 
     /// Ends the response.

@@ -20,7 +20,7 @@ async fn open(server: Start, settings: &[(u16, u32)]) -> Client {
     client
 }
 
-/// Expects the right headers of a response.
+/// Makes a call with this number, and expects the right headers.
 async fn exchange(client: &mut Client, number: usize) {
     let id = client.fresh();
     let path = format!("/{number}");

@@ -37,7 +37,7 @@ fn the_integers_of_c_1_are_decoded() {
         // 10 and 1337 with a prefix of 5 bits, as table sizes.
         client.accepted(&[bytes("2a"), with(&[])].concat()).await;
         client.accepted(&[bytes("3f9a0a"), with(&[])].concat()).await;
-        // 42 fits every longer prefix: as an index, it is if-range.
+        // 42 in a prefix of 7 bits, because no representation has 8: as an index, it is if-range.
         let call = client.accepted(&with(&[bytes("aa")])).await;
         assert_eq!(call.values("if-range"), [b""]);
     });
@@ -112,7 +112,7 @@ fn the_requests_of_c_4_are_decoded() {
 }
 
 /// Sends the fields of the three responses of C.5 and C.6 as trailers and headers of requests.
-/// `:status` has other names, because a request must not have it.
+/// `:status` is renamed to `x-statu`, because a request must not have it.
 async fn three_responses(client: &mut Client, blocks: [&str; 3]) {
     client.accepted(&[bytes("3fe1 01"), with(&[])].concat()).await;
     let date = b"Mon, 21 Oct 2013 20:13:21 GMT";

@@ -16,7 +16,7 @@ fn every_regular_field_of_the_static_table_is_decoded() {
     rfc7541("A", async |server| {
         let mut client = server.open().await;
         let fields = STATIC_TABLE.iter().zip(1..).skip(14);
-        // An empty length is no number, and the other one is for one connection.
+        // An empty content-length is no number, and HTTP/2 forbids transfer-encoding.
         let fields =
             fields.filter(|((name, _), _)| !["content-length", "transfer-encoding"].contains(name));
         for ((name, value), index) in fields {
@@ -48,7 +48,7 @@ fn the_pseudo_fields_of_the_static_table_are_decoded() {
             ([0x82, 0x84, 0x86, 0x81], "GET", "/"),
             ([0x83, 0x85, 0x87, 0x81], "POST", "/index.html"),
         ] {
-            // The authority is empty there, which not every layer accepts.
+            // Without the last index: its authority is empty, which not every layer accepts.
             let call = client.accepted(&block[..3]).await;
             assert_eq!((call.method.as_str(), call.uri.path()), (method, path));
         }

@@ -14,7 +14,7 @@ use http2_judge::{frame::post, hpack::encode::indexed};
 
 use crate::support::Client;
 
-/// Returns a request with more representations.
+/// Returns the header block of a POST with more representations.
 fn with(more: &[Vec<u8>]) -> Vec<u8> {
     [post("/", &[]), more.concat()].concat()
 }

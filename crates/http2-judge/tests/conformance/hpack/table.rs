@@ -8,7 +8,7 @@ use http2_judge::{
 use super::{expect_entry, undecodable, with};
 use crate::support::{CANCEL, Client, rfc7541};
 
-/// Sets the size of the table.
+/// Sends a request that sets the size of the table.
 async fn resize(client: &mut Client, size: usize) {
     client.accepted(&[size_update(size), with(&[])].concat()).await;
 }
@@ -77,7 +77,7 @@ fn entries_that_fill_the_table_exactly_stay() {
 }
 
 #[test]
-fn an_entry_is_evicted_for_one_byte_too_many() {
+fn an_entry_is_evicted_for_one_byte_over_the_size() {
     rfc7541("4.4", async |server| {
         let mut client = server.clone().open().await;
         resize(&mut client, 2 * (32 + 2) - 1).await;
@@ -158,7 +158,7 @@ fn a_new_entry_may_have_the_name_of_the_one_that_it_evicts() {
         let call = client.accepted(&with(&[insert_at(62, "2")])).await;
         assert_eq!(call.values("name"), [b"2"]);
         expect_entry(&mut client, 62, "name", "2").await;
-        // It is too large to be added, and evicts the entry all the same.
+        // This field is too large to be added, but evicts the entry nevertheless.
         let call = client.accepted(&with(&[insert_at(62, "value")])).await;
         assert_eq!(call.values("name"), [b"value"]);
         undecodable(&mut client, &[indexed(62)]).await;

@@ -88,7 +88,7 @@ fn an_update_to_0_empties_the_table() {
 }
 
 #[test]
-fn an_update_evicts_what_has_no_room() {
+fn an_update_evicts_entries_that_have_no_room() {
     rfc7541("4.3", async |server| {
         let mut client = server.open().await;
         client.accepted(&with(&[insert("a", "1"), insert("b", "2"), insert("c", "3")])).await;

@@ -7,7 +7,7 @@ use http2_judge::{
 
 use crate::support::{fields, rfc7541, rfc9113};
 
-/// Returns the representations of a request, of every kind.
+/// Returns the representations of a request. There is one of every kind.
 fn parts() -> Vec<Vec<u8>> {
     vec![
         size_update(1337),

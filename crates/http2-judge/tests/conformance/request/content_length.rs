@@ -4,11 +4,11 @@ use http2_judge::frame::{DATA, END_STREAM, PADDED, post};
 
 use crate::support::{Client, PROTOCOL_ERROR, Start, fields, own_rule, rfc9113};
 
-/// Returns a client that has begun a request with this length.
+/// Returns a client that has begun a request with this `content-length`.
 async fn with_length(server: &Start, length: &str) -> Client {
     let mut client = server.clone().open().await;
     client.headers(1, &post("/", &[("content-length", length)])).await;
-    // The handler runs before the body comes: of what comes at once it may see nothing.
+    // The handler must run before the body comes. If all comes at once, it may see nothing.
     client.settle().await;
     client
 }
@@ -20,7 +20,7 @@ async fn malformed(client: &mut Client) {
 }
 
 #[test]
-fn a_body_of_this_length_is_accepted() {
+fn a_body_of_the_announced_length_is_accepted() {
     rfc9113("8.1.1", async |server| {
         let mut client = with_length(&server, "4").await;
         client.end(1, b"data").await;
@@ -68,7 +68,7 @@ fn a_body_is_malformed_as_soon_as_it_is_too_long() {
 }
 
 #[test]
-fn a_body_for_a_length_of_0_is_malformed() {
+fn a_body_with_a_length_of_0_is_malformed() {
     rfc9113("8.1.1", async |server| {
         let mut client = with_length(&server, "0").await;
         client.end(1, b"!").await;
@@ -77,7 +77,7 @@ fn a_body_for_a_length_of_0_is_malformed() {
 }
 
 #[test]
-fn no_body_for_a_length_of_0_is_accepted() {
+fn a_length_of_0_without_a_body_is_accepted() {
     rfc9113("8.1.1", async |server| {
         let mut client = with_length(&server, "0").await;
         client.end(1, b"").await;
@@ -87,7 +87,7 @@ fn no_body_for_a_length_of_0_is_accepted() {
 }
 
 #[test]
-fn no_body_for_another_length_is_malformed() {
+fn a_length_of_1_without_a_body_is_malformed() {
     rfc9113("8.1.1", async |server| {
         let mut client = server.open().await;
         client.malformed(&post("/", &[("content-length", "1")])).await;
@@ -95,7 +95,7 @@ fn no_body_for_another_length_is_malformed() {
 }
 
 #[test]
-fn no_body_of_head_for_another_length_is_malformed() {
+fn a_length_of_1_in_a_head_request_without_a_body_is_malformed() {
     rfc9113("8.1.1", async |server| {
         let mut client = server.open().await;
         let head = [(":method", "HEAD"), (":scheme", "http"), (":path", "/"), (":authority", "t")];
@@ -118,7 +118,7 @@ fn padding_does_not_count() {
 }
 
 #[test]
-fn trailers_after_a_body_of_this_length_are_accepted() {
+fn trailers_after_a_body_of_the_announced_length_are_accepted() {
     rfc9113("8.1.1", async |server| {
         let mut client = with_length(&server, "4").await;
         client.data(1, b"data").await;

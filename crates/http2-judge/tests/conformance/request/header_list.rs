@@ -9,7 +9,7 @@ use crate::support::{Client, Start, fields, own_rule, rfc9113};
 
 const LIMIT: usize = 16 * 1024;
 
-/// The pseudo-fields of `post("/", &[])` as a header list.
+/// The size of the pseudo-fields of `post("/", &[])` in a header list.
 const PSEUDO: usize = 4 * 32 + ":methodPOST:schemehttp:path/:authoritytest".len();
 
 /// Returns a request whose header list has this size.
@@ -76,7 +76,7 @@ fn a_small_block_with_a_header_list_over_the_limit_gets_status_431() {
 fn many_small_fields_over_the_limit_get_status_431() {
     rfc9113("6.5.2", async |server| {
         let mut client = open(server).await;
-        // Each of them counts 32 bytes more than it has.
+        // Each field counts 32 bytes more than its name and its value.
         let block = [post("/", &[]), insert("x", "y"), indexed(62).repeat(LIMIT / 34)].concat();
         refused(&mut client, &block).await;
     });

@@ -117,7 +117,7 @@ fn an_early_response_makes_room_for_another_stream() {
     });
 }
 
-/// Responds at once, and reads the request in another task until `end`.
+/// Responds at once, and reads the request in another task for at most `end`.
 fn read_until(client: &Client, end: Duration) {
     client.calls.respond(move |request| async move {
         tokio::spawn(timeout(end, request.into_body().collect()));

@@ -1,4 +1,4 @@
-//! A client that sends what the script says.
+//! A client that sends the frames of a script.
 
 use std::time::Duration;
 
@@ -85,12 +85,12 @@ impl Client {
         self.send(HEADERS, END_HEADERS, id, block).await;
     }
 
-    /// Sends the headers of a request that is as it should be.
+    /// Sends the headers of a valid request.
     pub(crate) async fn post(&mut self, id: u32) {
         self.headers(id, &post("/", &[])).await;
     }
 
-    /// Sends a request that is as it should be, without a body.
+    /// Sends a valid request without a body.
     pub(crate) async fn get(&mut self, id: u32) {
         self.request(id, &post("/", &[])).await;
     }
@@ -123,12 +123,12 @@ impl Client {
         }
     }
 
-    /// Gives the server more of a window.
+    /// Sends WINDOW_UPDATE.
     pub(crate) async fn window_update(&mut self, id: u32, more: u32) {
         self.send(WINDOW_UPDATE, 0, id, &more.to_be_bytes()).await;
     }
 
-    /// Sends nothing more.
+    /// Closes the client's side of the connection.
     pub(crate) async fn close(&mut self) {
         let _closed = self.out.shutdown().await;
     }
@@ -139,7 +139,8 @@ impl Client {
         (last + 1) | 1
     }
 
-    /// Reads until the condition is true.
+    /// Reads until the condition is true. Panics if the connection ends before, or after 30 seconds
+    /// without a frame.
     pub(crate) async fn until(&mut self, what: &str, is_true: impl Fn(&State) -> bool) {
         while !is_true(&self.state) {
             let state = &self.state;

@@ -1,4 +1,4 @@
-//! What a script expects.
+//! The expectations of a script.
 
 use http2_judge::{frame::PING, hpack::Field};
 
@@ -19,7 +19,7 @@ pub(crate) struct Response {
 }
 
 impl Client {
-    /// Returns the response, when it is complete.
+    /// Waits for the complete response.
     pub(crate) async fn response(&mut self, id: u32) -> Response {
         self.until(&format!("a response on {id}"), |state| {
             let stream = &state.streams[&id];
@@ -40,7 +40,7 @@ impl Client {
         }
     }
 
-    /// Expects the response of the handler that is used if the script has none.
+    /// Expects the response of the default handler.
     pub(crate) async fn ok(&mut self, id: u32) {
         let response = self.response(id).await;
         assert_eq!((response.status, &response.data[..]), (200, &b"ok"[..]));
@@ -51,7 +51,7 @@ impl Client {
         self.calls.all().pop().expect("a request")
     }
 
-    /// Returns what the handler has seen of a request that is right.
+    /// Sends a valid request, and returns what the handler has seen of it.
     pub(crate) async fn accepted(&mut self, block: &[u8]) -> Call {
         let id = self.fresh();
         self.request(id, block).await;
@@ -59,7 +59,8 @@ impl Client {
         self.last_call()
     }
 
-    /// Expects the answer to a PING, after everything that was sent before.
+    /// Sends a PING, and waits for its acknowledgement. By then, the server has taken all frames
+    /// before it.
     pub(crate) async fn ping(&mut self) {
         let count = self.state.pings.len();
         let payload = (count as u64).to_be_bytes();
@@ -77,8 +78,8 @@ impl Client {
         assert_eq!(self.state.goaways, [], "GOAWAY");
     }
 
-    /// Expects that the server resets the stream, and that the connection lives. Section 5.4.1 lets a
-    /// server end the connection instead, which would end the calls of others.
+    /// Expects that the server resets the stream, and that the connection lives. Section 5.4.1
+    /// allows a server to end the connection instead, but this would end the calls of others.
     pub(crate) async fn stream_error(&mut self, id: u32, codes: &[u32]) {
         self.until(&format!("an error on {id}"), |state| {
             state.streams[&id].reset.is_some() || !state.goaways.is_empty()
@@ -100,7 +101,7 @@ impl Client {
         self.until("the end of the connection", |state| state.is_closed).await;
         self.close().await;
         let ended = (&mut self.server.ended).await.expect("no panic");
-        assert!(!matches!(ended, http2::Ended::Cut), "it was not told to stop");
+        assert!(!matches!(ended, http2::Ended::Cut), "the server was not stopped");
     }
 
     /// Expects that the server cannot decode a header block.

@@ -126,7 +126,7 @@ impl Start {
         self.open_with(&[]).await
     }
 
-    /// Does the same with these settings of the client.
+    /// As [`open`](Self::open), but the client sends these SETTINGS.
     pub(crate) async fn open_with(self, settings: &[(u16, u32)]) -> Client {
         let mut client = self.connect();
         client.greet(settings).await;

@@ -19,7 +19,7 @@ pub(crate) const INITIAL_WINDOW_SIZE: u16 = 4;
 pub(crate) const MAX_FRAME_SIZE: u16 = 5;
 pub(crate) const MAX_HEADER_LIST_SIZE: u16 = 6;
 
-/// What the server has sent on a stream.
+/// What the server has sent on a stream, and how much data the client has.
 #[derive(Debug, Default)]
 pub(crate) struct Stream {
     /// The header blocks.
@@ -32,12 +32,13 @@ pub(crate) struct Stream {
     pub(crate) reset: Option<u32>,
     /// The number of RST_STREAM frames.
     pub(crate) resets: usize,
-    /// What WINDOW_UPDATE frames have given the client.
+    /// The sum of the server's window increments.
     pub(crate) given: i64,
-    /// What the client has given, without the initial window.
+    /// The sum of the client's window increments. That of the connection includes the initial
+    /// window.
     granted: i64,
     received: i64,
-    /// What the client has sent, with padding.
+    /// How many bytes of DATA the client has sent, with padding.
     pub(crate) sent: i64,
 }
 
@@ -99,7 +100,8 @@ impl State {
             WINDOW_UPDATE => stream.granted += i64::from(number(payload)),
             SETTINGS if flags & ACK == 0 => {
                 let settings = parse(payload);
-                // An acknowledgement cannot be in front of what it allows.
+                // The server may use a larger value before its acknowledgement arrives. A lower
+                // value counts from the acknowledgement on.
                 for (name, value) in &settings {
                     match *name {
                         INITIAL_WINDOW_SIZE => {

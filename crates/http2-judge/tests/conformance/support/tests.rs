@@ -1,4 +1,4 @@
-//! The checks of every case find a server that breaks the protocol.
+//! Tests that the checks of every case find a server that breaks the protocol.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -24,7 +24,7 @@ fn receive(state: &mut State, kind: u8, flags: u8, stream: u32, payload: &[u8]) 
     state.received(Frame { kind, flags, stream, payload: payload.to_vec() });
 }
 
-/// Expects that the last of these frames is found.
+/// Expects that the checks fail for the last of these frames, and for no other.
 fn found(mut state: State, frames: &[(u8, u8, u32, &[u8])]) {
     let (last, before) = frames.split_last().expect("a frame");
     for (kind, flags, stream, payload) in before {
