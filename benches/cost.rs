@@ -1,5 +1,5 @@
-//! What the server and each part of its telemetry cost: CPU time per call, as a ratio to tonic's
-//! own server with the bare handler.
+//! The cost of the server and of each part of its telemetry: CPU time per call, and its ratio to
+//! that of tonic's own server with the bare handler.
 //!
 //!     cargo bench --bench cost
 //!
@@ -8,9 +8,9 @@
 //! of each counts, because disturbances only add time.
 //!
 //! tonic's server has the allocator and the runtime that the service has on one processor:
-//! mimalloc, and a single thread. One more row has what tonic's examples have: the default
-//! allocator, and a multi-thread runtime. It is the program `cost_default_allocator`, because an
-//! allocator is that of a whole program.
+//! mimalloc, and a single thread. One more row is tonic's server as in tonic's examples: with the
+//! default allocator, and a multi-thread runtime. It is the program `cost_default_allocator`,
+//! because a program has only one allocator.
 
 use std::{
     env,
@@ -52,7 +52,7 @@ const PATTERNS: [(&str, usize, &[&str]); 3] = [
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 
-/// Set to the name of a row in the process that is its server.
+/// The variable that names the row for which a process is the server.
 const SERVE: &str = "SERVE";
 const KILLED: &str = "it serves until it is killed";
 const BASELINE: &str = "tonic's server, bare handler";
@@ -189,7 +189,7 @@ fn start(
             None => sleep(Duration::from_millis(5)),
         }
     };
-    // The server keeps the file open.
+    // The file stays open in the server, and is freed when the server ends.
     fs::remove_file(&log).expect("it is there");
     (child, address)
 }
@@ -218,7 +218,7 @@ fn load(address: &str, calls: usize, arguments: &[&str]) {
 fn cpu_time(process: &Child) -> Duration {
     let process = i32::try_from(process.id()).expect("process ids are positive");
     let process = procfs::process::Process::new(process).expect("it runs");
-    // It has nanoseconds. `stat` has hundredths of a second.
+    // `schedstat` counts in nanoseconds, `stat` only in hundredths of a second.
     let threads = process.tasks().expect("it runs").map_while(Result::ok);
     threads
         .filter_map(|thread| thread.schedstat().ok())

@@ -1,12 +1,12 @@
-//! What the chassis costs a call: whole calls in one process, with tonic's own server and with
-//! the service on the chassis, in gRPC and in Connect.
+//! The cost of the chassis for a call: whole calls in one process, with tonic's own server and
+//! with the service on the chassis, in gRPC and in Connect.
 //!
 //!     cargo bench --bench layers
 //!
 //! Client and server share one thread and one connection on the loopback interface, so the
-//! network and the client are in all rows. The client of Connect writes prepared bytes over HTTP/1.1,
-//! so compare its rows with each other. Logs, metrics and traces are off; `cost` measures
-//! them.
+//! network and the client are in all rows. The client of Connect writes prepared bytes over
+//! HTTP/1.1, so compare its rows with each other. Logs, metrics and traces are off; `cost`
+//! measures them.
 
 use std::time::{Duration, Instant};
 
@@ -90,7 +90,7 @@ async fn chassis() -> String {
     let server = sample_service::service().bind(&layers, &Handle::current());
     let server = server.expect("a free port");
     let address = server.address().to_string();
-    // Without a reason, it never shuts down.
+    // The server shuts down only for a reason, and gets none.
     let (_, shutdown) = mpsc::channel(1);
     tokio::spawn(server.run(shutdown));
     address
@@ -110,7 +110,7 @@ enum Client {
 struct Connect {
     stream: TcpStream,
     request: Vec<u8>,
-    /// All responses have as many bytes as the first.
+    /// The last response. All responses have as many bytes as the first.
     response: Vec<u8>,
 }
 

@@ -4,8 +4,8 @@
 //!     cargo bench --bench overload
 //!
 //! Five workers with 20 ms for each call serve 250 calls per second. 500 callers together make
-//! 2,500 per second, each with a deadline of one second. With `-- --test` only a few calls are
-//! made, to see that it works.
+//! 2,500 per second, each with a deadline of one second. With `-- --test` it makes only a few
+//! calls, to see that the benchmark works.
 
 use std::{
     collections::BTreeMap,

@@ -1,6 +1,6 @@
 //! A small gRPC microservice that behaves in production.
 //!
-//! - [`mod@service`]: what the service does.
+//! - [`mod@service`]: the handlers.
 //! - [`settings`]: its own settings.
 //! - [`call`]: the `call` command.
 //! - [`proto`]: the messages, as generated.

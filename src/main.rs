@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use mimalloc::MiMalloc;
 
-/// A call allocates several dozen times, and the C library's allocator takes longer for it.
+/// A call allocates several dozen times, and the C library's allocator is slower.
 #[global_allocator]
 static ALLOCATOR: MiMalloc = MiMalloc;
 

@@ -1,4 +1,4 @@
-//! What the service does.
+//! The handlers of the service.
 //!
 //! To make the service your own, start here.
 

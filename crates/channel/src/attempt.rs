@@ -35,14 +35,15 @@ impl Channel {
             Ok(subchannel) => subchannel,
             Err(status) => return failed(status),
         };
-        // An attempt that waits for a permit counts too. One that is not sent ends uncounted.
+        // Counts as in flight also while it waits for a permit. An attempt that is not sent is
+        // neither a success nor a failure.
         let in_flight = load.begin(deadline.map(|deadline| deadline.at));
         *peer = Some(load.into());
         let permit = match sender.permit().await {
             Ok(permit) => permit,
             Err(error) => return not_sent(error),
         };
-        // A call that has waited until its deadline releases its permit unused.
+        // The wait for the permit may have lasted until the deadline.
         if let Some(deadline) = deadline.filter(Deadline::has_passed) {
             return failed(deadline.exceeded());
         }
@@ -108,7 +109,7 @@ async fn judged(
         Err(status) => return failed(status),
     };
     let verdict = match response.headers().get(Status::GRPC_STATUS) {
-        // Only trailers: a response has not begun.
+        // Trailers-Only: the response has not begun, so that a retry is possible.
         Some(code) if code != "0" => {
             let pushback = Pushback::read(response.headers());
             Verdict::Failed(Code::from_bytes(code.as_bytes()), pushback)

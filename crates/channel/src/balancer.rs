@@ -20,9 +20,9 @@ use crate::{
 pub(crate) struct Snapshot {
     /// The subchannels that accept calls, in the order of the hosts and of their addresses.
     pub(crate) ready: Vec<Subchannel>,
-    /// Why hosts have failed, which have had no connection since.
+    /// The failures of the hosts that have failed since their last connection.
     pub(crate) causes: String,
-    /// Whether all of them have.
+    /// Whether all hosts have failed since their last connection.
     pub(crate) has_failed: bool,
     /// Whether a server has accepted a connection and sent nothing yet.
     pub(crate) is_silent: bool,
@@ -36,8 +36,8 @@ impl Snapshot {
         self.has_failed.then_some(&self.causes)
     }
 
-    /// Adds to the status of a call that had no connection why hosts have failed. At least one
-    /// may have neither failed nor connected.
+    /// Adds the failures of hosts to the status of a call that reached its deadline without a
+    /// connection. Other hosts may still be connecting.
     pub(crate) fn with_causes(&self, status: Status) -> Status {
         if self.causes.is_empty() {
             return status;
@@ -103,10 +103,10 @@ fn snapshot(hosts: &[Endpoints]) -> Snapshot {
     }
 }
 
-/// Joins why each host failed.
+/// Joins the failures of hosts. `are_all` says whether every host has failed.
 fn join(failures: &[(&str, String)], are_all: bool) -> String {
     match failures {
-        // Most often all of them fail for the same reason.
+        // Most often all hosts fail for the same reason.
         [(_, first), others @ ..] if are_all && others.iter().all(|(_, other)| other == first) => {
             first.clone()
         }

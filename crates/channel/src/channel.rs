@@ -33,9 +33,9 @@ use crate::{
 /// Sends calls to the servers of a [`Target`]. Clones share the connections.
 ///
 /// It is a service for tonic's generated clients, for methods of all four kinds. Calls are
-/// balanced over all IP addresses, as [`Balance`](crate::Balance) says. A call ends at its deadline, which follows
-/// from the target's timeout or from a shorter `grpc-timeout` of the request. For streams
-/// that last longer, use [`without_deadline`](Self::without_deadline).
+/// balanced over all IP addresses, as [`Balance`](crate::Balance) says. A call ends at its
+/// deadline, which follows from the target's timeout or from a shorter `grpc-timeout` of the
+/// request. For streams that last longer, use [`without_deadline`](Self::without_deadline).
 ///
 /// - A request that is complete at once, as of a unary or server streaming method, is
 ///   retried as gRFC A6 defines. The response then has `grpc-previous-rpc-attempts`.
@@ -54,7 +54,7 @@ pub struct Channel {
     wait_for_ready: bool,
 }
 
-/// What the clones of a channel share.
+/// The state that the clones of a channel share.
 #[derive(Debug)]
 pub(crate) struct Shared {
     address: Address,
@@ -122,15 +122,15 @@ impl Channel {
         }))
     }
 
-    /// Returns a channel with the same connections, whose calls have no timeout of the
-    /// channel and wait for a connection. It is for streams that last.
+    /// Returns a channel with the same connections, whose calls wait for a connection and have no
+    /// timeout of the channel's own. It is for long streams.
     #[must_use]
     pub fn without_deadline(&self) -> Self {
         Self { wait_for_ready: true, ..self.with_timeout(None) }
     }
 
-    /// Returns a channel with the same connections, whose calls end after this time, or at their
-    /// own end if there is none.
+    /// Returns a channel with the same connections, whose calls have this timeout, or none if it is
+    /// `None`.
     #[must_use]
     pub fn with_timeout(&self, timeout: Option<Duration>) -> Self {
         Self { timeout, ..self.clone() }
@@ -149,8 +149,8 @@ impl Channel {
     ///
     /// # Errors
     ///
-    /// Returns an error if the connection to every address fails, or with `wait_for_ready`
-    /// if there is none until the timeout.
+    /// Returns an error if there is no connection until the timeout, or, without
+    /// `wait_for_ready`, as soon as every address has failed.
     pub async fn connected(&self) -> Result<(), Failure> {
         let mut snapshot = self.snapshot.clone();
         let wait = snapshot.wait_for(|snapshot| {

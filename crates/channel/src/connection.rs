@@ -36,8 +36,8 @@ const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(20);
 const STREAM_WINDOW: u32 = 2 << 20;
 const CONNECTION_WINDOW: u32 = 5 << 20;
 /// The memory that small DATA frames may occupy until they are read, in bytes: h2 counts 256 for
-/// each of them. Its own limit is half of the connection's window, which a server reaches that
-/// sends a response of 50 KiB byte by byte.
+/// each of them. By default h2 allows half of the connection's window, and a response of 50 KiB
+/// that a server sends byte by byte is above that.
 const SMALL_FRAMES: usize = 64 << 20;
 /// The stream limit before the server has sent its own: the lowest that RFC 9113
 /// recommends (section 6.5.2).
@@ -89,8 +89,8 @@ pub(crate) async fn start(
         .max_header_list_size(HEADER_LIST)
         .initial_max_send_streams(INITIAL_STREAM_LIMIT)
         .data_frame_budget(SMALL_FRAMES)
-        // h2 counts frames that arrive for a cancelled call, over the whole life of the connection.
-        // At its limit it would end the connection, and with it all other calls.
+        // No limit: h2 counts the frames that arrive for cancelled calls over the whole life of the
+        // connection. At a limit, h2 would end the connection and all its calls.
         .max_local_error_reset_streams(None)
         .handshake(Transport::new(stream, Greeting::new(outcome), activity.clone()))
         .await
@@ -109,8 +109,8 @@ pub(crate) async fn start(
         tokio::select! {
             biased;
             _ = &mut end => {}
-            // One more poll finds that reads fail now, and ends the calls in flight. It does not
-            // wait, because writes may be stuck.
+            // Reads fail from now on. One more poll notices this and ends the calls in flight.
+            // The timeout is 0, because writes may be stuck.
             () = timed_out => drop(timeout(Duration::ZERO, end).await),
         }
     }));

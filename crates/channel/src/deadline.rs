@@ -61,7 +61,7 @@ impl Deadline {
 
 /// Returns the status of a call that had no response within its timeout.
 pub(crate) fn timeout_exceeded(timeout: Duration) -> Status {
-    // Without longer units than a flag has: not in months.
+    // In seconds at most, as `Debug` has it: humantime would write months, which no flag accepts.
     Status::deadline_exceeded(format!("no response within {timeout:?}"))
 }
 

@@ -82,7 +82,7 @@ fn content(any: &Any) -> Result<Value, DecodeError> {
         }
         "google.rpc.RetryInfo" => {
             let delay = RetryInfo::decode(bytes)?.retry_delay;
-            // About 10,000 years, as protobuf has it. prost-types panics at the least number.
+            // protobuf's limit of about 10,000 years. prost-types panics at `i64::MIN`.
             let delay = delay.filter(|delay| delay.seconds.unsigned_abs() <= 315_576_000_000);
             json!({ "retryDelay": delay.map(|delay| delay.to_string()) })
         }
@@ -230,7 +230,7 @@ mod tests {
     }
 
     #[test]
-    fn details_that_are_no_status_are_said() {
+    fn details_that_are_not_a_status_are_reported() {
         let status = Status::with_details(Code::Aborted, "", Bytes::from_static(b"\xff"));
         let Details { all, error } = Details::of(&status);
         let error = error.expect("a reason");

@@ -1,4 +1,4 @@
-//! The load of an endpoint: what least request and outlier detection know of the calls to it.
+//! The load of an endpoint: the calls to it, as least request and outlier detection count them.
 
 use std::{
     fmt,
@@ -15,13 +15,14 @@ use crate::host::Socket;
 
 /// The time after which half of a failure's penalty is left.
 ///
-/// A failed call counts as in flight for a while after its end: in sum for 1.4 s. So a server
-/// that fails at once gets as few calls as one that takes 1.4 s for each.
+/// A failed call costs as much as a call in flight, and then less and less: in sum as much as a
+/// call that takes 1.4 s. A server that fails at once gets as few calls as one that takes 1.4 s
+/// for each.
 const HALF_LIFE: Duration = Duration::from_secs(1);
-/// What a call in flight costs. Penalties decay to 0 in these steps, so that an idle server that
-/// has failed once gets its turn again after 6 s.
+/// The cost of a call in flight, and the penalty of one failure. Penalties are rounded down: that
+/// of one failure is 0 after 6 s, and an idle server gets its share of calls again.
 const CALL: u64 = 64;
-/// The bits of a penalty; those above are its time.
+/// The number of low bits that hold the value of a penalty. The bits above hold its time.
 const PENALTY_BITS: u32 = 16;
 
 /// The load of an endpoint. Its connections share it, one after the other.
@@ -29,8 +30,8 @@ const PENALTY_BITS: u32 = 16;
 pub(crate) struct EndpointLoad {
     socket: Socket,
     in_flight: AtomicU32,
-    /// What failures have added to the cost: when it was written, in milliseconds since `begun`,
-    /// and the penalty at that time.
+    /// The penalty for failures: the time of the last failure, in milliseconds since `begun`, and
+    /// the value at that time.
     penalty: AtomicU64,
     begun: Instant,
     succeeded: AtomicU32,
@@ -74,7 +75,7 @@ impl EndpointLoad {
         u64::from(self.in_flight.load(Relaxed)) * CALL + penalty
     }
 
-    /// Returns how many calls have succeeded and failed since the last time.
+    /// Returns the numbers of calls that have succeeded and failed, and resets both.
     pub(crate) fn take_outcomes(&self) -> (u32, u32) {
         (self.succeeded.swap(0, Relaxed), self.failed.swap(0, Relaxed))
     }
@@ -92,7 +93,7 @@ impl EndpointLoad {
         }
     }
 
-    /// Returns what is left of a penalty.
+    /// Returns the value that a penalty still has at `now`.
     fn decayed(&self, penalty: u64, now: Instant) -> u64 {
         let elapsed = self.milliseconds(now).saturating_sub(penalty >> PENALTY_BITS);
         let half_lives = elapsed as f32 / HALF_LIFE.as_millis() as f32;
@@ -116,7 +117,8 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.load.in_flight.fetch_sub(1, Relaxed);
-        // It has reached its deadline, or its caller has cancelled it, or it was not sent.
+        // A pending attempt has reached its deadline, was cancelled, or was not sent. Only the
+        // first is a failure.
         if self.is_pending && self.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
             self.load.record(false);
         }

@@ -29,7 +29,7 @@ pub(crate) struct Subchannel {
     pub(crate) is_ejected: bool,
 }
 
-/// What a channel knows of one of its addresses.
+/// The state of one address of a channel.
 #[derive(Debug, Clone)]
 pub struct AddressState {
     /// The IP address with its port, or the Unix socket. If a name has no address yet, the name.
@@ -42,7 +42,7 @@ pub struct AddressState {
 
 /// One socket, and the state of the connection to it.
 struct Endpoint {
-    /// Also since when it is connected.
+    /// The connection if it accepts calls, and when it began to.
     sender: Option<(RequestSender, Instant)>,
     load: Arc<EndpointLoad>,
     ejection: Ejection,
@@ -115,7 +115,7 @@ impl Endpoints {
                 };
                 self.connect_to(addresses.iter().map(with_port).collect());
             }
-            // There is nothing to resolve.
+            // A socket is not resolved.
             (Event::Resolved(Ok(_)), Location::Socket(_)) => {}
             (Event::Changed(socket, change), _) => {
                 // The socket may have been removed meanwhile.
@@ -128,7 +128,8 @@ impl Endpoints {
         self.lost.send_if_modified(|lost| std::mem::replace(lost, is_lost) != is_lost);
     }
 
-    /// Connects to these sockets, and no longer to others. Calls in flight to those finish.
+    /// Connects to these sockets, and drops the connections to all others. Calls in flight on those
+    /// connections finish.
     fn connect_to(&mut self, sockets: Vec<Socket>) {
         self.all.retain(|socket, _| sockets.contains(socket));
         for socket in sockets {
@@ -185,7 +186,7 @@ impl Endpoints {
         }
         let failures = self.all.values().map(|endpoint| endpoint.failure.as_deref());
         let mut failures: Vec<&str> = failures.collect::<Option<_>>()?;
-        // Most often all of them fail for the same reason.
+        // Most often all endpoints fail for the same reason.
         failures.sort_unstable();
         failures.dedup();
         Some(failures.join("; "))

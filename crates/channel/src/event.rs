@@ -1,10 +1,10 @@
-//! What tells the balancer of the changes of its hosts.
+//! Events that tell the balancer how its hosts change.
 
 use tokio::sync::mpsc;
 
 use crate::{host::Socket, resolver::Addresses, sender::RequestSender};
 
-/// What happens to a host.
+/// A change of a host: of its IP addresses, or of the connection to one of them.
 #[derive(Debug)]
 pub(crate) enum Event {
     Resolved(Addresses),
@@ -14,12 +14,13 @@ pub(crate) enum Event {
 /// A change of the connection to one socket.
 #[derive(Debug)]
 pub(crate) enum Change {
-    /// The server has accepted it, and has sent nothing yet.
+    /// The server has accepted the connection, and has sent nothing yet.
     Opened,
     Ready(RequestSender),
     /// A connection that had worked was lost.
     Lost,
-    /// There was no connection, or it was closed before it had worked. With a text for people.
+    /// The connection could not be opened, or was closed before it had worked. With a text for
+    /// people.
     Failed(String),
 }
 

@@ -14,7 +14,8 @@ use crate::{
     wrong_arguments::WrongArguments,
 };
 
-/// The system refused what every command needs (`EX_OSERR` of `sysexits.h`).
+/// The exit code if the runtime or the signal handlers could not be started (`EX_OSERR` of
+/// `sysexits.h`).
 const OS: u8 = 71;
 
 /// Why a client command failed.
@@ -25,7 +26,7 @@ pub enum Failure {
     Connect {
         /// The address of the server.
         address: Address,
-        /// The last error of the system.
+        /// Why the connection failed.
         cause: String,
     },
     /// A call ended with another status than OK.

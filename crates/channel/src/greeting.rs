@@ -18,7 +18,7 @@ use crate::tls_problem::explain;
 const CAPACITY: usize = 512;
 /// How many bytes of another protocol an error shows.
 const SHOWN: usize = 60;
-/// How protocols begin whose servers speak first or refuse HTTP/2's preface.
+/// The first bytes of protocols whose servers speak first, or refuse HTTP/2's preface.
 const PROTOCOLS: [(&[u8], &str); 8] = [
     (b"HTTP/", "HTTP/1"),
     (b"SSH-", "SSH"),
@@ -50,7 +50,7 @@ const ACK: u8 = 1;
 #[derive(Debug)]
 pub(crate) struct Greeting {
     bytes: Vec<u8>,
-    /// How many of the bytes HTTP/2 has.
+    /// How many of the bytes were passed on to HTTP/2.
     delivered: usize,
     outcome: Option<oneshot::Sender<Result<(), String>>>,
 }
@@ -62,7 +62,7 @@ impl Greeting {
         Self { bytes: Vec::new(), delivered: 0, outcome: Some(outcome) }
     }
 
-    /// Reads as [`AsyncRead::poll_read`] does. The bytes come only when they are checked.
+    /// Reads as [`AsyncRead::poll_read`] does, but passes bytes on only when they are checked.
     ///
     /// # Errors
     ///
@@ -101,7 +101,7 @@ impl Greeting {
         Poll::Ready(Ok(()))
     }
 
-    /// Returns whether HTTP/2 has all bytes that were read.
+    /// Returns whether all bytes that were read were passed on to HTTP/2.
     pub(crate) fn is_over(&self) -> bool {
         self.outcome.is_none() && self.delivered == self.bytes.len()
     }
@@ -110,10 +110,10 @@ impl Greeting {
 /// Checks that the first frame is SETTINGS (RFC 9113, section 3.4). Returns `None` if more
 /// bytes are needed.
 fn check(bytes: &[u8]) -> Option<Result<(), String>> {
-    // All protocols can be told apart by this number of bytes.
+    // Five bytes tell all these protocols apart.
     let &[first, second, third, kind, flags, ref rest @ ..] = bytes else { return None };
     let problem = match (first, kind) {
-        // The three bytes of the length: before SETTINGS, a frame has at most 16,384 bytes.
+        // The first byte of the length is 0, because a first frame has at most 16,384 bytes.
         (0, SETTINGS) if flags & ACK == 0 => {
             // The stream is 0. Its highest bit is reserved.
             let &[reserved, a, b, c, ..] = rest else { return None };
@@ -136,7 +136,7 @@ fn check(bytes: &[u8]) -> Option<Result<(), String>> {
         (0x14..=0x17, _) if second == 3 && third <= 4 => {
             "the server speaks TLS: pass --tls".to_owned()
         }
-        // A packet with the number 0, and version 10 of the handshake or an error.
+        // A packet of MySQL with the number 0: version 10 of the handshake, or an error.
         (_, 0) if matches!(flags, 10 | 0xff) => {
             "the server speaks MySQL's protocol, not HTTP/2".to_owned()
         }
@@ -148,7 +148,7 @@ fn check(bytes: &[u8]) -> Option<Result<(), String>> {
 fn named(bytes: &[u8]) -> String {
     let begin = shown(bytes);
     match PROTOCOLS.iter().find(|(mark, _)| bytes.starts_with(mark)) {
-        // What servers send for bytes that are not TLS, such as Go's and nginx.
+        // Servers such as Go's and nginx respond with this if they expect TLS.
         Some((_, name @ "HTTP/1"))
             if bytes.get(8..).is_some_and(|rest| rest.starts_with(b" 400")) =>
         {

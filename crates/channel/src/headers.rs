@@ -52,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_user_agent_contains_only_what_a_header_can() {
+    fn a_user_agent_has_only_characters_that_a_header_can_contain() {
         assert_eq!(user_agent("sample-service", "1.2.3"), "sample-service/1.2.3");
         assert_eq!(user_agent("bücher laden", "1\n"), "bcherladen/1");
     }

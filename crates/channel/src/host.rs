@@ -22,7 +22,7 @@ pub(crate) struct Host {
 pub(crate) enum Location {
     /// A name to resolve, and the port.
     Name(String, u16),
-    /// There is nothing to resolve.
+    /// An IP address and a port, or a Unix socket. It is not resolved.
     Socket(Socket),
 }
 
@@ -50,7 +50,7 @@ impl FromStr for Host {
 
 fn without_scheme(text: &str) -> Result<&str, String> {
     if let Some(rest) = text.strip_prefix("dns:")
-        // A host can be called "dns".
+        // `dns:53` is a host with the name "dns" and its port.
         && !rest.bytes().all(|byte| byte.is_ascii_digit())
     {
         return match rest.strip_prefix("//").map(|rest| rest.split_once('/')) {
@@ -136,7 +136,7 @@ impl From<Socket> for Host {
             Socket::Ip(address) => {
                 address.to_string().parse().expect("an IP address and port are an authority")
             }
-            // What gRPC sends for Unix sockets.
+            // The authority that gRPC sends for Unix sockets.
             Socket::Unix(_) => Authority::from_static("localhost"),
         };
         Self { authority, location: Location::Socket(socket) }

@@ -1,20 +1,21 @@
-//! The client side of gRPC: a channel for tonic's generated clients, and what client commands
-//! share.
+//! The client side of gRPC: a channel for tonic's generated clients, and the arguments and the
+//! output that client commands share.
 //!
 //! A [`Channel`] resolves the address of its [`Target`], keeps a connection to each IP
-//! address, and balances calls over them (least request or round robin). It retries calls as gRFC A6 defines.
-//! A service describes the channels to other services with [`Settings`].
+//! address, and balances calls over them (least request or round robin). It retries calls as gRFC
+//! A6 defines. A service describes the channels to other services with [`Settings`].
 //!
 //! In reading order:
 //!
-//! - `channel`, `call`, `attempt`: what a call passes through. `deadline` says when it ends, `retry` and
-//!   `throttle` whether it is retried, `headers` what each attempt adds.
+//! - `channel`, `call`, `attempt`: the steps of a call. `deadline` says when the call ends, `retry`
+//!   and `throttle` whether it is retried, `headers` which headers each attempt adds.
 //! - `request_body`, `upload`: requests that are complete and requests that are streams.
-//! - `response`, `limits`: what of a response is valid, and what it means if it is not.
-//! - `address`, `host`, `resolver`: what people type, and the IP addresses that it stands for.
+//! - `response`, `limits`: which responses are valid, and the status of those that are not.
+//! - `address`, `host`, `resolver`: addresses as people type them, and their IP addresses.
 //! - `balancer`, `endpoints`, `event`, `reconnect`, `backoff`: subchannels and reconnection.
 //! - `pick`, `endpoint_load`, `outlier`: which subchannel a call gets.
-//! - `connection`, `tls`, `tls_config`, `transport`, `greeting`, `sender`, `stream_limit`: one connection.
+//! - `connection`, `tls`, `tls_config`, `transport`, `greeting`, `sender`, `stream_limit`: one
+//!   connection.
 //! - [`arguments`], [`output`], [`Details`], `health`: the client commands.
 
 #![warn(missing_docs)]

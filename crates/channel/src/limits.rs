@@ -8,22 +8,23 @@ use wire::framing::PREFIX;
 /// server adds to a message of that size.
 pub const DEFAULT_MAX_MESSAGE: usize = (4 << 20) + (64 << 10);
 
-/// The largest message that its prefix can express, with its prefix, in bytes.
+/// The highest size limit of a message in bytes: such a message and its prefix have at most
+/// `u32::MAX` bytes.
 pub(crate) const LARGEST_MESSAGE: usize = u32::MAX as usize - PREFIX;
 
 /// The size limit of the headers and of the trailers of a response in bytes, counted as HTTP/2
 /// does (RFC 9113, section 6.5.2).
 const MAX_HEADERS: usize = 16 << 10;
 
-/// The size limit of headers and trailers that HTTP/2 knows. It is larger, because h2 cuts trailers
-/// above it and does not say so.
+/// The size limit of headers and trailers in h2, in bytes. It is larger than [`MAX_HEADERS`],
+/// because h2 truncates trailers above its limit without an error.
 pub(crate) const HEADER_LIST: u32 = 1 << 20;
 
 /// An extension of a request whose response must have exactly one message, as of a unary or client
 /// streaming method.
 ///
-/// With it, a response with none or several is UNIMPLEMENTED ("Status codes and their use in gRPC":
-/// response cardinality violation). tonic's clients ignore what follows the first message.
+/// A response without a message or with several is then UNIMPLEMENTED ("Status codes and their use
+/// in gRPC": response cardinality violation). tonic's clients ignore all after the first message.
 #[derive(Debug, Clone, Copy)]
 pub struct OneMessage;
 
@@ -42,7 +43,7 @@ pub(crate) struct Limits {
 ///
 /// Returns RESOURCE_EXHAUSTED if they are larger than [`MAX_HEADERS`].
 pub(crate) fn check_headers(headers: &HeaderMap, what: &str) -> Result<(), Status> {
-    // What HTTP/2 counts for a field beside its text.
+    // The bytes that HTTP/2 counts for each field beside its name and its value.
     const FIELD: usize = 32;
     let size: usize =
         headers.iter().map(|(name, value)| name.as_str().len() + value.len() + FIELD).sum();

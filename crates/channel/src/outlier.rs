@@ -17,14 +17,14 @@ pub struct OutlierDetection {
     /// The time between two sweeps, which eject endpoints and take them back.
     #[serde(deserialize_with = "duration")]
     pub interval: Duration,
-    /// How long an endpoint is ejected. The next time it is twice as long, and so on. Each sweep
-    /// in which it is not ejected takes one time back.
+    /// How long an endpoint is ejected the first time. The second time it is twice as long, the
+    /// third time three times. Each sweep while the endpoint is not ejected takes one time off.
     #[serde(deserialize_with = "duration")]
     pub base_ejection_time: Duration,
     /// The longest time for which an endpoint is ejected, unless `base_ejection_time` is longer.
     #[serde(deserialize_with = "duration")]
     pub max_ejection_time: Duration,
-    /// No further endpoint is ejected if this share of all of them is. With 0, none is.
+    /// The share of ejected endpoints at which no further one is ejected. With 0, none is.
     pub max_ejection_percent: Percent,
     /// Ejects endpoints whose success rate is far below the mean.
     pub success_rate: Option<SuccessRate>,
@@ -40,7 +40,7 @@ pub struct SuccessRate {
     pub stdev_factor: u32,
     /// The probability with which an outlier is ejected.
     pub enforcement_percentage: Percent,
-    /// The number of endpoints that must have the volume.
+    /// The least number of endpoints with `request_volume` for which the algorithm runs.
     pub minimum_hosts: usize,
     /// The calls in one interval without which an endpoint is left out.
     pub request_volume: u32,
@@ -54,7 +54,7 @@ pub struct FailurePercentage {
     pub threshold: Percent,
     /// The probability with which an outlier is ejected.
     pub enforcement_percentage: Percent,
-    /// The number of endpoints that there must be.
+    /// The least number of endpoints for which the algorithm runs.
     pub minimum_hosts: usize,
     /// The calls in one interval without which an endpoint is left out.
     pub request_volume: u32,

@@ -11,27 +11,26 @@ use tokio::time::Instant;
 
 use crate::endpoints::Subchannel;
 
-/// How long a connection is new, in steps: least request counts the calls in flight of a new one
-/// tenfold in its first step, fivefold in the second, and so on. A server that has just started
-/// would else get all calls until it has as many in flight as the others.
+/// How long a connection is new. Least request counts the calls in flight of a new connection
+/// tenfold in the first tenth of this time, fivefold in the second, and so on. Otherwise a server
+/// that has just started would get all calls until it has as many in flight as the others.
 const SLOW_START: Duration = Duration::from_secs(10);
 const STEPS: u64 = 10;
 
 /// How a channel balances its calls over its connections.
 ///
-/// Least request is the default. It was measured with three servers of which one takes ten times as
-/// long: 2.5 times the calls of round robin, and a p90 of 11.5 ms instead of 101 ms. The
-/// slowest hundredth is that of the slow server with both, and was ten times as long with round
-/// robin when that server was overloaded. With equal servers both had the same throughput and
-/// latency.
+/// Least request is the default. With three servers, one of them ten times as slow, it had 2.5
+/// times the throughput of round robin, and a p90 of 11.5 ms instead of 101 ms. With both, the
+/// p99 is that of the slow server; when that server was overloaded, the p99 of round robin was
+/// ten times as long. With equal servers both had the same throughput and latency.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, ValueEnum)]
 #[serde(rename_all = "snake_case")]
 #[value(rename_all = "snake_case")]
 pub enum Balance {
     /// One after the other.
     RoundRobin,
-    /// The one of two with fewer calls in flight: the next of the round robin, and one at random.
-    /// Recent failures count as calls in flight.
+    /// The one with fewer calls in flight: the next of the round robin, or a random one. Recent
+    /// failures count as calls in flight.
     #[default]
     LeastRequest,
 }

@@ -20,16 +20,16 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(20);
 pub const MIN_RECONNECT_BACKOFF: Duration = Duration::from_millis(50);
 /// The longest delay between two attempts to connect to an address.
 pub(crate) const MAX_RECONNECT_BACKOFF: Duration = Duration::from_secs(1);
-/// How long a connection without a response must last to count as one that worked. It
-/// is the longest delay, so that connections which end after it are never opened too often.
+/// How long a connection without a response must last to count as one that worked. It is the
+/// longest delay, so that connections are not opened more often although the backoff is reset.
 const LASTED: Duration = MAX_RECONNECT_BACKOFF;
 
 /// Keeps a connection to `socket` that `connect` opens, and sends its changes. It does not end.
 ///
 /// A connection has worked if there was a response on it or if it has lasted. If it is closed
 /// before, such as by GOAWAY straight after SETTINGS, it has failed: the backoff grows. The first
-/// that a server ends with NO_ERROR has not failed, because a server that is replaced does so: calls
-/// wait for the next.
+/// connection that a server ends with NO_ERROR has not failed, because a server that is being
+/// replaced does this: calls wait for the next connection.
 pub(crate) async fn keep_connected<F>(socket: Socket, events: EventSender, connect: impl Fn() -> F)
 where
     F: Future<Output = Result<RequestSender, String>>,
@@ -44,7 +44,7 @@ where
                 let begin = Instant::now();
                 report(Change::Ready(sender.clone())).await;
                 sender.closed().await;
-                // A call whose response came with the end notes it first.
+                // If a response came together with the end, its call records the response first.
                 yield_now().await;
                 if sender.has_served() || begin.elapsed() >= LASTED {
                     backoff.reset();

@@ -29,8 +29,8 @@ pub(crate) struct StreamingBody {
 }
 
 impl RequestBody {
-    /// Reads what is ready of a body. tonic encodes a single message without waiting, so
-    /// that the body of a unary or server streaming call is complete.
+    /// Reads the part of a body that is ready. tonic encodes a single message without waiting,
+    /// so that the body of a unary or server streaming call is complete.
     ///
     /// # Errors
     ///

@@ -28,14 +28,15 @@ type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 /// The IP addresses of a name, or a text for people.
 pub(crate) type Addresses = Result<Arc<[SocketAddr]>, String>;
 
-/// Resolves names, each of them once for all who follow it.
+/// Resolves names. All channels that follow a name share its resolutions.
 pub(crate) struct Resolver {
     lookup: Box<dyn Fn(String) -> Found + Send + Sync>,
     names: Mutex<HashMap<String, Arc<Name>>>,
 }
 
-/// A name. It is locked while it is being resolved, so that all others wait for the result. If
-/// the one who resolves it ends, the next one does it: its runtime may have been shut down.
+/// A name. It is locked while one task resolves it, so that all others wait for the result. If that
+/// task is dropped, such as by the shutdown of its runtime, the next waiting task resolves the
+/// name.
 type Name = AsyncMutex<State>;
 
 struct State {
@@ -45,7 +46,7 @@ struct State {
 
 #[derive(Clone)]
 struct Answer {
-    /// Differs from that of all other answers for the name.
+    /// Differs between all answers for the name.
     number: u64,
     addresses: Addresses,
     at: Instant,
@@ -74,11 +75,11 @@ impl Resolver {
         Arc::clone(&SHARED)
     }
 
-    /// Follows the IP addresses of a name. `lost` says whether a connection to it that had
-    /// worked is lost: its replacement may have another IP address.
+    /// Follows the IP addresses of a name. `lost` says whether a connection to the name that had
+    /// worked is lost: the server that replaces it may have another IP address.
     pub(crate) fn follow(self: &Arc<Self>, name: &str, lost: watch::Receiver<bool>) -> Resolution {
         let mut names = self.names.lock().unwrap_or_else(PoisonError::into_inner);
-        // What is recent is kept, so that a process that makes a channel for each call does not
+        // Recent answers are kept, so that a process that makes a channel for each call does not
         // resolve the name for each call.
         names.retain(|_, name| {
             let is_recent = |answer: &Answer| Instant::now() < answer.next_resolution();
@@ -115,9 +116,8 @@ pub(crate) struct Resolution {
 }
 
 impl Resolution {
-    /// Returns the IP addresses now, and at each further call when they have been resolved
-    /// again: after 30 s, or sooner with backoff while a connection is lost or if the resolution
-    /// failed.
+    /// Returns the IP addresses. Each call after the first waits until they are resolved again:
+    /// after 30 s, or sooner with backoff while a connection is lost or if the resolution failed.
     pub(crate) async fn next(&mut self) -> Addresses {
         if let Some(last) = &self.last {
             let early = async {
@@ -133,7 +133,8 @@ impl Resolution {
         self.last.insert(answer).addresses.clone()
     }
 
-    /// Returns an answer that is newer than the last one, or a recent one at first.
+    /// Returns an answer that is newer than the last one. The first may be a recent answer that
+    /// another channel got.
     async fn resolve(&self) -> Answer {
         let mut state = self.shared.lock().await;
         if let Some(answer) = &state.answer {

@@ -116,8 +116,8 @@ impl<'a> Retries<'a> {
             Verdict::NotSent | Verdict::NotProcessed => (Code::Unavailable, Pushback::None),
             Verdict::Failed(code, pushback) => (code, pushback),
         };
-        // A6 lets the service's owner choose the codes. RESOURCE_EXHAUSTED is retried if the
-        // server says when.
+        // gRFC A6 lets the owner of a service choose the codes. RESOURCE_EXHAUSTED is retried only
+        // with a pushback.
         let retryable = match code {
             Code::Unavailable => true,
             Code::ResourceExhausted => matches!(pushback, Pushback::After(_)),
@@ -138,7 +138,8 @@ impl<'a> Retries<'a> {
             }
             Pushback::None => self.backoff.next(),
         };
-        // A call that waits until its deadline ends later, with a status that says less.
+        // A wait until the deadline would replace this status by DEADLINE_EXCEEDED, which says
+        // less.
         if self.deadline.is_some_and(|deadline| Instant::now() + delay >= deadline) {
             return None;
         }

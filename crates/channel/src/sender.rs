@@ -26,7 +26,7 @@ pub(crate) struct RequestSender {
     limit: Arc<StreamLimit>,
 }
 
-/// What all clones of a sender share.
+/// The state that all clones of a sender share.
 #[derive(Debug)]
 struct Connection {
     /// Each call clones it, so that no call waits until the stream of another is open.
@@ -130,7 +130,7 @@ impl RequestSender {
 
     fn classify(&self, error: h2::Error) -> SendError {
         if self.connection.end().is_some() {
-            // The connection's task may not have found out yet.
+            // The connection's task may not have noticed the end yet.
             self.limit.close();
             return SendError::Closed;
         }
@@ -206,7 +206,7 @@ impl ConnectionMonitor {
     /// limit.
     pub(crate) fn update(&self, limit: usize) {
         self.limit.set_limit(limit);
-        // While calls are in flight, nothing else tells that the server has sent GOAWAY.
+        // While calls are in flight, only this check notices that the server has sent GOAWAY.
         if self.connection.upgrade().is_some_and(|connection| connection.end().is_some()) {
             self.limit.close();
         }

@@ -29,9 +29,9 @@ pub struct Settings {
     pub balance: Balance,
     /// When a server that fails gets no calls for some time (gRFC A50).
     ///
-    /// It is never without this section, as in gRPC: every status but OK counts as a failure, also
-    /// one that its caller causes, and an ejection takes capacity. Least request already sends few
-    /// calls to a server that fails.
+    /// Without this section no server is ejected, which is gRPC's default too. Every status but OK
+    /// counts as a failure, also if the caller caused it, and an ejection takes capacity away.
+    /// Least request already sends few calls to a server that fails.
     #[serde(default, deserialize_with = "outlier_detection")]
     pub outlier_detection: Option<OutlierDetection>,
     /// Whether to use TLS. The following fields imply it.
@@ -77,7 +77,7 @@ fn outlier_detection<'de, D: Deserializer<'de>>(
 ) -> Result<Option<OutlierDetection>, D::Error> {
     let settings = OutlierDetection::deserialize(deserializer)?;
     if settings.success_rate.is_none() && settings.failure_percentage.is_none() {
-        let problem = "expected success_rate or failure_percentage, or both, such as {}";
+        let problem = "expected success_rate or failure_percentage, or both (with {} for defaults)";
         return Err(D::Error::custom(problem));
     }
     Ok(Some(settings))

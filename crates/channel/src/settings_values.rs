@@ -11,7 +11,7 @@ use wire::duration::parse_timeout;
 pub struct Percent(u32);
 
 impl Percent {
-    /// Returns a percentage of the code's own.
+    /// Returns a percentage that is a constant of the code.
     pub(crate) const fn new(percent: u32) -> Self {
         assert!(percent <= 100, "a share is no more than the whole");
         Self(percent)
@@ -35,7 +35,7 @@ pub(crate) fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     parse_timeout(&String::deserialize(deserializer)?).map_err(D::Error::custom)
 }
 
-/// Reads a text. An empty one is none.
+/// Reads a text, or `None` if it is empty.
 pub(crate) fn optional<'de, D: Deserializer<'de>, T: From<String>>(
     deserializer: D,
 ) -> Result<Option<T>, D::Error> {

@@ -25,7 +25,7 @@ pub(crate) fn from_h2_error(error: &h2::Error) -> Status {
 }
 
 /// Returns the status of a call that this side ended, because the response was not valid. The
-/// server has served the call, so that the code is none with which it would be made again.
+/// server has served the call, so that the code must be one that is not retried.
 fn from_broken_response(reason: Reason) -> Status {
     match reason {
         Reason::REFUSED_STREAM => Status::resource_exhausted(format!(

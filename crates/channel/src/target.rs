@@ -1,4 +1,4 @@
-//! What a channel is made from.
+//! The target of a channel.
 
 use std::time::Duration;
 

@@ -45,7 +45,7 @@ impl Throttle {
 mod tests {
     use super::Throttle;
 
-    /// gRFC A6: there is no retry while the tokens are at half of the most or below.
+    /// gRFC A6: there is no retry while the tokens are at half of their maximum or below.
     #[test]
     fn exactly_half_of_the_tokens_allows_no_retry_and_a_tenth_more_does() {
         let throttle = Throttle::new();
@@ -55,7 +55,7 @@ mod tests {
         for _ in 0..11 {
             throttle.record_success();
         }
-        // 6.1 tokens, of which the failure takes one.
+        // There are 6.1 tokens, and the failure takes one.
         assert!(throttle.record_failure());
     }
 }

@@ -112,7 +112,7 @@ impl Reloads {
         Ok(Self { trust, files: files.clone(), contents: Reload::new(contents), current })
     }
 
-    /// Watches the files while there is a user of them.
+    /// Watches the files until the last clone of the [`Tls`] is dropped.
     fn start(mut self) {
         if !self.files.can_be_watched() {
             return;
@@ -132,7 +132,7 @@ impl Reloads {
         }
     }
 
-    /// Takes changed files. Returns whether they are valid, once for each change.
+    /// Loads the files if they have changed. Returns whether they are valid, once for each change.
     fn look(&mut self) -> Option<Result<(), String>> {
         let contents = Contents::read(&self.files, pem::read_regular);
         let load = |contents: &Contents| {

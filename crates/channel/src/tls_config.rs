@@ -34,7 +34,7 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
-    /// Returns whether there are files that can be read again, which a pipe cannot.
+    /// Returns whether files are named and all of them can be read again. A pipe cannot.
     pub(crate) fn can_be_watched(&self) -> bool {
         let pair = self.identity.iter().flat_map(|(certificate, key)| [certificate, key]);
         let mut paths = self.ca.iter().chain(pair).peekable();

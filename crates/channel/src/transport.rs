@@ -126,7 +126,7 @@ mod tests {
 
     use super::*;
 
-    /// SETTINGS, and what may follow (RFC 9113, section 3.4).
+    /// A SETTINGS frame, with which a server begins (RFC 9113, section 3.4), and other bytes.
     const RESPONSE: &[u8] = b"\0\0\0\x04\0\0\0\0\0a response";
 
     #[tokio::test]

@@ -21,8 +21,8 @@ use crate::{
 
 /// The task that sends a streaming request body, with flow control.
 ///
-/// It is a task of its own, because the caller may stop reading the response while it still
-/// sends. If it ends before the body, or is dropped, the stream is reset.
+/// It is a task of its own, because the request must be sent also while the caller does not read
+/// the response. If it ends before the body, or is dropped, the stream is reset.
 #[derive(Debug)]
 pub(crate) struct Upload {
     /// Why the request failed. It is set before the stream is reset.

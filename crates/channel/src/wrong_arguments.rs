@@ -1,13 +1,13 @@
-//! What is wrong with the arguments of a client command.
+//! Errors in the arguments of a client command.
 
 use wire::escape::Escaped;
 
 use crate::tls_config::TlsError;
 
-/// Arguments that are valid one by one, and wrong together or for the environment.
+/// Arguments that are valid one by one, but not together or not in this environment.
 #[derive(Debug, thiserror::Error)]
 pub enum WrongArguments {
-    /// The address follows from the settings of the server on this machine, and they are wrong.
+    /// The address follows from the settings of the server on this machine, which are wrong.
     #[error("the server to check follows from its settings, and {0}")]
     LocalServer(String),
     /// The server on this machine requires a client certificate.

@@ -69,7 +69,7 @@ fn replace_server(service: &Service, code: &str) -> syn::Result<String> {
     Ok(file.into_token_stream().to_string())
 }
 
-/// What is kept of the server module that tonic generates.
+/// The parts that are kept of the server module that tonic generates.
 struct Server<'a> {
     /// `SERVICE_NAME`.
     constants: Vec<&'a Item>,
@@ -99,8 +99,8 @@ impl<'a> Server<'a> {
 
     /// Generates the contents of the module.
     ///
-    /// Types have their path because the trait has the name of the service, which may
-    /// be `Service` or `Arc`.
+    /// Types are written with their path, because the trait has the name of the service,
+    /// which may be `Service` or `Arc`.
     fn generate(&self, service: &Service) -> syn::Result<TokenStream> {
         let Self { constants, handler, name, attributes } = self;
         let trait_name = &handler.ident;

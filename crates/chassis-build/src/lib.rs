@@ -60,7 +60,7 @@ pub fn configure() -> Builder {
     Builder { client: true, server: true }
 }
 
-/// What is generated for each service.
+/// Configures the code that is generated for each service.
 #[derive(Clone, Debug)]
 pub struct Builder {
     client: bool,
@@ -90,7 +90,7 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// As [`compile`].
+    /// Returns the same errors as [`compile`].
     pub fn compile(self, folder: impl AsRef<Path>) -> Result<(), Box<dyn Error>> {
         let folder = folder.as_ref();
         println!("cargo:rerun-if-changed={}", folder.display());
@@ -167,8 +167,8 @@ fn write(path: &Path, contents: &[u8]) -> Result<(), Failure> {
         .map_err(|error| Failure(format!("cannot write {}: {error}", path.display())))
 }
 
-/// The message of an error. `Debug` is the message too, because that is what is
-/// printed if `main` returns the error.
+/// The message of an error. `Debug` is the message too, because an error that `main`
+/// returns is printed with `Debug`.
 struct Failure(String);
 
 impl fmt::Display for Failure {

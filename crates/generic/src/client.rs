@@ -58,7 +58,7 @@ impl Client {
 
 impl Response {
     /// Returns the next message, or `None` at the end of a call that has succeeded. The channel
-    /// has judged each of them.
+    /// has already checked each message.
     ///
     /// # Errors
     ///

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use protojson::{Enum, Field, Kind, Label, Message, Method, Pool, Service, Symbol};
 
-/// What a symbol is, and its declaration.
+/// The kind of a symbol, and its declaration.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Description {
     pub(crate) kind: &'static str,
@@ -33,7 +33,7 @@ pub(crate) fn describe(pool: &Pool, name: &str) -> Option<Description> {
             "method"
         }
     };
-    // The last line break is the printer's.
+    // The printer adds the last line break.
     text.out.truncate(text.out.trim_end().len());
     Some(Description { kind, proto: text.out })
 }

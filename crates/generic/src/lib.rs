@@ -1,7 +1,7 @@
 //! Calls of any method by its name, with JSON: the commands `call`, `list` and `describe`.
 //!
-//! The schema comes from the server's reflection or from files; messages become JSON in the crate
-//! protojson.
+//! The schema comes from the server's reflection or from files. The crate protojson converts
+//! messages from and to JSON.
 //!
 //! In reading order:
 //!

@@ -1,4 +1,4 @@
-//! Server reflection: the schema of a server, as it tells it itself.
+//! Server reflection: the schema that a server sends of itself.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ const FILE_BY_FILENAME: u32 = 3;
 const FILE_CONTAINING_SYMBOL: u32 = 4;
 const LIST_SERVICES: u32 = 7;
 
-/// The most that a schema may have. Without these, a server could send files without an end.
+/// The limits of a schema. Without them, a server could send files without end.
 const MAX_FILES: usize = 5_000;
 const MAX_BYTES: usize = 32 << 20;
 /// The longest chain of imports.
@@ -73,7 +73,7 @@ impl<'a> Reflection<'a> {
     ///
     /// # Errors
     ///
-    /// Returns an error if the server has no reflection, or if what it sends is malformed.
+    /// Returns an error if the server has no reflection, or if its responses are malformed.
     pub(crate) async fn pool(&mut self, symbols: &[String]) -> Result<Pool, Failure> {
         let mut pool = Pool::default();
         let mut bytes = 0;
@@ -95,7 +95,7 @@ impl<'a> Reflection<'a> {
                 pool.link().map_err(|problem| malformed(&problem))?;
                 return Ok(pool);
             }
-            // A server can answer with files of other names than those that were asked for.
+            // Counts requested names, because a server can respond with files of other names.
             if asked.len() + missing.len() > MAX_FILES {
                 return Err(too_large().into());
             }
@@ -109,7 +109,7 @@ impl<'a> Reflection<'a> {
                     }
                 }
             }
-            // Another file that is missing may have declared only options.
+            // A file that the server does not have is no error: it may declare only options.
             asked.extend(missing);
         }
         Err(too_large().into())
@@ -153,7 +153,8 @@ impl<'a> Reflection<'a> {
             };
             answers.push(read(&message).map_err(|problem| malformed(&problem))?);
         }
-        // Its end, so that the server does not see a call that was cancelled. The answers are there.
+        // Reads the end, so that the server does not see a cancelled call. An error no longer
+        // matters, because all answers have arrived.
         let _ = response.next().await;
         Ok(answers)
     }
@@ -213,7 +214,7 @@ fn read_error(message: &[u8]) -> Result<Status, Problem> {
     let mut reader = Reader(message);
     while let Some(field) = reader.next_field()? {
         match field {
-            // An error with the code OK is none that is known.
+            // An error with the code OK counts as UNKNOWN.
             (1, Raw::Varint(value)) if value != 0 => code = Code::from_i32(value as i32),
             (2, Raw::Bytes(bytes)) => text = String::from_utf8_lossy(bytes).into_owned(),
             _ => {}

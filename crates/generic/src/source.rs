@@ -13,7 +13,7 @@ pub(crate) struct SchemaArgs {
     /// A .proto file with the schema of the server, if it has no reflection; may be repeated.
     #[arg(long, value_name = "FILE", help_heading = "Schema")]
     proto: Vec<PathBuf>,
-    /// A folder with what the files of --proto import [default: that of each file]; may be
+    /// A folder with the imports of the --proto files [default: the folder of each file]; may be
     /// repeated.
     #[arg(long, value_name = "DIR", help_heading = "Schema", requires = "proto")]
     import_path: Vec<PathBuf>,

@@ -12,7 +12,7 @@ pub(super) struct AddressReport<'a> {
     pub(super) address: String,
     /// `None` if it got no call.
     pub(super) outcomes: Option<&'a Outcomes>,
-    /// Its state at the end; `None` if the name stood for it only before.
+    /// The state of the address at the end, or `None` if its name no longer resolved to it.
     state: Option<&'a AddressState>,
     total: u64,
 }
@@ -38,8 +38,8 @@ impl AddressReport<'_> {
 }
 
 impl Report {
-    /// Returns the addresses in the order of `--address`, and then those that the names stood for
-    /// only before.
+    /// Returns the addresses in the order of `--address`, and then those to which no name resolved
+    /// any more at the end.
     pub(super) fn addresses(&self) -> Vec<AddressReport<'_>> {
         let mut served: Vec<_> = self
             .tally

@@ -17,7 +17,7 @@ impl BusyTime {
     }
 
     /// Returns the share of the time in which the same thread ran or waited for a processor,
-    /// or `None` if the system does not tell.
+    /// or `None` if the system does not report it.
     pub(super) fn share(&self) -> Option<f64> {
         let spent = busy_time()?.checked_sub(self.before?)?;
         Some((spent.as_secs_f64() / self.since.elapsed().as_secs_f64()).min(1.0))

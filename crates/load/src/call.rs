@@ -11,7 +11,7 @@ use wire::framing::PREFIX;
 
 use crate::{CheckMessage, Plan};
 
-/// What every call sends.
+/// The request that every call sends.
 #[derive(Clone)]
 pub(super) struct Template {
     head: Parts,
@@ -50,7 +50,7 @@ impl Template {
         }
     }
 
-    /// Makes a call now. `due` is the time at which it was due, if it is later than that.
+    /// Makes a call now. `due` is the time at which the call was due, or `None` if that is now.
     pub(super) async fn call(&self, channel: &Channel, due: Option<Instant>) -> CallRecord {
         let begun = Instant::now();
         let mut peer = None;
@@ -60,7 +60,7 @@ impl Template {
         CallRecord { due: due.unwrap_or(begun), begun, ended, status, peer, is_disconnected }
     }
 
-    /// Makes a call. The channel has judged each frame of its response.
+    /// Makes a call. The channel has already checked each frame of its response.
     ///
     /// # Errors
     ///

@@ -8,7 +8,7 @@ const BARS: usize = 10;
 /// The length of the longest bar in characters.
 const WIDTH: u64 = 40;
 /// If the longest time is at least this multiple of the shortest, the bounds of the bars grow
-/// by a factor. Otherwise they grow by a difference.
+/// by a constant factor. Otherwise they grow by a constant difference.
 const WIDE: f64 = 10.0;
 
 /// Draws a bar for each range of times, as long as its share of the times.

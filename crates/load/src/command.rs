@@ -194,7 +194,7 @@ impl LoadArgs {
             };
             crate::run::run(target, &self.plan(call), interrupt).await
         });
-        // A thread may be blocked in a read of standard input.
+        // Does not wait: a thread may be blocked in a read of standard input.
         runtime.shutdown_background();
         report
     }

@@ -1,8 +1,11 @@
 //! A load generator: many calls of one unary method, and how long they took.
 //!
-//! In reading order: [`command()`] is the command line, and `method` what it calls; [`Plan`] says
-//! which calls to make; `worker` makes them, with one thread per processor; `schedule` says when,
-//! `call` how; `tally` counts the outcomes, and [`Report`] shows them, `addresses` those of each address.
+//! In reading order:
+//!
+//! - [`command()`], `method`: the command line, and the method to call.
+//! - [`Plan`]: which calls to make.
+//! - `worker`, `schedule`, `call`: makes the calls, with one thread per processor.
+//! - `tally`, [`Report`], `addresses`: counts the outcomes, and shows them.
 //!
 //! Calls are not retried, because a load generator shows what the server does. The exception
 //! is the transparent retry of a call that no handler has seen.

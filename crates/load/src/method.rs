@@ -1,4 +1,4 @@
-//! What the calls of a run send.
+//! The method that a run calls, and its request.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use wire::framing::{NOT_COMPRESSED, prefix};
 
 use crate::CheckMessage;
 
-/// What the calls of a run send, and what they check.
+/// The method of a run's calls, the request, and the check of the response.
 pub(super) struct MethodCall {
     pub(super) path: String,
     pub(super) message: Bytes,
@@ -18,8 +18,8 @@ pub(super) struct MethodCall {
     pub(super) check: CheckMessage,
 }
 
-/// Returns the call of the method that the arguments name. Its schema is the server's, unless the
-/// arguments have it.
+/// Returns the call of the method that the arguments name. The schema comes from the server, unless
+/// the arguments name files with it.
 ///
 /// # Errors
 ///

@@ -17,9 +17,9 @@ pub type CheckMessage = Arc<dyn Fn(&[u8]) -> Result<(), Status> + Send + Sync>;
 pub struct Plan {
     /// When a call begins.
     pub pace: Pace,
-    /// How long calls are made before the first that is measured.
+    /// How long calls are made before the first measured call.
     pub warmup: Duration,
-    /// When the last call begins, from the first that is measured.
+    /// When the last call begins, counted from the first measured call.
     pub amount: Amount,
     /// The number of connections to each address. In a closed loop, connections beyond the
     /// concurrency are not used.
@@ -30,7 +30,7 @@ pub struct Plan {
     pub message: Bytes,
     /// Decodes the message of each response.
     pub check: CheckMessage,
-    /// The size of the message in the report, which is that of its text.
+    /// The size in bytes that the report shows: of the text, if the message is made from a text.
     pub message_size: usize,
     /// The metadata of each call.
     pub metadata: MetadataMap,
@@ -67,16 +67,17 @@ impl Debug for Plan {
 }
 
 impl Plan {
-    /// Returns how long after the first call the first one is due that is measured.
+    /// Returns the time from the first call to that at which the first measured call is due.
     pub(super) fn measured_after(&self) -> Duration {
         match self.pace {
             Pace::Closed { .. } => self.warmup,
-            // In the same way as the schedule, so that no rounding moves a call over this time.
+            // Computed as in the schedule, so that rounding cannot make a call of the warm-up a
+            // measured one.
             Pace::Open { rate } => Duration::from_secs_f64(self.warmup_calls(rate) as f64 / rate),
         }
     }
 
-    /// Returns the number of calls before the first that is measured, in an open loop.
+    /// Returns the number of calls before the first measured call, in an open loop.
     pub(super) fn warmup_calls(&self, rate: f64) -> u64 {
         (self.warmup.as_secs_f64() * rate).ceil() as u64
     }

@@ -22,7 +22,7 @@ pub(super) struct Progress {
 
 impl Progress {
     pub(super) fn start(plan: &Plan, begun: Instant, shared: Arc<Shared>) -> Self {
-        // The bar shows the share of the time if the duration is known, and else of the calls.
+        // The bar shows the share of the time if the duration is known, otherwise of the calls.
         let length = plan.duration().map(|time| milliseconds(plan.warmup + time)).or(plan.calls());
         let by_time = plan.duration().is_some();
         let style = ProgressStyle::with_template("[{elapsed}] {bar:30} {percent:>3} %  {msg}");

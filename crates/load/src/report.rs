@@ -16,7 +16,7 @@ use crate::{
 
 /// The schedule is kept if 99 % of the calls begin at most this time after they are due.
 const LATE: Duration = Duration::from_millis(10);
-/// The share of its time from which a thread counts as saturated.
+/// A thread that is busy for this share of its time counts as saturated.
 const BUSY: f64 = 0.95;
 
 /// The quantiles of latency: the name in the text report, the name in JSON, and the value.
@@ -101,7 +101,7 @@ impl Report {
             || u128::from(self.tally.late.value_at_quantile(0.99)) > LATE.as_nanos()
     }
 
-    /// Returns whether a thread of this process was busy all the time.
+    /// Returns whether a thread of this process was saturated.
     pub(super) fn is_busy(&self) -> bool {
         self.tally.busy.is_some_and(|busy| busy >= BUSY)
     }
@@ -133,7 +133,7 @@ impl Report {
             writeln!(out, "{} more were in flight and were cancelled", tally.unfinished)?;
         }
         if tally.missed > 0 {
-            writeln!(out, "{} more were due and never begun: it was too late", tally.missed)?;
+            writeln!(out, "{} more were due and never begun: the run ended first", tally.missed)?;
         }
         writeln!(out)?;
         for (name, calls, message) in total.codes() {
@@ -150,7 +150,7 @@ impl Report {
             Pace::Open { .. } => {
                 "the moment at which the call was due (corrected for coordinated omission)"
             }
-            Pace::Closed { .. } => "the begin of the call",
+            Pace::Closed { .. } => "the start of the call",
         };
         writeln!(out, "\nlatency in ms, from {from}\n")?;
         write!(out, "  {:<8}", "")?;

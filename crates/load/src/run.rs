@@ -31,7 +31,8 @@ pub async fn run(
         let worker = Worker::new(index, count, target, plan, Arc::clone(&shared));
         let (connected, started) = (connected.clone(), started.clone());
         let (ended, tally) = oneshot::channel();
-        // Not a thread of the runtime, which would let a worker wait for a thread forever.
+        // Not a blocking task of the runtime, which would wait forever if the system has no
+        // thread left for it.
         let work = move || drop(ended.send(worker.run(connected, started)));
         thread::Builder::new().name("load".into()).spawn(work).map(|_| tally)
     });
@@ -48,7 +49,7 @@ pub async fn run(
             start.send_replace(Some(begun));
             progress = Some(Progress::start(plan, begun, Arc::clone(&shared)));
         } else {
-            // A worker without a connection returns the reason.
+            // A worker has no connection. `join` returns its error.
             shared.stop.cancel();
         }
         let tally = join(workers).await;

@@ -22,7 +22,7 @@ pub(super) struct Schedule {
     step: u64,
     calls: u64,
     give_up: Option<Instant>,
-    /// A timer, not a pipe. tokio has no type for it, and it is read in the same way.
+    /// The timer of the system. tokio has no type for such a timer, but it is read as a pipe is.
     timer: pipe::Receiver,
     is_armed: bool,
 }
@@ -72,7 +72,7 @@ impl Schedule {
                 self.is_armed = true;
             }
             self.timer.readable().await?;
-            // The number of expirations is not used, because the clock decides.
+            // The number of expirations is ignored: the clock decides whether the call is due.
             if self.timer.try_read(&mut [0; 8]).is_ok() {
                 self.is_armed = false;
             }

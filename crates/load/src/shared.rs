@@ -1,10 +1,10 @@
-//! What the threads share.
+//! The state that all threads share.
 
 use std::sync::atomic::AtomicU64;
 
 use tokio_util::sync::CancellationToken;
 
-/// What the threads share.
+/// The state that all threads share.
 #[derive(Debug, Default)]
 pub(super) struct Shared {
     /// How many calls have begun, if their number is limited.

@@ -13,9 +13,9 @@ const GROWS: &str = "the histogram resizes itself";
 
 /// The outcomes of the calls of one thread, or of all.
 pub(super) struct Tally {
-    /// By the address that served them; `None` for those that were never sent. A call is counted
-    /// here alone, because each count costs time. There are few addresses, so that a search is
-    /// faster than a map.
+    /// The outcomes by the address that served the calls; `None` for calls that were never sent.
+    /// A call is counted only here, because each count costs time. The addresses are few, so that
+    /// a search is faster than a map.
     pub(super) outcomes: Vec<(Option<Peer>, Outcomes)>,
     /// The addresses of all channels, each of them once.
     pub(super) addresses: Vec<AddressState>,
@@ -69,7 +69,7 @@ impl Default for Outcomes {
     }
 }
 
-/// With three digits, 1.23 ms and 1.24 ms are told apart.
+/// Three digits tell 1.23 ms from 1.24 ms.
 fn histogram() -> Histogram<u64> {
     Histogram::new(3).expect("three digits are allowed")
 }

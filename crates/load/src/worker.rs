@@ -149,7 +149,7 @@ impl Loop<'_> {
                     || calls.is_none_or(|calls| self.shared.begun.fetch_add(1, Relaxed) < calls))
         };
         let (tally, in_flight) = (RefCell::new(tally), Cell::new(0));
-        // Each of them stays on one channel, so that calls whose responses arrive together are
+        // Each loop stays on one channel, so that calls whose responses arrive together are
         // followed by requests that are sent together.
         let call_repeatedly = async |channel| {
             loop {
@@ -186,7 +186,7 @@ impl Loop<'_> {
                         in_flight.push(self.template.call(channel, Some(due?)));
                     }
                     Some(call) = in_flight.next() => self.record(&call, tally),
-                    // The schedule reached its end between the conditions.
+                    // The schedule ended between the condition of the loop and that of the branch.
                     else => break,
                 }
             }

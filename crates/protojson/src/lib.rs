@@ -8,7 +8,7 @@
 //! - `schema`: messages, enums and services, from their descriptors.
 //! - `json`: messages as JSON.
 //! - `wire_format`: messages as bytes.
-//! - `problem`: what is wrong, and where.
+//! - `problem`: errors with the path of the wrong field.
 
 #![warn(missing_docs)]
 

@@ -1,8 +1,8 @@
-//! What is wrong with a schema, with a message, or with JSON.
+//! Errors in a schema, in a message or in JSON.
 
 use std::fmt::{self, Display, Formatter};
 
-/// What is wrong, and where in a message.
+/// An error, with the path of the wrong field of a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Problem {
     /// The path from the message to the field, such as `order.items[2].price`.
@@ -21,7 +21,7 @@ impl Problem {
         &self.path
     }
 
-    /// Returns what is wrong, without its place.
+    /// Returns what is wrong, without the path.
     pub fn text(&self) -> &str {
         &self.text
     }
@@ -33,7 +33,7 @@ impl Problem {
         self
     }
 
-    /// Puts a text before the whole.
+    /// Puts a text before the problem and its path.
     pub fn context(self, text: &str) -> Self {
         Self::new(format!("{text}: {self}"))
     }

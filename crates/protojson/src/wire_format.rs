@@ -2,7 +2,7 @@
 
 use crate::problem::Problem;
 
-/// How deep groups may be nested, which are skipped.
+/// How deep skipped groups may be nested.
 const MAX_GROUPS: usize = 100;
 
 /// The largest field number.
@@ -24,9 +24,9 @@ pub const FIXED32: u8 = 5;
 pub enum Raw<'a> {
     /// A varint.
     Varint(u64),
-    /// Eight bytes, the least first.
+    /// Eight bytes in little-endian order.
     Fixed64(u64),
-    /// Four bytes, the least first.
+    /// Four bytes in little-endian order.
     Fixed32(u32),
     /// A length and as many bytes.
     Bytes(&'a [u8]),

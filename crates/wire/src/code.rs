@@ -1,4 +1,4 @@
-//! The status codes: their names, and whose failure they are.
+//! The status codes: their names, and which of them are failures of the server.
 
 use tonic::Code;
 

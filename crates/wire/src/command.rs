@@ -35,7 +35,7 @@ pub struct Program<'a> {
     pub name: &'static str,
     /// The version of the program.
     pub version: &'static str,
-    /// Reads how the server is reached that the environment and these flags configure. The error
+    /// Reads how to reach the server that the environment and these flags configure. The error
     /// lists the configuration errors of the settings that are read.
     pub local_server: &'a dyn Fn(&ServerFlags) -> Result<LocalServer, String>,
     /// Reads where spans are sent; `None` if tracing is off. The error lists the configuration
@@ -52,8 +52,8 @@ pub struct ServerFlags {
     pub address: Option<String>,
 }
 
-/// The server on this machine that the settings configure: in a container, the server beside
-/// the command.
+/// The server on this machine, as its settings configure it, such as the server in the same
+/// container.
 #[derive(Debug, Clone)]
 pub struct LocalServer {
     /// The address of the service.
@@ -73,7 +73,7 @@ pub struct CommandError {
     pub exit_code: u8,
     /// The error, whose chain is printed.
     pub error: anyhow::Error,
-    /// The object of the status that a call ended with, if that is the error.
+    /// The status that a call ended with as a JSON object, if that is the error.
     pub status: Option<Value>,
 }
 
@@ -86,7 +86,7 @@ impl CommandError {
 
 type Run = dyn Fn(&ArgMatches, Program<'_>) -> Result<ExitCode, CommandError> + Send + Sync;
 
-/// A subcommand: its arguments, and what it does.
+/// A subcommand: its arguments, and the function that runs it.
 pub struct Command {
     /// The name and the arguments.
     pub clap: clap::Command,
@@ -113,7 +113,7 @@ impl Command {
     ///
     /// # Errors
     ///
-    /// Returns what the command returns.
+    /// Returns the error of the command.
     pub fn run(
         &self,
         matches: &ArgMatches,

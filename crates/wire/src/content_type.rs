@@ -5,7 +5,7 @@
 /// protocol.
 pub fn is_grpc(value: &[u8]) -> bool {
     const GRPC: &[u8] = b"application/grpc";
-    // What nearly every peer sends.
+    // Nearly every peer sends exactly this.
     if value == GRPC {
         return true;
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-/// The longest duration that is accepted: no clock overflows when it is added.
+/// The longest duration that is accepted. It can be added to any clock without an overflow.
 const YEAR: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 
 /// The units, and how many nanoseconds each has. Longer ones are not offered, because people do
@@ -16,8 +16,8 @@ const UNITS: [(&str, u128); 5] = [
 ];
 
 /// Parses a duration with its unit, such as `250ms`, `1.5s` or `1m30s`. The units are `ms`, `s`,
-/// `m`, `h` and `d`, in lower case; only `0` needs none. Spaces may separate the parts. Less than
-/// a nanosecond is cut.
+/// `m`, `h` and `d`, in lower case; only `0` needs none. Spaces may separate the parts. Parts of
+/// a nanosecond are cut off.
 ///
 /// Returns `None` if the text is not a duration, or is longer than a year.
 pub fn parse_duration(text: &str) -> Option<Duration> {
@@ -63,7 +63,7 @@ fn product(number: &str, unit: u128) -> Option<u128> {
 ///
 /// # Errors
 ///
-/// Returns what was expected if the text is not a duration, is zero or negative, or is longer
+/// Returns the expected form if the text is not a duration, is zero or negative, or is longer
 /// than a year.
 pub fn parse_timeout(text: &str) -> Result<Duration, String> {
     parse_duration(text).filter(|timeout| !timeout.is_zero()).ok_or_else(|| {
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_longer_than_a_year_is_refused_without_an_overflow() {
+    fn a_duration_above_a_year_is_refused_without_an_overflow() {
         for text in [
             "366d",
             "365d 1ms",

@@ -2,7 +2,7 @@
 
 use http::{HeaderName, HeaderValue};
 
-/// The header with the encoding of the messages behind it.
+/// The header with the encoding of the messages that follow.
 pub const ENCODING: HeaderName = HeaderName::from_static("grpc-encoding");
 /// The header with the encodings that a peer reads.
 pub const ACCEPT_ENCODING: HeaderName = HeaderName::from_static("grpc-accept-encoding");
@@ -36,15 +36,15 @@ impl Encoding {
     }
 }
 
-/// Every decoder of zstd should take a window of 8 MiB (RFC 8878, 3.1.1.1.2). A larger one is
-/// taken only if messages may be larger too.
+/// The base 2 logarithm of 8 MiB, a window that every decoder of zstd should take (RFC 8878,
+/// 3.1.1.1.2). A larger window is taken only if messages may be larger too.
 const MIN_MAX_WINDOW_LOG: u32 = 23;
 
-/// The largest window that zstd knows.
+/// The base 2 logarithm of the largest window that zstd allows.
 const MAX_WINDOW_LOG: u32 = 31;
 
-/// Returns the base 2 logarithm of the largest window of zstd, if messages have at most `limit`
-/// bytes: the memory that a frame may ask for, whatever it contains.
+/// Returns the base 2 logarithm of the largest window of zstd to take if messages have at most
+/// `limit` bytes. It bounds the memory that a frame can make its decoder allocate.
 pub fn window_log(limit: usize) -> u32 {
     limit.next_power_of_two().ilog2().clamp(MIN_MAX_WINDOW_LOG, MAX_WINDOW_LOG)
 }

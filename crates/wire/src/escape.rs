@@ -15,7 +15,7 @@ impl<T: Display> Display for Escaped<T> {
     }
 }
 
-/// Escapes what is written through it; see [`Escaped`].
+/// A writer that escapes as [`Escaped`] does.
 #[derive(Debug)]
 pub struct Escaping<W>(pub W);
 

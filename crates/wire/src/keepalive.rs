@@ -41,7 +41,7 @@ impl PeerActivity {
     /// Returns `TimedOut` if it has. h2 then ends all streams with this error.
     pub fn check(&self) -> io::Result<()> {
         if self.timed_out.load(Relaxed) {
-            let message = "the peer did not answer a PING in time";
+            let message = "the peer did not acknowledge a PING in time";
             return Err(io::Error::new(io::ErrorKind::TimedOut, message));
         }
         Ok(())

@@ -7,12 +7,12 @@
 //! - [`receive`]: the body that a peer sends on one HTTP/2 stream.
 //! - [`keepalive`]: PING to a silent peer, and the keepalive timeout.
 //! - [`pem`]: certificates and keys in PEM files.
-//! - [`x509`]: what certificates say, and whether they make a chain.
+//! - [`x509`]: parsed certificates, and the check that they are a chain.
 //! - [`crypto`]: the cryptography of TLS.
 //! - [`reload`]: files that are loaded again when they change.
 //! - [`socket`]: the address of a socket.
 //! - [`signal`]: SIGTERM and SIGINT.
-//! - [`runtime`]: runtimes, and what happens if the system has no thread left for them.
+//! - [`runtime`]: runtimes, and an error if the system has no thread left for them.
 //! - [`output`]: standard output and error, also if they are non-blocking.
 //! - [`escape`]: text of a peer, made safe for a terminal and a log.
 //! - [`duration`]: durations as people write them.

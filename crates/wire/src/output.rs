@@ -1,5 +1,5 @@
-//! Standard output and error, which a parent may have made non-blocking: a pipe of Python's
-//! asyncio is.
+//! Standard output and error, also if a parent process made them non-blocking, as Python's asyncio
+//! does with its pipes.
 
 use std::{
     io::{self, Write},
@@ -45,7 +45,7 @@ impl<F: AsFd> Write for Waiting<F> {
 ///
 /// # Errors
 ///
-/// Returns the system's error if it cannot wait.
+/// Returns the system's error if the wait fails.
 pub fn wait_for_room(file: impl AsFd) -> io::Result<()> {
     let mut polled = [PollFd::new(&file, PollFlags::OUT)];
     match poll(&mut polled, None) {

@@ -7,8 +7,8 @@ use tokio::time::Instant;
 /// The incoming call on whose behalf an outgoing call is made.
 ///
 /// A server adds it to the extensions of the outgoing request, and the channel reads it
-/// there: the outgoing call ends at the parent's deadline at the latest, its span is part
-/// of the parent's trace, and it carries the parent's `x-request-id`.
+/// there. The outgoing call then ends at the parent's deadline at the latest, its span is
+/// part of the parent's trace, and it carries the parent's `x-request-id`.
 #[derive(Debug, Clone)]
 pub struct ParentCall {
     /// When the incoming call ends at the latest; `None` if it has no deadline.

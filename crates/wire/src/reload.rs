@@ -5,16 +5,15 @@
 
 use std::{fmt, io, thread, time::Duration};
 
-/// How often the files are read. A change is taken when two reads in a row have seen the same
-/// content. So files that are written one after the other are neither taken nor reported half
-/// written.
+/// The time between two reads of the files. A change is loaded when two reads in a row return the
+/// same contents. Files that are written shortly after each other are therefore loaded together.
 const INTERVAL: Duration = Duration::from_millis(500);
 
-/// What has been seen of files, and the result.
+/// The contents of files as they were read and loaded.
 pub struct Reload<F> {
-    /// What the last read saw.
+    /// The contents at the last read.
     seen: F,
-    /// What was last taken, or reported as not valid, and why it is not valid.
+    /// The contents that were last loaded, or that could not be loaded because of `error`.
     tried: F,
     error: Option<String>,
 }
@@ -25,8 +24,8 @@ impl<F: Clone + PartialEq> Reload<F> {
         Self { seen: files.clone(), tried: files, error: None }
     }
 
-    /// Loads the files if they have changed, or if `is_due` says that time makes others of them.
-    /// Returns what was loaded, or why not if that has not been returned since the last change.
+    /// Loads the files if they have changed, or if `is_due` says that it is time to load the same
+    /// contents again. Returns the result, but the same error only once for each change.
     pub fn look<T>(
         &mut self,
         files: F,

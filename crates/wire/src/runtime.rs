@@ -1,4 +1,4 @@
-//! Runtimes, and what happens if the system has no thread left for them.
+//! Runtimes, whose start returns an error if the system has no thread left for them.
 
 use std::{
     any::Any,
@@ -35,9 +35,9 @@ pub fn current_thread() -> io::Result<Runtime> {
 /// Builds a runtime with `threads` threads, which asks the system for I/O and timers after every
 /// `tasks_per_poll` tasks.
 ///
-/// If the system refuses one after the first, tokio panics, and then waits forever for the others.
-/// It therefore does so in a thread of its own, which is left behind in that case: the process
-/// must end.
+/// If the system refuses a thread after the first, tokio panics, and then waits forever for the
+/// other threads. The runtime is therefore built in a thread of its own, which then stays blocked:
+/// the process must end.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ pub fn multi_thread(threads: usize, tasks_per_poll: u32) -> io::Result<Runtime> 
     let hook = panic::take_hook();
     panic::set_hook(Box::new(move |panic| {
         let text = panic.payload_as_str().unwrap_or(NO_MESSAGE).to_owned();
-        // The receiver waits for it.
+        // The receiver waits for this error.
         let _ = panicked.send(Err(io::Error::other(text)));
     }));
     let build = move || {
@@ -58,7 +58,7 @@ pub fn multi_thread(threads: usize, tasks_per_poll: u32) -> io::Result<Runtime> 
     };
     let built = thread::Builder::new().name("start".into()).spawn(build).and_then(|starter| {
         let runtime = built.recv().expect("it is built, or a panic is reported")?;
-        // It has no more to do, and leaves its thread to others.
+        // Waits until the thread has ended, so that it does not count against a limit of threads.
         starter.join().expect("it did not panic");
         Ok(runtime)
     });
@@ -66,9 +66,9 @@ pub fn multi_thread(threads: usize, tasks_per_poll: u32) -> io::Result<Runtime> 
     built
 }
 
-/// Calls a function of a library that panics if it cannot start a thread. The panic is not
-/// reported in another way than by the error. No other thread may panic meanwhile, so that this
-/// is for the start of a process.
+/// Calls a function of a library that panics if it cannot start a thread. The panic is returned as
+/// an error and not printed. A panic of another thread meanwhile would not be printed either, so
+/// call this only at the start of a process.
 ///
 /// # Errors
 ///
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_panic_of_a_start_is_an_error_with_its_text() {
+    fn a_panic_while_a_thread_starts_is_an_error_with_its_text() {
         let error = start_thread(|| panic!("no thread {}", 7)).expect_err("a panic");
         assert_eq!(error.to_string(), "no thread 7");
         assert_eq!(start_thread(|| 7).expect("it starts"), 7);

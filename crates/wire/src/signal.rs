@@ -10,8 +10,8 @@ use tokio::{
 /// Returns a channel that yields `SIGTERM` and `SIGINT` as they arrive. Platforms send
 /// the first, Ctrl-C the second.
 ///
-/// Both are caught from this call on, because process 1 of a container is not ended by a
-/// signal that it does not handle.
+/// Both are caught from this call on, because the kernel drops a signal to process 1 of a
+/// container if that process has no handler.
 ///
 /// # Errors
 ///

@@ -21,9 +21,9 @@ pub fn format(left: Duration) -> HeaderValue {
 /// Returns the value of `grpc-timeout`, or `None` if it is not valid.
 ///
 /// The gRPC HTTP/2 protocol defines it as at most eight digits and a unit, and does not
-/// define what other values mean. They count as no timeout, as in gRPC's C core:
-/// INVALID_ARGUMENT is a code that a gRPC library never generates (gRPC's list of status
-/// codes), and the server's own deadline still holds.
+/// define what other values mean. They count as no timeout, as in gRPC's C core, and the
+/// server's own deadline still holds. They do not end the call with INVALID_ARGUMENT, because
+/// a gRPC library never generates that code (gRPC's list of status codes).
 pub fn parse(value: &[u8]) -> Option<Duration> {
     let (unit, digits) = value.split_last()?;
     if digits.is_empty() || digits.len() > 8 || !digits.iter().all(u8::is_ascii_digit) {

@@ -3,11 +3,11 @@
 use http::HeaderMap;
 use opentelemetry::propagation::Extractor;
 
-/// The most members of `tracestate` (section 3.3.1). Those after them are left out.
+/// The maximum number of members of `tracestate` (section 3.3.1). Further ones are left out.
 const MAX_MEMBERS: usize = 32;
 
-/// Returns the trace id of a `traceparent` of version 00, of which later versions may only
-/// be longer. Returns `None` if the header is not valid.
+/// Returns the trace id of a `traceparent` of version 00, or of a later version, which may only
+/// add fields at the end. Returns `None` if the header is not valid.
 pub fn trace_id(header: &[u8]) -> Option<&str> {
     let text = str::from_utf8(header).ok()?;
     let mut parts = text.split('-');
@@ -27,7 +27,8 @@ pub fn trace_id(header: &[u8]) -> Option<&str> {
 
 /// The headers of an incoming call, as the propagator of OpenTelemetry reads them.
 ///
-/// A call without exactly one valid `traceparent` begins a new trace, so it has none of them.
+/// A call without exactly one valid `traceparent` begins a new trace, and its `tracestate` is
+/// ignored.
 pub(crate) struct IncomingTrace<'a> {
     parent: Option<&'a str>,
     state: Option<String>,
@@ -63,7 +64,7 @@ fn parent(headers: &HeaderMap) -> Option<&str> {
     trace_id(header.as_bytes()).and_then(|_| header.to_str().ok())
 }
 
-/// Returns the members of all headers as one list, or `None` if one of them is no text.
+/// Returns the members of all headers as one list, or `None` if a header is not text.
 fn state(headers: &HeaderMap) -> Option<String> {
     let texts = headers.get_all("tracestate").iter().map(|value| value.to_str().ok());
     let texts: Vec<_> = texts.collect::<Option<_>>()?;

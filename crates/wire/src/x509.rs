@@ -1,4 +1,4 @@
-//! Certificates that are parsed, and whether those of a file are a chain.
+//! Parses the certificates of a file, and checks that they are a chain.
 
 use x509_parser::{
     certificate::X509Certificate, error::X509Error, parse_x509_certificate, x509::X509Version,
@@ -9,10 +9,10 @@ use crate::pem;
 /// A certificate of a file, parsed.
 #[derive(Debug)]
 pub struct Certificate<'a> {
-    /// What the certificate says.
+    /// The fields of the certificate.
     pub parsed: X509Certificate<'a>,
     line: usize,
-    /// Whether the file has other certificates, so that an error has to tell which one it is.
+    /// Whether the file has other certificates, so that an error must name the line.
     is_one_of_many: bool,
 }
 
@@ -22,9 +22,8 @@ impl Certificate<'_> {
         if self.is_one_of_many { format!("line {}: {problem}", self.line) } else { problem.into() }
     }
 
-    /// Returns whether clients and servers may accept what this certificate has issued: it is
-    /// an authority's, or so old that it cannot say so, or has issued itself and is trusted as
-    /// it is.
+    /// Returns whether peers may accept certificates that this one has issued: it is an
+    /// authority's, or of a version that cannot say so, or self-issued and trusted directly.
     pub fn may_issue(&self) -> bool {
         let parsed = &self.parsed;
         let is_self_issued = parsed.subject().as_raw() == parsed.issuer().as_raw();
@@ -36,7 +35,7 @@ impl Certificate<'_> {
 ///
 /// # Errors
 ///
-/// Returns what is wrong if one of them is not a certificate.
+/// Returns a text for people if a block of the file is not a certificate.
 pub fn parse(file: &[pem::Certificate]) -> Result<Vec<Certificate<'_>>, String> {
     let is_one_of_many = file.len() > 1;
     let mut certificates = Vec::with_capacity(file.len());
@@ -50,12 +49,12 @@ pub fn parse(file: &[pem::Certificate]) -> Result<Vec<Certificate<'_>>, String> 
     Ok(certificates)
 }
 
-/// Checks that each certificate is followed by the one that issued it, as TLS 1.2 wants it and
-/// some clients need it (RFC 5246, section 7.4.2).
+/// Checks that each certificate is followed by the one that issued it. TLS 1.2 requires this order
+/// (RFC 5246, section 7.4.2), and some clients need it.
 ///
 /// # Errors
 ///
-/// Returns what is wrong, with the line of the first certificate that is out of place.
+/// Returns a text for people with the line of the first certificate that is out of place.
 pub fn check_chain(chain: &[Certificate<'_>]) -> Result<(), String> {
     for (index, pair) in chain.windows(2).enumerate() {
         let [before, next] = pair else { continue };

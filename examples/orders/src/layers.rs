@@ -1,4 +1,4 @@
-//! The service's own layers: one that is sync, and one that asks another service.
+//! The service's own layers: an interceptor, and a layer that calls another service.
 
 use std::error::Error;
 
@@ -14,7 +14,7 @@ pub fn require_token(token: Secret) -> impl Interceptor + Clone + Send + Sync + 
     move |request: Request<()>| {
         let value = request.metadata().get("authorization");
         match value.and_then(|value| value.as_bytes().strip_prefix(b"Bearer ")) {
-            // In constant time, because the time must not tell how much of a guess is right.
+            // In constant time, so that the time does not tell how much of a guess is right.
             Some(given) if given.ct_eq(token.expose().as_bytes()).into() => Ok(request),
             Some(_) => Err(Status::unauthenticated("the token is wrong")),
             None => Err(Status::unauthenticated("expected \"authorization: Bearer TOKEN\"")),

@@ -20,7 +20,7 @@ use service::Orders;
 use settings::Settings;
 use store::Store;
 
-/// What the gRPC service and its layers need, once the service has started.
+/// The dependencies of the gRPC service and its layers, which exist once the service has started.
 #[derive(Debug)]
 pub struct Dependencies {
     store: Store,

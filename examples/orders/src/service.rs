@@ -1,4 +1,4 @@
-//! What the service does: a method of each of the four kinds.
+//! The handlers of the service: a method of each of the four kinds.
 
 use chassis::Context;
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};
@@ -60,7 +60,7 @@ impl pb::orders_server::Orders for Orders {
         request: Request<Streaming<pb::PlaceOrderRequest>>,
     ) -> Result<Response<pb::ImportOrdersResponse>> {
         let mut draining = Box::pin(Context::of(request.extensions()).draining());
-        // What has arrived is placed together, up to 100 orders.
+        // Up to 100 orders that have arrived are placed together.
         let mut batches = request.into_inner().ready_chunks(100);
         let mut summary = pb::ImportOrdersResponse::default();
         loop {

@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer, de::Error};
 pub struct Settings {
     /// The file of the store.
     pub store: PathBuf,
-    /// What callers send as a bearer token.
+    /// The bearer token that callers must send.
     #[serde(deserialize_with = "required")]
     pub token: Secret,
     /// The service that greets customers.

@@ -19,7 +19,7 @@ type Value<'a> = (&'a str, u32, i64);
 #[derive(Debug, Clone)]
 pub struct Store {
     database: Arc<Database>,
-    /// The id of the last order, for those who watch.
+    /// The id of the last order. Watches wait until it changes.
     last: watch::Sender<u64>,
     readiness: Readiness,
 }
@@ -88,7 +88,8 @@ impl Store {
         Ok((orders, last))
     }
 
-    /// Removes old orders until the server drains. Keeps the last one: its id is not used again.
+    /// Removes old orders until the server drains. Keeps the last one, so that its id is not used
+    /// again.
     pub async fn remove_old_orders(self, app: App<Settings>) {
         let retention = &app.settings().retention;
         loop {

@@ -70,14 +70,14 @@ impl ConnectionArgs {
         Ok(self.target_with(address, tls, timeout, program))
     }
 
-    /// Returns the server that the environment and these flags of `serve` configure as the
-    /// target of a health check: in a container, the server beside the command. TLS follows from
-    /// its settings.
+    /// Returns the server on this machine as the target of a health check, such as the server in
+    /// the same container. Its address and TLS follow from the environment and from these flags
+    /// of `serve`.
     ///
     /// # Errors
     ///
-    /// Returns an error if the settings that say how the server is reached are wrong, if it
-    /// requires a client certificate, or if TLS cannot be configured.
+    /// Returns an error if the server's settings are wrong, if the server requires a client
+    /// certificate and no flag names one, or if TLS cannot be configured.
     pub fn local_target(
         self,
         flags: &ServerFlags,
@@ -86,7 +86,7 @@ impl ConnectionArgs {
     ) -> Result<Target, WrongArguments> {
         let server = (program.local_server)(flags).map_err(WrongArguments::LocalServer)?;
         let LocalServer { address, health_address, tls, client_certificate } = server;
-        // The health address is served until the end of a graceful shutdown.
+        // Preferred, because the health address is served until the end of a graceful shutdown.
         let mut target = health_address.map_or(address, Socket::Ip);
         if let Socket::Ip(address) = &mut target
             && address.ip().is_unspecified()

@@ -17,8 +17,8 @@ const OF_CONNECTIONS: [&str; 5] =
 ///
 /// # Errors
 ///
-/// Returns what is wrong if gRPC or HTTP/2 does not allow the key or the value: a peer would
-/// refuse the call, or read something else.
+/// Returns a text for people if gRPC or HTTP/2 does not allow the key or the value. A peer would
+/// refuse such a call, or read another value.
 pub fn parse_metadata(text: &str) -> Result<(HeaderName, HeaderValue), String> {
     let (key, value) = text.split_once('=').ok_or("expected a key, = and a value")?;
     let key = parse_key(key)?;
@@ -44,8 +44,8 @@ fn parse_key(key: &str) -> Result<HeaderName, String> {
     if key.is_empty() {
         return Err("there is no key before =".to_owned());
     }
-    // "Header-Name" in the gRPC HTTP/2 protocol: less than HTTP/2 allows. Letters are sent in
-    // lower case.
+    // "Header-Name" in the gRPC HTTP/2 protocol allows fewer characters than HTTP/2. Letters are
+    // sent in lower case.
     let is_allowed = |c: &char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
     if let Some(wrong) = key.chars().find(|c| !is_allowed(c)) {
         return Err(format!(
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_grpc_or_http2_does_not_allow_is_refused() {
+    fn metadata_that_grpc_or_http2_does_not_allow_is_refused() {
         for (text, problem) in [
             ("grpc-timeout=1S", "grpc-timeout is reserved by gRPC"),
             ("Content-Type=x", "content-type is reserved by gRPC"),

@@ -1,6 +1,6 @@
-//! What client commands share: their arguments, and how they run.
+//! The arguments that client commands share, and the functions that run a command.
 //!
-//! The commands `health` and `load` use it, and a service's own `call` command can.
+//! The commands `health` and `load` use them, and a service's own `call` command can.
 
 mod connection;
 mod metadata;

@@ -24,7 +24,7 @@ type Work<'a> = Pin<Box<dyn Future<Output = Result<ExitCode, Failure>> + 'a>>;
 pub enum Outcome {
     /// It completed, with this exit code.
     Completed(ExitCode),
-    /// A signal interrupted it; with the exit code that shells report for the signal.
+    /// A signal interrupted it. The number is the exit code that shells report for the signal.
     Interrupted(u8),
 }
 
@@ -39,8 +39,8 @@ impl Outcome {
 }
 
 /// Runs the work of a command on the current thread, until it completes or a signal
-/// interrupts it. Signals are handled, because process 1 of a container is not ended by a
-/// signal that it does not handle.
+/// interrupts it. Signals are handled, because the kernel drops a signal to process 1 of a
+/// container if that process has no handler.
 ///
 /// # Errors
 ///
@@ -48,7 +48,7 @@ impl Outcome {
 pub fn until_interrupted(
     work: impl Future<Output = Result<ExitCode, Failure>>,
 ) -> Result<Outcome, Failure> {
-    // Boxed, so that what follows is compiled once for all commands.
+    // Boxed, so that `run_work` is compiled once for all commands.
     run_work(Box::pin(work))
 }
 
@@ -64,13 +64,13 @@ fn run_work(work: Work<'_>) -> Result<Outcome, Failure> {
             })),
         }
     });
-    // A thread may be blocked in a read of standard input, and only input would end that.
+    // Does not wait: a thread may be blocked in a read of standard input until more input comes.
     runtime.shutdown_background();
     outcome
 }
 
-/// Makes the calls of a command, which return whether all of them succeeded, and sends their spans.
-/// Returns the exit code.
+/// Makes the calls of a command, sends their spans, and returns the exit code. `calls` returns
+/// whether all calls succeeded.
 ///
 /// # Errors
 ///
@@ -81,7 +81,7 @@ pub fn make_calls(
     calls: impl AsyncFnOnce(&Target) -> Result<bool, Failure>,
 ) -> Result<ExitCode, Failure> {
     let outcome = until_interrupted(async {
-        // Spans are sent by tasks of the runtime, so that the export starts in it.
+        // Started inside the runtime, because its tasks send the spans.
         target.tracing = start_tracing(program)?;
         let succeeded = calls(&target).await;
         if let Some(tracing) = target.tracing {
@@ -112,8 +112,7 @@ fn start_tracing(program: Program<'_>) -> Result<Option<Tracing>, Failure> {
     Ok(None)
 }
 
-/// Sends the spans that are left. Those that are lost are only a warning, because the calls were
-/// made.
+/// Sends the remaining spans. Lost spans are only a warning, because the calls were made.
 async fn flush_spans(tracing: Tracing) {
     let flush = move || {
         let flushed = tracing.shut_down(FLUSH_TIMEOUT);
@@ -125,6 +124,6 @@ async fn flush_spans(tracing: Tracing) {
 }
 
 fn warn(text: impl Display) {
-    // An error here is ignored: there is no other place to say it.
+    // An error is ignored, because there is no other place to report it.
     let _ = stderr().write_all(format!("warning: {text}\n").as_bytes());
 }

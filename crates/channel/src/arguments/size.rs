@@ -8,7 +8,7 @@ const MAX_SIZE: u64 = ByteSize::gib(1).as_u64();
 ///
 /// # Errors
 ///
-/// Returns what is expected if it is not a size, or more than 1 GiB.
+/// Returns the expected form if the text is not a size, or if the size is above 1 GiB.
 pub fn parse_size(text: &str) -> Result<usize, String> {
     let bytes = text.parse::<ByteSize>().ok().map(|size| size.as_u64());
     bytes

@@ -15,7 +15,8 @@ use crate::Balance;
 /// A SETTINGS frame without settings (RFC 9113, section 6.5).
 const SETTINGS: [u8; 9] = [0, 0, 0, 4, 0, 0, 0, 0, 0];
 
-/// Starts the balancer with names that never, or not, or at once resolve to 127.0.0.1.
+/// Starts the balancer. The resolution of the name `hangs` does not end, that of `fails` fails, and
+/// all other names are 127.0.0.1.
 fn start(address: &str) -> (watch::Receiver<Snapshot>, AbortOnDropHandle<()>) {
     let resolver = Resolver::new(|name| match name.as_str() {
         "hangs" => Box::pin(pending()),

@@ -11,7 +11,7 @@ async fn sender() -> RequestSender {
 }
 
 #[tokio::test]
-async fn a_failed_resolution_costs_no_connection() {
+async fn a_failed_resolution_keeps_the_connections() {
     let found: SocketAddr = ([127, 0, 0, 1], 0).into();
     let resolver = Resolver::new(|_| Box::pin(std::future::pending()));
     let (events, _received) = mpsc::channel(16);

@@ -29,7 +29,7 @@ async fn greet(pieces: &[&[u8]]) -> (Result<(), String>, Vec<u8>) {
     let mut greeted = Greeted(Greeting::new(sender), stream.build());
     let mut read = Vec::new();
     let mut byte = [0];
-    // One by one: HTTP/2's buffer may be smaller than what was read.
+    // Byte by byte, because HTTP/2's buffer may be smaller than the greeting.
     while let Ok(1) = greeted.read(&mut byte).await {
         read.extend(byte);
     }
@@ -37,7 +37,7 @@ async fn greet(pieces: &[&[u8]]) -> (Result<(), String>, Vec<u8>) {
 }
 
 #[tokio::test]
-async fn settings_are_passed_on_with_all_that_follows_in_any_pieces() {
+async fn a_settings_frame_is_passed_on_with_the_bytes_after_it_in_any_pieces() {
     let bytes = b"\0\0\x06\x04\0\0\0\0\0\0\x03\0\0\0\x64\0\0\0\x04\x01\0\0\0\0";
     for size in 1..=bytes.len() {
         let pieces: Vec<&[u8]> = bytes.chunks(size).collect();

@@ -35,7 +35,8 @@ struct HealthArgs {
     /// A configuration file of the server on this machine; may be repeated, as for serve.
     #[arg(long, value_name = "FILE")]
     config: Vec<PathBuf>,
-    /// The timeout of the connection, and then of the check; of a watch until the first status.
+    /// The timeout of the connection, and then of the check. A watch has this timeout only until
+    /// its first status.
     #[arg(long, value_name = "DURATION", default_value = "1s", value_parser = parse_timeout)]
     #[arg(allow_hyphen_values = true)]
     timeout: Duration,
@@ -81,7 +82,8 @@ fn check(arguments: HealthArgs, program: Program<'_>) -> Result<Outcome, Failure
     })
 }
 
-/// Returns whether the address is one that only a server has: every address of its machine.
+/// Returns whether the address is `[::]` or `0.0.0.0`. A server that listens there has every
+/// address of its machine.
 fn is_unspecified(address: &Address) -> bool {
     address.to_string().parse::<SocketAddr>().is_ok_and(|address| address.ip().is_unspecified())
 }

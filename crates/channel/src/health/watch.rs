@@ -28,7 +28,7 @@ use crate::{
 /// Returns an error if there is no connection at the start, or no status within the timeout.
 /// Returns an error too if the server does not allow the watch, or if output fails.
 pub(super) async fn run(target: &Target, name: &str, json: bool) -> Result<(), Failure> {
-    // It does not wait itself, so that the reason is known at once.
+    // The channel does not wait for a connection, so that each failure is known at once.
     let channel = Channel::new(&Target { wait_for_ready: false, ..target.clone() });
     let mut watch = Watch {
         name,
@@ -131,7 +131,7 @@ impl Watch<'_> {
     }
 }
 
-/// Why there is no status yet: what was printed, and the last of it.
+/// The reasons why there is no status yet: the texts that were printed, and the last failure.
 #[derive(Default)]
 struct Reasons {
     printed: BTreeSet<String>,
@@ -139,7 +139,7 @@ struct Reasons {
 }
 
 impl Reasons {
-    /// Prints why there is no status yet, if that has not been printed.
+    /// Prints why there is no status yet, unless this reason was printed before.
     async fn say(&mut self, failure: Failure, json: bool) -> io::Result<()> {
         let text = failure.to_string();
         if self.printed.insert(text.clone()) {

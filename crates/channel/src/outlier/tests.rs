@@ -10,7 +10,8 @@ fn detection() -> OutlierDetection {
     }
 }
 
-/// Sweeps endpoints that have succeeded and failed this often. Returns which are ejected then.
+/// Sweeps endpoints with these numbers of succeeded and failed calls. Returns the indexes of those
+/// that are ejected afterwards.
 fn sweep(
     detection: &OutlierDetection,
     ejections: &mut Vec<Ejection>,
@@ -88,8 +89,8 @@ fn each_ejection_is_longer_up_to_the_maximum_and_sweeps_without_one_shorten_the_
     let mut ejections = Vec::new();
     let healthy = [(MANY, 0); 5];
     let failing = [(MANY, 0), (MANY, 0), (MANY, 0), (MANY, 0), (0, MANY)];
-    // Sweeps this often without a failure, and ejects. Returns the number of sweeps until the
-    // endpoint is taken back.
+    // Makes this number of sweeps without a failure, and one that ejects. Returns the number of
+    // sweeps until the endpoint is taken back.
     let mut ejected_for = |healthy_before: u32| {
         for _ in 0..healthy_before {
             assert!(sweep(&detection, &mut ejections, &healthy, now).is_empty());
@@ -104,7 +105,7 @@ fn each_ejection_is_longer_up_to_the_maximum_and_sweeps_without_one_shorten_the_
             }
         }
     };
-    // 30 s have not passed at the third sweep, whose interval is 10 s.
+    // The interval is 10 s. An ejection ends after more than 30 s, so at the fourth sweep.
     assert_eq!([(); 3].map(|()| ejected_for(0)), [4, 7, 10]);
     assert_eq!(ejected_for(2), 7, "the fourth time, less two");
     for _ in 0..20 {

@@ -9,7 +9,8 @@ use crate::{
     sender::{ConnectionMonitor, RequestSender},
 };
 
-/// Returns three connections that have lasted, and what keeps them open.
+/// Returns three connections that are older than the slow start, and the monitors that keep them
+/// open.
 async fn three() -> (Vec<Subchannel>, Vec<ConnectionMonitor>) {
     let mut ready = Vec::new();
     let mut monitors = Vec::new();
@@ -67,7 +68,8 @@ async fn a_connection_with_more_calls_in_flight_gets_none_by_least_request() {
     assert_eq!(shares(Balance::RoundRobin, &ready, NONE)[1], 100);
 }
 
-/// It never has calls in flight, so that least request alone would send it most of them.
+/// Such a server never has calls in flight. Without the penalty for failures, least request would
+/// send it most calls.
 #[tokio::test(start_paused = true)]
 async fn a_server_that_fails_at_once_does_not_attract_calls() {
     let (ready, _monitors) = three().await;
@@ -77,7 +79,7 @@ async fn a_server_that_fails_at_once_does_not_attract_calls() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_call_costs_ten_on_a_new_connection_and_less_step_by_step() {
+async fn a_call_costs_tenfold_on_a_new_connection_and_less_step_by_step() {
     let (mut ready, _monitors) = three().await;
     let _busy = (begin(&ready[0], 10), begin(&ready[1], 1));
     let new_costs = |ready: &[Subchannel], calls: u64| {

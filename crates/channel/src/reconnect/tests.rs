@@ -44,7 +44,7 @@ where
             loop {
                 match received.recv().await.expect("the client") {
                     (_, Event::Changed(_, Change::Ready(sender))) => {
-                        // Neither a permit nor a response, if the server has closed it.
+                        // The server may already have closed the connection.
                         let Ok(permit) = sender.permit().await else { continue };
                         let request = Request::post("http://localhost/").body(()).expect("valid");
                         let response = sender.send(request, Bytes::new(), &permit);

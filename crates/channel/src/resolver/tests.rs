@@ -31,7 +31,7 @@ impl Counted {
         Self { resolver, lookups, fails }
     }
 
-    /// Follows a name for good.
+    /// Follows a name until the handle is dropped.
     fn follow(&self, name: &str) -> (watch::Sender<bool>, AbortOnDropHandle<()>) {
         let (lost, losses) = watch::channel(false);
         let mut resolution = self.resolver.follow(name, losses);
@@ -52,7 +52,7 @@ impl Counted {
 }
 
 #[tokio::test(start_paused = true)]
-async fn all_who_follow_a_name_share_one_resolution_every_30_seconds() {
+async fn all_followers_of_a_name_share_one_resolution_every_30_seconds() {
     let counted = Counted::new();
     let _fifty: Vec<_> = (0..50).map(|_| counted.follow("servers")).collect();
     assert_eq!(counted.lookups_in(29).await, 1);
@@ -99,7 +99,7 @@ async fn a_failed_resolution_is_tried_again_with_backoff() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_resolution_that_is_given_up_is_begun_by_the_next() {
+async fn a_cancelled_resolution_is_started_again_by_the_next_follower() {
     let begun = Arc::new(AtomicUsize::new(0));
     let counter = Arc::clone(&begun);
     let resolver = Resolver::new(move |_| {

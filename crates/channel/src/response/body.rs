@@ -40,7 +40,7 @@ pub struct ResponseBody {
 /// The request of a response. It holds the stream permit until the call has ended.
 #[derive(Debug, Default)]
 pub(crate) enum RequestState {
-    /// It is sent.
+    /// All of it is sent.
     Sent { _permit: StreamPermit },
     /// It is a stream, which may still be sent.
     Uploading(Upload),
@@ -76,17 +76,17 @@ impl ResponseBody {
         Self { received: Some((body, messages)), request, deadline, ..Self::default() }
     }
 
-    /// Returns the body of a response whose headers are all of it.
+    /// Returns the body of a response that has only headers.
     pub(super) fn ended(self) -> Self {
         Self { received: None, ..self }
     }
 
-    /// Ends the span with this body, with the status of its trailers.
+    /// Ends the span when this body ends, with the status of its trailers.
     pub(crate) fn end_span(&mut self, span: ClientSpan) {
         self.span = Some(span);
     }
 
-    /// Ends the attempt with this body, with the outcome of its trailers.
+    /// Ends the attempt when this body ends, with the outcome of its trailers.
     pub(crate) fn count(&mut self, in_flight: InFlight) {
         self.in_flight = Some(in_flight);
     }

@@ -21,13 +21,13 @@ use crate::{
     limits::{Limits, check_headers},
 };
 
-/// The most that is shown of a response which is not gRPC, in characters.
+/// How many characters of a response that is not gRPC a status shows.
 const MAX_LINE: usize = 200;
 
-/// How long the first line of such a response may take: most of it comes with the headers.
+/// How long to wait for the first line of such a response. Most often it comes with the headers.
 const LINE_TIMEOUT: Duration = Duration::from_millis(200);
 
-/// Returns the response to a call, or its status if the response has no messages and has failed.
+/// Returns the response to a call, with a body that checks its messages and its status.
 ///
 /// # Errors
 ///
@@ -41,9 +41,9 @@ pub(crate) async fn judge(
 ) -> Result<Response<ResponseBody>, Status> {
     let (mut head, stream) = response.into_parts();
     check_headers(&head.headers, "headers")?;
-    // What only the channel says.
+    // Only the channel sets this header.
     head.headers.remove(PREVIOUS_ATTEMPTS);
-    // The status is in the headers only if they are all of the response ("Trailers-Only").
+    // The headers have the status only if the response has nothing else ("Trailers-Only").
     let is_all = stream.is_end_stream();
     let code = if is_all {
         status_fields::clean(&mut head.headers);
@@ -104,7 +104,7 @@ async fn not_grpc(
     Status::new(code, text)
 }
 
-/// Returns the first line of a body that is not empty, as far as it arrives until then.
+/// Returns the first line of a body that is not empty, or the part that arrives before `until`.
 async fn first_line(mut body: ReceiveBody, until: Instant) -> String {
     let mut read = Vec::new();
     while read.len() < 4 * MAX_LINE

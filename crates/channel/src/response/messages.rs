@@ -30,7 +30,8 @@ enum ResponseEncoding {
 }
 
 impl Messages {
-    /// Reads the encoding from the headers, and removes it: nothing is compressed behind this.
+    /// Reads the encoding from the headers, and removes it, because `next` returns messages that
+    /// are not compressed.
     pub(super) fn new(headers: &mut HeaderMap, limits: Limits) -> Self {
         let encoding = match headers.remove(ENCODING) {
             None => ResponseEncoding::Identity,
@@ -65,8 +66,8 @@ impl Messages {
     /// # Errors
     ///
     /// Returns RESOURCE_EXHAUSTED if the message is larger than the limit. Returns INTERNAL if it
-    /// is malformed or cannot be decompressed (compression.md of gRPC), and UNIMPLEMENTED if there
-    /// must not be another message.
+    /// is malformed or cannot be decompressed (compression.md of gRPC), and UNIMPLEMENTED if it is
+    /// the second message of a response that must have one.
     pub(super) fn next(&mut self) -> Result<Option<Bytes>, Status> {
         let Some(length) = announced_length(&self.received) else { return Ok(None) };
         let flag = self.received[0];
@@ -109,8 +110,8 @@ impl Messages {
     ///
     /// # Errors
     ///
-    /// Returns INTERNAL if the last message is not complete, or UNIMPLEMENTED if there is none and
-    /// must be one.
+    /// Returns INTERNAL if the last message is not complete, or UNIMPLEMENTED if there is no
+    /// message and there must be one.
     pub(super) fn end(&self) -> Result<(), Status> {
         if !self.received.is_empty() {
             return Err(Status::internal("the response ends within a message"));
@@ -126,7 +127,7 @@ impl Messages {
 
 fn inflate(encoding: Encoding, compressed: &[u8], limit: usize) -> Result<Bytes, Status> {
     let mut framed = vec![0; PREFIX];
-    // One more, to see whether there is more.
+    // One byte more than the limit shows that the message is too large.
     let most = limit as u64 + 1;
     let inflated = match encoding {
         Encoding::Gzip => GzDecoder::new(compressed).take(most).read_to_end(&mut framed),

@@ -1,12 +1,12 @@
-//! A response: what of it is valid, and what it means if it is not.
+//! Responses: which are valid, and the status of those that are not.
 //!
-//! Everything that a server can send passes through here before tonic sees it. tonic's own parsers
-//! take some of it for a success, and panic at some of it.
+//! Each response is checked here before tonic sees it, because tonic's own parsers take some
+//! invalid responses for a success, and panic at others.
 //!
-//! - `head`: whether a response is gRPC at all, and whether it is all of the response.
+//! - `head`: whether a response is gRPC, and whether it has only headers.
 //! - `messages`: the messages, checked and decompressed.
 //! - `status_fields`: the fields of the status, in a form that every parser can read.
-//! - `body`: puts these together.
+//! - `body`: the body that uses `messages` and `status_fields`.
 
 mod body;
 mod head;

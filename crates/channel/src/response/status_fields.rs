@@ -6,15 +6,15 @@ use tonic::{Code, Status};
 
 use crate::binary::is_base64;
 
-/// The metadata of a status whose details were dropped because they are malformed: why.
+/// The metadata key that says why the details of a status were dropped as malformed.
 pub const DETAILS_ERROR: &str = "grpc-status-details-error";
 
 const CODE: HeaderName = Status::GRPC_STATUS;
 const MESSAGE: HeaderName = Status::GRPC_MESSAGE;
 const DETAILS: HeaderName = Status::GRPC_STATUS_DETAILS;
 
-/// What is percent-encoded in `grpc-message` ("Status-Message" in the gRPC HTTP/2 protocol). The
-/// encoding adds bytes above 0x7e.
+/// The characters to percent-encode in `grpc-message` ("Status-Message" in the gRPC HTTP/2
+/// protocol). Bytes above 0x7e are encoded in any case.
 const ENCODED: &AsciiSet = &CONTROLS.add(b'%');
 
 /// Reads the status at the end of a response that a [`Channel`](crate::Channel) has returned.
@@ -55,7 +55,8 @@ pub(super) fn remove(fields: &mut HeaderMap) {
 ///
 /// - A number that is no code becomes UNKNOWN, with the number in the message.
 /// - A message that is not percent-encoded UTF-8 gets replacement characters for the wrong bytes.
-/// - Details that are not base64 are removed, because tonic panics at them. [`DETAILS_ERROR`] says so.
+/// - Details that are not base64 are removed, because tonic panics at them. [`DETAILS_ERROR`] says
+///   why.
 pub(super) fn clean(fields: &mut HeaderMap) {
     let Some(code) = fields.get(CODE) else {
         fields.remove(DETAILS_ERROR);
@@ -83,7 +84,7 @@ pub(super) fn clean(fields: &mut HeaderMap) {
         fields.insert(MESSAGE, encoded);
     }
     let code = if is_known { code } else { (Code::Unknown as i32).into() };
-    // One, if there were several.
+    // Replaces all if there were several.
     fields.insert(CODE, code);
     if let Some(problem) = details_problem(fields) {
         fields.remove(DETAILS);
@@ -119,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_that_is_no_code_is_unknown_and_named() {
+    fn an_invalid_code_is_unknown_and_named_in_the_message() {
         for code in ["17", "99", "-1", "007", "0x1", "1.0", "OK", "4294967296"] {
             let status = read(&[("grpc-status", code.as_bytes()), ("grpc-message", b"caf%C3%A9")]);
             let message = format!("the server responded with the unknown status {code}: café");
@@ -147,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn malformed_details_are_dropped_and_said() {
+    fn malformed_details_are_dropped_with_a_reason() {
         for details in [&b"!!!"[..], b"_-_-", b"AAEC,AAEC", b"A", b"AA=A", b"\xff", b" AAEC"] {
             let fields = [
                 ("grpc-status", &b"5"[..]),

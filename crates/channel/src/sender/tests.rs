@@ -203,7 +203,7 @@ async fn an_invalid_request_does_not_end_the_connection() {
 }
 
 #[tokio::test]
-async fn a_stream_that_is_reset_before_its_message_is_told_from_a_lost_connection() {
+async fn a_reset_before_the_message_is_distinguished_from_a_lost_connection() {
     let (sender, mut server) = connect(2).await;
     let begin = || sender.connection.requests.clone().send_request(request(), false);
     let (response, mut stream) = begin().expect("it is open");

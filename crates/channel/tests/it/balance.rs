@@ -1,4 +1,4 @@
-//! Which of several servers a call is sent to, and what is said if there is none.
+//! The choice between several servers, and the status of a call without a connection.
 
 use std::{
     net::{SocketAddr, TcpStream},
@@ -46,7 +46,7 @@ async fn a_stream_counts_as_in_flight_until_its_response_has_ended() {
     }
 }
 
-/// Returns an address that neither accepts nor refuses connections, and what keeps it so.
+/// Returns an address that neither accepts nor refuses connections, until the sockets are dropped.
 fn hanging() -> (SocketAddr, (Socket, TcpStream)) {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a free port");
@@ -58,7 +58,7 @@ fn hanging() -> (SocketAddr, (Socket, TcpStream)) {
 }
 
 #[tokio::test]
-async fn the_causes_of_others_are_shown_if_one_address_hangs_until_the_deadline() {
+async fn failures_of_other_addresses_are_shown_if_one_hangs_until_the_deadline() {
     let (hanging, _open) = hanging();
     let address = format!("{hanging},127.0.0.1:1");
     let timeout = Duration::from_millis(500);

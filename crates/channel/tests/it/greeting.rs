@@ -1,11 +1,11 @@
-//! What servers say first.
+//! The first bytes of servers.
 
 use channel::{Channel, Failure};
 use tokio::io::AsyncWriteExt;
 
 use crate::support::{listen, target};
 
-/// Returns why a channel cannot connect to a server that says this on each connection.
+/// Returns why a channel cannot connect to a server that sends these bytes on each connection.
 async fn problem(says: &'static [u8]) -> String {
     let (listener, address) = listen().await;
     tokio::spawn(async move {
@@ -31,7 +31,7 @@ async fn another_protocol_is_named_while_its_server_waits() {
 }
 
 #[tokio::test]
-async fn goaway_that_follows_settings_at_once_is_why_there_is_no_connection() {
+async fn goaway_straight_after_settings_is_the_reason_for_a_failed_connection() {
     // SETTINGS, and GOAWAY with ENHANCE_YOUR_CALM and debug data.
     let says = b"\0\0\0\x04\0\0\0\0\0\0\0\x16\x07\0\0\0\0\0\0\0\0\0\0\0\0\x0btoo_many_pings";
     assert_eq!(

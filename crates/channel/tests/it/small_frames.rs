@@ -76,7 +76,7 @@ impl Server {
             WINDOW_UPDATE if head[5..] == [0; 4] => self.connection += i64::from(number(&payload)),
             WINDOW_UPDATE => self.stream += i64::from(number(&payload)),
             SETTINGS if head[4] & ACK == 0 => {
-                // The windows are in effect when the client knows that the server knows them.
+                // The client uses its windows once the server has acknowledged them.
                 let ack = frame(SETTINGS, ACK, 0, &[]);
                 self.tcp.write_all(&ack).await.expect("it is open");
                 let pairs = payload.chunks_exact(6);

@@ -41,7 +41,7 @@ pub struct ClientArgs {
     connection: ConnectionArgs,
 }
 
-/// What a call of any method needs.
+/// The arguments for the call of any method.
 #[derive(Debug, Clone, Args)]
 pub struct MethodArgs {
     /// The request of a method as JSON; @FILE reads it from a file, and @ from standard input
@@ -93,15 +93,15 @@ impl ClientArgs {
 }
 
 impl MethodArgs {
-    /// Returns the method that the arguments of a command name, or `None` if these are messages.
+    /// Returns the method that the arguments of a command name, or `None` if they are messages.
     ///
     /// # Errors
     ///
-    /// Returns an error if the flags are for a method, and there is none.
+    /// Returns an error if flags need a method, but the arguments name none.
     pub fn method(&self, arguments: &[String]) -> Result<Option<MethodPath>, Failure> {
         let has_flags = self.data.is_some() || self.schema.has_files();
         let path = match arguments {
-            // With the flags, it cannot be a message.
+            // With these flags, the argument cannot be a message.
             [argument] if has_flags => {
                 MethodPath::parse(argument.strip_prefix('/').unwrap_or(argument))
             }

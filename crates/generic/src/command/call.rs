@@ -20,7 +20,7 @@ use super::{
 };
 use crate::client::Client;
 
-/// Returns the `call` command of a service that has none of its own.
+/// Returns the `call` command for a service without a `call` command of its own.
 pub fn call_command() -> Command {
     let about = "Call a method by its path, with JSON";
     Command::new("call", about, |arguments: CallArgs, program| {
@@ -116,7 +116,7 @@ impl Results<'_> {
                 Err(status) => Err(status),
             };
             match printed {
-                // A unary call has succeeded only with its status.
+                // Not printed yet, because the status of the call may still be an error.
                 Ok(Some(json)) if expects_one => unary = Some(json),
                 Ok(Some(json)) => self.response(&json, attempts).await?,
                 Ok(None) => break,

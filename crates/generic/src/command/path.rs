@@ -10,12 +10,12 @@ pub struct MethodPath {
 }
 
 impl MethodPath {
-    /// Reads a text that begins with a slash and is a path. Other texts are messages.
+    /// Parses a path that begins with a slash. Returns `None` for other texts, which are messages.
     pub fn of_message(text: &str) -> Option<Self> {
         Self::parse(text.strip_prefix('/')?)
     }
 
-    /// Reads a path without the slash at its begin.
+    /// Parses a path without the slash at its beginning.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let (service, method) = text.split_once('/')?;
         let is_path = is_name(method) && service.split('.').all(is_name);

@@ -121,7 +121,7 @@ async fn find(
         };
         return Ok((pool, services));
     };
-    // Not every server finds a method by its name.
+    // Asks for the service too, because not every server finds a method by its name.
     let mut names = vec![symbol];
     names.extend(names[0].rsplit_once('.').map(|(service, _)| service.to_owned()));
     let pool = reflection.pool(&names).await?;

@@ -1,4 +1,4 @@
-//! Messages.
+//! Parses messages.
 
 use protojson::{Field, File, Kind, Label, Message, Problem, json_name, wire_format::MAX_FIELD};
 
@@ -8,14 +8,14 @@ use super::{
     tokens::{DeclaredOption, Tokens},
 };
 
-/// Parses the body of a message, whose full name was taken.
+/// Parses the body of a message after its name, which the caller has taken.
 pub(super) fn parse_message(
     tokens: &mut Tokens<'_>,
     outer: &Scope,
     name: String,
     file: &mut File,
 ) -> Result<(), Problem> {
-    // A message stands before those within it.
+    // The message comes before the messages within it.
     let index = file.messages.len();
     file.messages.push(Message { name: name.clone(), ..Message::default() });
     let scope = Scope { name, features: outer.features };
@@ -51,7 +51,7 @@ impl Body<'_, '_> {
         {
             self.tokens.take();
         }
-        // As for protoc, a keyword is not the name of a type.
+        // As in protoc, a keyword is not the name of a type.
         match self.tokens.peek() {
             Token::Symbol(';') => drop(self.tokens.take()),
             Token::Word("message") => {
@@ -215,6 +215,6 @@ impl Body<'_, '_> {
 
 /// Returns the name of the message of a map's entries, as protoc makes it.
 fn entry_name(field: &str) -> String {
-    // An underscore at the begin makes the first letter a capital too.
+    // An underscore at the beginning makes the first letter a capital too.
     format!("{}Entry", json_name(&format!("_{field}")))
 }

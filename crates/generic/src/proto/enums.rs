@@ -1,13 +1,13 @@
-//! Enums, and what is around a declaration.
+//! Parses enums, and has the scope of declarations.
 
 use protojson::{Enum, Features, File, Problem};
 
 use super::{lexer::Token, tokens::Tokens};
 
-/// What is around a declaration.
+/// The scope of a declaration.
 #[derive(Debug, Clone)]
 pub(super) struct Scope {
-    /// The package, or the full name of a message.
+    /// The package, or the full name of the message around the declaration.
     pub(super) name: String,
     pub(super) features: Features,
 }

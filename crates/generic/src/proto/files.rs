@@ -1,4 +1,4 @@
-//! Where `.proto` files and their imports are found.
+//! Finds `.proto` files and their imports.
 
 use std::{
     fs, io,
@@ -24,10 +24,10 @@ pub(crate) fn load(pool: &mut Pool, files: &[PathBuf], folders: &[PathBuf]) -> R
         }
     }
     for file in files {
-        // As protoc, a file can also be named as others import it.
+        // As with protoc, a file can also be named by the name with which other files import it.
         let path = folders.iter().map(|folder| folder.join(file)).find(|path| path.exists());
         let path = if file.exists() { file } else { path.as_ref().unwrap_or(file) };
-        // Its name is that with which others import it.
+        // The pool knows the file by the name with which other files import it.
         let name = folders.iter().find_map(|folder| path.strip_prefix(folder).ok());
         let name = name.unwrap_or(path).to_string_lossy();
         if !pool.has_file(&name) {

@@ -1,8 +1,8 @@
-//! The words of a `.proto` file.
+//! The tokens of a `.proto` file.
 
 use protojson::Problem;
 
-/// A word of a file.
+/// A token of a file.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Token<'a> {
     /// A name or a keyword.
@@ -14,11 +14,11 @@ pub(super) enum Token<'a> {
     End,
 }
 
-/// Returns the words of a file, each with the line and the column of its begin.
+/// Returns the tokens of a file, each with the position at which it begins.
 ///
 /// # Errors
 ///
-/// Returns an error with the place of what is no word.
+/// Returns an error with the position of a text that is not a token.
 pub(super) fn tokens<'a>(file: &str, text: &'a str) -> Result<Vec<(Token<'a>, Position)>, Problem> {
     let mut lexer = Lexer { rest: text, position: Position { line: 1, column: 1 } };
     let mut tokens = Vec::new();
@@ -36,7 +36,7 @@ pub(super) fn tokens<'a>(file: &str, text: &'a str) -> Result<Vec<(Token<'a>, Po
     }
 }
 
-/// A place in a file, from 1.
+/// A line and a column of a file, both from 1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Position {
     line: usize,
@@ -113,10 +113,10 @@ impl<'a> Lexer<'a> {
         }
     }
 
-    /// Reads a string. Its escapes are kept, because no text that has them is used.
+    /// Reads a string. Escapes are not decoded, because strings with escapes are not used.
     fn string(&mut self) -> Result<String, &'static str> {
         let quote = self.rest.chars().next();
-        // The first character is the quote that begins it.
+        // The first character is the opening quote, which does not end the string.
         let mut is_escaped = true;
         let end = self.rest.find(|c| {
             let is_end = !is_escaped && (Some(c) == quote || c == '\n');
@@ -130,6 +130,6 @@ impl<'a> Lexer<'a> {
 }
 
 fn is_blank(c: char) -> bool {
-    // A byte order mark can stand at the begin.
+    // A byte order mark can stand at the beginning.
     matches!(c, ' ' | '\t' | '\r' | '\n' | '\x0b' | '\x0c' | '\u{feff}')
 }

@@ -1,9 +1,9 @@
 //! Reads `.proto` files.
 //!
-//! - `lexer`, `tokens`: their words.
-//! - `body`, `enums`, `parser`: their declarations. Options are skipped, except for those that change how
-//!   messages are encoded, and extensions are not supported.
-//! - `files`: where they and their imports are found.
+//! - `lexer`, `tokens`: the tokens of a file.
+//! - `body`, `enums`, `parser`: the declarations. Options are skipped, except for those that change
+//!   how messages are encoded, and extensions are not supported.
+//! - `files`: finds files and their imports.
 
 mod body;
 mod bundled;

@@ -13,7 +13,7 @@ use super::{
 ///
 /// # Errors
 ///
-/// Returns an error with the place of what is not expected.
+/// Returns an error with the position of the first unexpected token.
 pub(super) fn parse(name: &str, text: &str) -> Result<File, Problem> {
     let mut tokens = Tokens::new(name, text)?;
     let mut file = File { name: name.to_owned(), ..File::default() };
@@ -104,7 +104,7 @@ fn parse_service(tokens: &mut Tokens<'_>, scope: &Scope) -> Result<Service, Prob
                     output,
                     streams_requests,
                     streams_responses,
-                    // No command needs an option.
+                    // No command uses the options of methods.
                     ..Method::default()
                 });
             }

@@ -34,16 +34,16 @@ fn pool_of_protox(files: &[&str], folder: &Path) -> Pool {
     pool
 }
 
-/// Returns what a pool has, independent of the order of its files.
+/// Returns the content of a pool, sorted, so that the order of its files has no effect.
 fn content(pool: Pool) -> (Vec<Message>, Vec<Enum>, Vec<Service>) {
     let Pool { mut messages, mut enums, mut services, .. } = pool;
     for field in messages.iter_mut().flat_map(|message| &mut message.fields) {
-        // The index depends on the order, and the type has its full name too.
+        // The index depends on the order of the files. The full name of the type is compared too.
         if matches!(field.kind, Kind::Message(_) | Kind::Enum(_)) {
             field.kind = Kind::Named;
         }
     }
-    // protox has another version of these.
+    // protox has another version of these files.
     for name in ["api", "descriptor", "type"] {
         let file = bundled(&format!("google/protobuf/{name}.proto")).expect("it is bundled");
         messages.retain(|message| file.messages.iter().all(|other| other.name != message.name));

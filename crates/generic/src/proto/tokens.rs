@@ -1,10 +1,10 @@
-//! The words of a file, one after the other.
+//! Takes the tokens of a file, one after the other.
 
 use protojson::Problem;
 
 use super::lexer::{Position, Token, tokens};
 
-/// The words of a file, one after the other.
+/// The tokens of a file, and the position of the next one.
 #[derive(Debug)]
 pub(super) struct Tokens<'a> {
     file: &'a str,
@@ -12,7 +12,7 @@ pub(super) struct Tokens<'a> {
     next: usize,
 }
 
-/// An option: its name, and its value if that is one word.
+/// An option: its name, and its value if that is one token.
 pub(super) type DeclaredOption = (String, String);
 
 impl<'a> Tokens<'a> {
@@ -20,7 +20,7 @@ impl<'a> Tokens<'a> {
         Ok(Self { file, all: tokens(file, text)?, next: 0 })
     }
 
-    /// Returns a later word without taking it. The file has no end before it.
+    /// Returns the token after `ahead` others without taking it, or the end of the file.
     pub(super) fn peek_at(&self, ahead: usize) -> &Token<'a> {
         let last = self.all.len() - 1;
         &self.all[(self.next + ahead).min(last)].0
@@ -32,12 +32,12 @@ impl<'a> Tokens<'a> {
 
     pub(super) fn take(&mut self) -> Token<'a> {
         let token = self.peek().clone();
-        // The end is never passed.
+        // Stays at the end of the file.
         self.next = (self.next + 1).min(self.all.len() - 1);
         token
     }
 
-    /// Returns an error at the next word.
+    /// Returns an error at the next token.
     pub(super) fn problem(&self, text: &str) -> Problem {
         self.all[self.next].1.problem(self.file, text)
     }
@@ -60,7 +60,7 @@ impl<'a> Tokens<'a> {
         *self.peek() == Token::Word(word)
     }
 
-    /// Takes a symbol if it is the next word.
+    /// Takes a symbol if it is the next token.
     pub(super) fn accept(&mut self, symbol: char) -> bool {
         let is_next = self.is_symbol(symbol);
         if is_next {
@@ -69,7 +69,7 @@ impl<'a> Tokens<'a> {
         is_next
     }
 
-    /// Takes a keyword if it is the next word.
+    /// Takes a keyword if it is the next token.
     pub(super) fn accept_word(&mut self, word: &str) -> bool {
         let is_next = self.is_word(word);
         if is_next {

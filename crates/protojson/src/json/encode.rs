@@ -21,7 +21,7 @@ const TYPE: &str = "@type";
 ///
 /// # Errors
 ///
-/// Returns an error with the path of what is wrong.
+/// Returns an error with the path of the wrong field.
 pub fn encode(pool: &Pool, message: usize, json: &Value) -> Result<Vec<u8>, Problem> {
     let mut out = Vec::new();
     encode_message(pool, message, json, MAX_DEPTH, &mut out)?;
@@ -86,7 +86,7 @@ fn encode_fields(
         if std::mem::replace(&mut set[index], true) {
             return Err(Problem::new("it is set twice").within(key));
         }
-        // In JSON, null is the default value.
+        // A field that is null is not set, unless null is a value of its type.
         if json.is_null() && (field.label == Label::Repeated || !takes_null(pool, field.kind)) {
             continue;
         }
@@ -102,7 +102,7 @@ fn encode_fields(
     Ok(())
 }
 
-/// Returns whether null is a value of its own.
+/// Returns whether null is a value of this type.
 fn takes_null(pool: &Pool, kind: Kind) -> bool {
     match kind {
         Kind::Message(index) => WellKnown::of(&pool.messages[index]) == Some(WellKnown::Value),
@@ -121,7 +121,7 @@ fn encode_field(
     if field.label != Label::Repeated {
         let start = out.len();
         let tag = encode_single(pool, field, json, depth, out)?;
-        // A default value is not sent if the server cannot tell it from none.
+        // Without presence, a default value means the same as no value, and is not sent.
         if !field.has_presence
             && field.label != Label::Required
             && out[tag..].iter().all(|byte| *byte == 0)

@@ -7,7 +7,7 @@ use crate::{
     wire_format::{FIXED32, FIXED64, LENGTH, Raw, Reader},
 };
 
-/// Returns the values of each field of a message. Fields that it does not have are dropped.
+/// Returns the values of each field of a message. Unknown fields are dropped.
 pub(super) fn collect<'a>(
     message: &Message,
     bytes: &'a [u8],
@@ -23,7 +23,7 @@ pub(super) fn collect<'a>(
             continue;
         }
         if let Some(oneof) = field.oneof {
-            // The last one that is set counts.
+            // Only the last field of a oneof counts.
             for (other, values) in message.fields.iter().zip(&mut values) {
                 if other.oneof == Some(oneof) && other.number != number {
                     values.clear();
@@ -35,7 +35,7 @@ pub(super) fn collect<'a>(
     Ok(values)
 }
 
-/// Returns whether it is the default value of its type.
+/// Returns whether a value is the default value of its type.
 pub(super) fn is_default(value: Raw<'_>) -> bool {
     match value {
         Raw::Varint(number) | Raw::Fixed64(number) => number == 0,

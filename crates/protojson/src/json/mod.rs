@@ -5,7 +5,7 @@
 //! - `print`, `fields`: the wire format to JSON.
 //! - `scalar`: numbers, texts, bytes and enums in JSON.
 //! - `write`, `depth`: JSON as text, and how deep it may be nested.
-//! - `well_known`, `structs`, `time`: the messages whose JSON is not that of their fields.
+//! - `well_known`, `structs`, `time`: the messages that have a JSON form of their own.
 
 mod depth;
 mod encode;

@@ -7,11 +7,11 @@ use serde_json::{Map, Number, Value};
 
 use crate::problem::Problem;
 
-/// What a member of an object takes beside its name and its value, in bytes: its part of a node of
+/// The bytes that a member of an object takes beside its name and its value: its share of a node of
 /// the map.
 const MEMBER: usize = 64;
 
-/// How much memory is asked for at once, in bytes.
+/// The number of bytes that each call of `allow` asks for in advance.
 const STEP: usize = 4 * 1024;
 
 /// Why a text is not parsed.
@@ -19,12 +19,13 @@ const STEP: usize = 4 * 1024;
 pub enum NotParsed {
     /// It is not JSON, or an object has two members of the same name.
     Invalid(Problem),
-    /// There is no memory for it.
+    /// `allow` has refused the memory.
     NoMemory,
 }
 
-/// Parses JSON. `allow` is called before memory is allocated, with the total in bytes so far, and
-/// returns whether there is as much: a value takes up to fifty times as much as its text.
+/// Parses JSON. `allow` is called before memory is allocated, and returns whether this total in
+/// bytes is allowed. The memory needs a bound, because a value takes up to fifty times as much as
+/// its text.
 ///
 /// # Errors
 ///
@@ -108,7 +109,7 @@ impl<'de> Visitor<'de> for Seed<'_, '_> {
         let mut values = Vec::new();
         while let Some(value) = elements.next_element_seed(Seed(self.0))? {
             if values.len() == values.capacity() {
-                // The vector doubles, and both are there while it is copied.
+                // The vector doubles, and its old memory is in use until it is copied.
                 let grown = values.capacity().max(4);
                 self.0.take(2 * grown * size_of::<Value>())?;
                 values.reserve_exact(grown);
@@ -158,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_json_is_an_error_with_its_place() {
+    fn a_text_that_is_not_json_is_an_error_with_its_position() {
         for (text, problem) in [
             ("", "EOF while parsing a value at line 1 column 0"),
             (r#"{"a":1"#, "EOF while parsing an object at line 1 column 6"),

@@ -20,7 +20,7 @@ use crate::{
 ///
 /// # Errors
 ///
-/// Returns an error with the path of what is malformed.
+/// Returns an error with the path of the malformed field.
 pub fn print(
     pool: &Pool,
     message: usize,
@@ -115,7 +115,7 @@ impl Printer<'_> {
         printed.map_err(|problem| problem.within(&format!("[{index}]")))
     }
 
-    /// Prints the value of a field: the last of a scalar, or the parts of a message together.
+    /// Prints the value of a field: the last value of a scalar, or the merged parts of a message.
     fn last(&mut self, kind: Kind, values: &[Raw<'_>], depth: usize) -> Result<(), Problem> {
         let Kind::Message(index) = kind else {
             let last = values.last().expect("the caller has checked that there is one");
@@ -126,7 +126,7 @@ impl Printer<'_> {
         }
         let mut merged = Vec::new();
         for value in values {
-            let Raw::Bytes(part) = value else { return Err(Problem::new("it is no message")) };
+            let Raw::Bytes(part) = value else { return Err(Problem::new("it is not a message")) };
             merged.extend_from_slice(part);
         }
         self.message(index, &merged, depth)
@@ -136,7 +136,7 @@ impl Printer<'_> {
         // The last entry of a key counts.
         let (mut members, mut printed) = (BTreeMap::new(), Vec::new());
         for value in entries {
-            let Raw::Bytes(bytes) = value else { return Err(Problem::new("it is no map")) };
+            let Raw::Bytes(bytes) = value else { return Err(Problem::new("it is not a map")) };
             let values = collect(entry, bytes)?;
             let [key_field, value_field] = &entry.fields[..] else {
                 return Err(Problem::new("the entry of a map has two fields"));
@@ -156,7 +156,8 @@ impl Printer<'_> {
         Ok(())
     }
 
-    /// Returns a value apart from the output, or the default value if there is none.
+    /// Returns the printed value, or the default value if there is none, without adding it to the
+    /// output.
     fn apart(
         &mut self,
         field: &Field,

@@ -14,7 +14,7 @@ use crate::{
     wire_format::{FIXED32, FIXED64, LENGTH, Raw, VARINT, put_bytes, put_varint},
 };
 
-/// Its input has padding or none, and its output has it.
+/// Reads base64 with or without padding, and writes it with padding.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
     GeneralPurposeConfig::new()
@@ -39,7 +39,7 @@ pub(super) fn wire_type(kind: Kind) -> u8 {
 ///
 /// # Errors
 ///
-/// Returns what was expected.
+/// Returns an error that says what was expected.
 pub(super) fn encode(
     pool: &Pool,
     kind: Kind,
@@ -129,7 +129,7 @@ fn number(json: &Value) -> Result<f64, Problem> {
     read.ok_or_else(|| expected("a number", json))
 }
 
-/// Returns whether a text can be a number of JSON, which Rust's parsers do not check.
+/// Returns whether a text can be a number of JSON. Rust's parsers accept other texts too.
 fn is_numeric(text: &str) -> bool {
     text.strip_prefix('-').unwrap_or(text).starts_with(|c: char| c.is_ascii_digit())
 }
@@ -225,7 +225,7 @@ pub(super) fn print(
         _ => return Err(Problem::new("it has another type than in the schema")),
     };
     match kind {
-        // In JavaScript, numbers have 53 bits.
+        // As strings, because numbers have 53 bits in JavaScript.
         Kind::Int64 | Kind::Uint64 | Kind::Fixed64 | Kind::Sfixed64 | Kind::Sint64 => {
             out.string(&number.to_string());
         }

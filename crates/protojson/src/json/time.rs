@@ -8,7 +8,7 @@ const DAY: i64 = 24 * 60 * 60;
 /// 0001-01-01T00:00:00Z and the end of the year 9999.
 const FIRST: i64 = -62_135_596_800;
 const LAST: i64 = 253_402_300_799;
-/// About 10,000 years.
+/// protobuf's limit of a duration in seconds, about 10,000 years.
 const LONGEST: i64 = 315_576_000_000;
 
 /// Reads a time of RFC 3339, and returns seconds since 1970 and nanoseconds.

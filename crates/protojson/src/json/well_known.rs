@@ -1,4 +1,4 @@
-//! The messages whose JSON is not that of their fields.
+//! The messages that have a JSON form of their own.
 
 use super::time::{format_duration, format_timestamp, parse_duration, parse_timestamp};
 use crate::{
@@ -7,7 +7,7 @@ use crate::{
     wire_format::{Raw, Reader, VARINT, put_field, put_tag, put_varint},
 };
 
-/// A message whose JSON is not that of its fields.
+/// A message that has a JSON form of its own.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) enum WellKnown {
     Any,
@@ -29,7 +29,7 @@ pub(super) enum Text {
 }
 
 impl WellKnown {
-    /// Returns which of them a message is.
+    /// Returns the well-known type that a message is, or `None` if it is another message.
     pub(super) fn of(message: &Message) -> Option<Self> {
         match message.name.strip_prefix("google.protobuf.")? {
             "Any" => Some(Self::Any),
@@ -50,7 +50,7 @@ impl WellKnown {
 }
 
 impl Text {
-    /// Writes the message of a text.
+    /// Encodes the message with this text.
     pub(super) fn encode(self, text: &str, out: &mut Vec<u8>) -> Result<(), Problem> {
         let (seconds, nanos) = match self {
             Self::Timestamp => parse_timestamp(text)?,
@@ -71,7 +71,7 @@ impl Text {
         Ok(())
     }
 
-    /// Returns the text of a message.
+    /// Returns the text of an encoded message.
     pub(super) fn of(self, bytes: &[u8]) -> Result<String, Problem> {
         let (mut seconds, mut nanos, mut paths) = (0, 0, Vec::new());
         let mut reader = Reader(bytes);

@@ -15,7 +15,7 @@ use crate::{
 /// How deep messages may be nested.
 const MAX_NESTING: usize = 100;
 
-/// The edition of a file without a syntax or an edition of its own.
+/// The number of the first edition. Lower numbers mean proto2 and proto3.
 const EDITION_2023: u64 = 1000;
 
 /// The option of a method that says whether it may be called more than once.
@@ -48,7 +48,7 @@ pub fn read_set(bytes: &[u8]) -> Result<Vec<File>, Problem> {
 pub fn read_file(bytes: &[u8]) -> Result<File, Problem> {
     let mut file = File::default();
     let (mut package, mut features, mut options) = (String::new(), Features::PROTO2, &[][..]);
-    // What the declarations need comes first, whatever its place is.
+    // The declarations depend on these fields, which may come after them, so these are read first.
     let mut reader = Reader(bytes);
     while let Some((number, value)) = reader.next_field()? {
         match number {
@@ -101,7 +101,7 @@ fn read_message(
             _ => {}
         }
     }
-    // The order is that of the file: a message stands before those within it.
+    // Messages are in the order of the file: a message comes before those within it.
     let index = file.messages.len();
     let name = message.name.clone();
     file.messages.push(message);
@@ -119,7 +119,8 @@ fn read_message(
     if fields.iter().filter_map(|field| field.oneof).any(|oneof| oneof >= message.oneofs.len()) {
         return Err(Problem::new(format!("{name} has a field of a oneof that is not there")));
     }
-    // The oneof of an optional field of proto3 is none that the file has. It is after the others.
+    // The oneof of an `optional` field of proto3 is synthetic: the file does not declare it. Such
+    // oneofs come after all others.
     fields.iter_mut().filter(|field| field.is_optional).for_each(|field| field.oneof = None);
     let declared = fields.iter().filter_map(|field| field.oneof).max().map_or(0, |last| last + 1);
     message.oneofs.truncate(declared);

@@ -1,4 +1,4 @@
-//! What follows from the syntax or the edition of a file.
+//! The features of a file: presence and encoding, as its syntax or edition sets them.
 
 use super::types::{Field, Kind, Label};
 use crate::{
@@ -6,13 +6,13 @@ use crate::{
     wire_format::{Raw, Reader},
 };
 
-/// What follows from the syntax or the edition of a file, and what its options change
-/// (`google.protobuf.FeatureSet`). Each declaration inherits it from the one around it.
+/// The features that follow from the syntax or the edition of a file, and from its options
+/// (`google.protobuf.FeatureSet`). Each declaration inherits them from the one around it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Features {
     /// Whether a default value that is set differs from no value.
     pub has_presence: bool,
-    /// Whether each message has a value.
+    /// Whether each message must have a value.
     pub is_required: bool,
     /// Whether repeated values are one after the other in one field on the wire.
     pub is_packed: bool,
@@ -21,15 +21,15 @@ pub struct Features {
 }
 
 impl Features {
-    /// Those of proto2.
+    /// The features of proto2.
     pub const PROTO2: Self =
         Self { has_presence: true, is_required: false, is_packed: false, is_delimited: false };
-    /// Those of proto3.
+    /// The features of proto3.
     pub const PROTO3: Self = Self { has_presence: false, is_packed: true, ..Self::PROTO2 };
-    /// Those of editions.
+    /// The features of editions.
     pub const EDITIONS: Self = Self { is_packed: true, ..Self::PROTO2 };
 
-    /// Returns what an option changes, by its name without `features.` and its value.
+    /// Returns the features after an option, whose name is without `features.`.
     fn with(mut self, option: &str, value: &str) -> Self {
         match option {
             "field_presence" => {
@@ -43,12 +43,12 @@ impl Features {
         self
     }
 
-    /// Returns what an option of a `.proto` file changes.
+    /// Returns the features after an option of a `.proto` file.
     pub fn with_declared(self, (name, value): &(String, String)) -> Self {
         name.strip_prefix("features.").map_or(self, |option| self.with(option, value))
     }
 
-    /// Returns what encoded options change, which have the features in this field.
+    /// Returns the features after encoded options, which have their features in this field.
     pub fn with_options(mut self, options: &[u8], field: u32) -> Result<Self, Problem> {
         let mut reader = Reader(options);
         while let Some((number, value)) = reader.next_field()? {
@@ -71,7 +71,7 @@ impl Features {
         Ok(self)
     }
 
-    /// Applies to a field what its file does not say of it: `packed` is that option.
+    /// Applies the features to a field. Its option `packed` has precedence if it is set.
     pub fn apply(self, field: &mut Field, packed: Option<bool>) {
         let is_repeated = field.label == Label::Repeated;
         if self.is_required && field.label == Label::Singular && field.oneof.is_none() {

@@ -1,7 +1,7 @@
 //! The schema: messages, enums and services, and where they come from.
 //!
-//! - `types`: what a file declares.
-//! - `features`: what follows from its syntax or edition.
+//! - `types`: the declarations of a file.
+//! - `features`: presence and encoding, as its syntax or edition sets them.
 //! - `descriptor`, `values`: reads a file from its encoded descriptor.
 //! - `pool`: all files, with their names resolved.
 

@@ -15,14 +15,14 @@ pub struct Pool {
     /// All services.
     pub services: Vec<Service>,
     symbols: Vec<Symbol>,
-    /// What each file imports.
+    /// The imports of each file.
     imports: Vec<Vec<String>>,
-    // Of one type, because the code for another takes 4 KB.
+    // Both maps have the same type, because the code of another type takes 4 KB.
     symbol_names: BTreeMap<String, usize>,
     file_names: BTreeMap<String, usize>,
 }
 
-/// What a full name stands for, with its index in the pool.
+/// The declaration that a full name stands for, with its index in the pool.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub enum Symbol {
     /// A message type.
@@ -38,7 +38,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Returns an error if a name is taken.
+    /// Returns an error if a name is declared twice.
     pub fn add(&mut self, file: File) -> Result<(), Problem> {
         let File { name, imports, messages, enums, services } = file;
         if self.has_file(&name) {
@@ -101,7 +101,7 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// Returns an error if a type is not declared, or is not of the kind that its place needs.
+    /// Returns an error if a type is not declared, or is of a kind that cannot be used there.
     pub fn link(&mut self) -> Result<(), Problem> {
         let mut messages = std::mem::take(&mut self.messages);
         for message in &mut messages {
@@ -114,7 +114,7 @@ impl Pool {
                         Symbol::Service(_) => return Err(not_a_type(&field.type_name)),
                     };
                     field.type_name = name;
-                    // These are never packed, and a message is always present or not.
+                    // Messages are never packed, and always have presence.
                     field.is_packed &= field.kind.can_be_packed();
                     field.has_presence |=
                         matches!(symbol, Symbol::Message(_)) && field.label != Label::Repeated;
@@ -124,7 +124,7 @@ impl Pool {
             }
         }
         for message in messages.iter().filter(|message| message.is_map_entry) {
-            // As JSON, a key is the name of a member: other types would not be one.
+            // In JSON, a key is the name of a member, so that not every type can be a key.
             let is_entry = matches!(&message.fields[..], [key, value]
                 if (key.number, value.number) == (1, 2)
                     && key.kind.can_be_map_key()
@@ -169,7 +169,7 @@ impl Pool {
         Ok((name.to_owned(), symbol))
     }
 
-    /// Returns what this full name stands for.
+    /// Returns the declaration of this full name.
     pub fn symbol(&self, name: &str) -> Option<Symbol> {
         self.symbol_names.get(name).map(|index| self.symbols[*index])
     }

@@ -15,7 +15,7 @@ fn set() -> Vec<u8> {
 }
 
 #[test]
-fn no_cut_or_changed_descriptor_panics() {
+fn cut_and_changed_descriptors_do_not_panic() {
     let bytes = set();
     let linked = |bytes: &[u8]| {
         let mut pool = Pool::default();
@@ -68,7 +68,7 @@ fn messages_that_are_nested_too_deep_are_refused() {
 }
 
 #[test]
-fn a_map_entry_and_a_oneof_that_cannot_be_are_refused() {
+fn an_invalid_map_entry_and_an_invalid_oneof_are_refused() {
     let entry = [field(1, b"A"), field(7, b"\x38\x01")].concat();
     let mut pool = Pool::default();
     pool.add(read_file(&field(4, &entry)).expect("it is read")).expect("it is new");

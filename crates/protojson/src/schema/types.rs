@@ -1,4 +1,4 @@
-//! What a file declares. Nested types are beside the others, with their full names.
+//! The declarations of a file. Nested types are in the same lists, with their full names.
 
 /// A file.
 #[derive(Debug, Default, PartialEq)]
@@ -18,13 +18,13 @@ pub struct File {
 /// A message type.
 #[derive(Debug, Default, PartialEq)]
 pub struct Message {
-    /// The full name, without a dot at its begin.
+    /// The full name, without a dot at its beginning.
     pub name: String,
     /// The fields, in the order of the file.
     pub fields: Vec<Field>,
     /// The names of the oneofs.
     pub oneofs: Vec<String>,
-    /// Whether it is the entry of a map, which no file declares.
+    /// Whether it is the entry of a map. The compiler generates such a message.
     pub is_map_entry: bool,
 }
 
@@ -47,7 +47,7 @@ pub struct Field {
     pub oneof: Option<usize>,
     /// Whether a default value that is set differs from no value.
     pub has_presence: bool,
-    /// Whether the file asks for presence with a word of its own: `optional` of proto3.
+    /// Whether the field has presence because of the keyword `optional` of proto3.
     pub is_optional: bool,
     /// Whether repeated values are one after the other in one field on the wire.
     pub is_packed: bool,
@@ -58,7 +58,7 @@ pub struct Field {
 pub enum Label {
     /// One or none.
     Singular,
-    /// One, which proto2 asks for.
+    /// Exactly one: `required` of proto2.
     Required,
     /// Any number.
     Repeated,
@@ -127,7 +127,7 @@ const SCALARS: [(&str, u64, Kind); 15] = [
 ];
 
 impl Kind {
-    /// Returns the type of this name, or `Named` if it is no scalar.
+    /// Returns the type of this name, or `Named` if it is not a scalar.
     pub fn named(name: &str) -> Self {
         let scalar = SCALARS.iter().find(|(scalar, ..)| *scalar == name);
         scalar.map_or(Self::Named, |(_, _, kind)| *kind)

@@ -5,7 +5,7 @@ use crate::{
     wire_format::{Raw, Reader},
 };
 
-/// Returns the name that most declarations have as their first field.
+/// Returns the name of a declaration, which is the first field of most.
 pub(super) fn read_name(bytes: &[u8]) -> Result<String, Problem> {
     let mut reader = Reader(bytes);
     while let Some((number, value)) = reader.next_field()? {
@@ -33,13 +33,13 @@ pub(super) fn read_number(bytes: &[u8], field: u32) -> Result<Option<u64>, Probl
     Ok(found)
 }
 
-/// Returns a name with what is around it.
+/// Returns the full name of a declaration in a scope.
 pub(super) fn full_name(scope: &str, name: &str) -> Result<String, Problem> {
     let name = identifier(name.to_owned())?;
     Ok(if scope.is_empty() { name } else { format!("{scope}.{name}") })
 }
 
-/// Returns the name if it is one. Only then it is safe to print.
+/// Returns the name if it is an identifier. Other texts may not be safe to print.
 pub(super) fn identifier(name: String) -> Result<String, Problem> {
     let is_one = name.bytes().all(|c| c == b'_' || c.is_ascii_alphanumeric()) && !name.is_empty();
     if is_one { Ok(name) } else { Err(Problem::new(format!("{name:?} is not a name"))) }

@@ -1,6 +1,6 @@
 //! X25519MLKEM768 (draft-ietf-tls-ecdhe-mlkem): ML-KEM-768 and X25519 beside each other. The
-//! secret is safe as long as one of the two is. So what was recorded today stays secret when
-//! quantum computers break X25519, and a fault of ML-KEM's code does not weaken X25519.
+//! secret is safe as long as one of the two is. Traffic that is recorded today therefore stays
+//! secret when quantum computers break X25519, and a fault of ML-KEM's code does not weaken X25519.
 //!
 //! rustls has it only with aws-lc, which makes the binary larger by megabytes.
 
@@ -19,7 +19,7 @@ use tokio_rustls::rustls::{
     ffdhe_groups::FfdheGroup,
 };
 
-/// The length of a public key of X25519, which is behind what is ML-KEM's.
+/// The length in bytes of X25519's part of a share, which follows that of ML-KEM.
 const X25519_LENGTH: usize = 32;
 
 const INVALID: Error = Error::PeerMisbehaved(PeerMisbehaved::InvalidKeyShare);
@@ -84,8 +84,8 @@ impl ActiveKeyExchange for Active {
         Ok(both(&self.key.decapsulate(&ciphertext), &x25519))
     }
 
-    /// The client offers X25519 alone too, and a server without ML-KEM takes it without another
-    /// round trip.
+    /// The client also offers X25519 alone, so that a server without ML-KEM can use it without
+    /// another round trip.
     fn hybrid_component(&self) -> Option<(NamedGroup, &[u8])> {
         Some((self.x25519.group(), self.x25519.pub_key()))
     }
@@ -107,8 +107,8 @@ impl ActiveKeyExchange for Active {
     }
 }
 
-/// Splits what a peer has sent into ML-KEM's part, whose length is checked where it is read, and
-/// X25519's.
+/// Splits the share of a peer into the parts of ML-KEM and of X25519. The length of ML-KEM's part
+/// is checked when that part is read.
 fn split(share: &[u8]) -> Result<(&[u8], &[u8]), Error> {
     let at = share.len().checked_sub(X25519_LENGTH).ok_or(INVALID)?;
     Ok(share.split_at(at))
@@ -123,7 +123,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn both_sides_get_the_same_secret_and_another_one_each_time() {
+    fn both_sides_get_the_same_secret_and_a_new_one_each_time() {
         let exchange = || {
             let client = X25519MlKem768.start().expect("a key");
             assert_eq!(client.pub_key().len(), 1184 + 32);
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn a_share_that_is_not_one_is_the_fault_of_the_peer() {
+    fn a_malformed_share_is_the_fault_of_the_peer() {
         let valid = X25519MlKem768.start().expect("a key").pub_key().to_vec();
         // A coefficient that is not below the modulus, and a point of X25519 of small order.
         let coefficient = [&[0xff; 3], &valid[3..]].concat();

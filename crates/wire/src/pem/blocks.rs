@@ -9,7 +9,7 @@ const DASHES: &[u8] = b"-----";
 /// A block, or what is wrong with it.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Block<'a> {
-    /// What the block has, such as `CERTIFICATE`.
+    /// The kind of the content, such as `CERTIFICATE`.
     pub(super) label: &'a str,
     /// The line of the block's beginning, from 1.
     pub(super) line: usize,
@@ -73,8 +73,8 @@ impl<'a> Marker<'a> {
     }
 }
 
-/// Returns the next marker from a position. A word in lower case, or with other dashes or too
-/// few of them, is a marker too, but is not well formed.
+/// Returns the next marker from a position. BEGIN or END in lower case, or with other dashes or
+/// too few of them, is a malformed marker.
 fn next_marker(text: &[u8], from: usize) -> Option<Marker<'_>> {
     (from..text.len()).find_map(|at| marker_at(text, from, at))
 }
@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_almost_a_block_is_reported_with_its_line() {
+    fn a_malformed_block_is_reported_with_its_line() {
         use Damage::{Malformed, NoBeginning, NoEnd};
         for (text, label, line, damage) in [
             ("-----BEGIN A-----\n1\n", "A", 1, NoEnd),

@@ -1,6 +1,6 @@
 //! Certificates and keys in PEM files.
 //!
-//! An error is text that the name of the file can be put in front of: "FILE is empty".
+//! The text of an error follows the name of the file, as in "FILE is empty".
 
 mod blocks;
 
@@ -27,7 +27,7 @@ pub type Content = Result<Vec<u8>, String>;
 ///
 /// # Errors
 ///
-/// Returns what is wrong if the file is not regular, cannot be read, is empty, or has a
+/// Returns a text for people if the file is not regular, cannot be read, is empty, or has a
 /// megabyte or more.
 pub fn read_regular(path: &Path) -> Content {
     let about = fs::metadata(path).map_err(|error| cannot_be_read(&error))?;
@@ -41,7 +41,7 @@ pub fn read_regular(path: &Path) -> Content {
 ///
 /// # Errors
 ///
-/// Returns what is wrong if the file is a directory, cannot be read, is empty, or has a
+/// Returns a text for people if the file is a directory, cannot be read, is empty, or has a
 /// megabyte or more.
 pub fn read(path: &Path) -> Content {
     let about = fs::metadata(path).map_err(|error| cannot_be_read(&error))?;
@@ -84,8 +84,8 @@ pub struct Certificate {
 ///
 /// # Errors
 ///
-/// Returns what is wrong if the content could not be read, has no certificate, or has a block
-/// of certificates that cannot be used. No such block is skipped.
+/// Returns a text for people if the content could not be read, has no certificate, or has a
+/// block of certificates that cannot be used. No such block is skipped.
 pub fn certificates(content: &Content) -> Result<Vec<Certificate>, String> {
     let content = content.as_ref().map_err(Clone::clone)?;
     let mut found = Vec::new();
@@ -126,8 +126,7 @@ pub fn certificates(content: &Content) -> Result<Vec<Certificate>, String> {
     Ok(found)
 }
 
-/// Returns whether blocks with this label have certificates. Requests for certificates are
-/// none.
+/// Returns whether blocks with this label have certificates. A certificate request has none.
 fn has_certificates(label: &str) -> bool {
     let label = label.to_ascii_uppercase();
     let is = |part| label.contains(part);
@@ -138,8 +137,8 @@ fn has_certificates(label: &str) -> bool {
 ///
 /// # Errors
 ///
-/// Returns what is wrong if the content could not be read, has no key, or has a block of a key
-/// that cannot be used.
+/// Returns a text for people if the content could not be read, has no key, or has a block of a
+/// key that cannot be used.
 pub fn private_key(content: &Content) -> Result<PrivateKeyDer<'static>, String> {
     let content = content.as_ref().map_err(Clone::clone)?;
     let mut first = None;
@@ -171,7 +170,7 @@ fn has_password(line: usize) -> String {
     format!("has a key with a password in line {line}: decrypt it")
 }
 
-/// Returns what the base64 of a block encodes.
+/// Decodes the base64 of a block.
 ///
 /// No error contains the text of the block, because it may be a key's.
 fn decode(block: &Block<'_>) -> Result<Vec<u8>, String> {
@@ -186,11 +185,11 @@ fn decode(block: &Block<'_>) -> Result<Vec<u8>, String> {
             }
         })
     })?;
-    // The header of RFC 1421, as OpenSSL writes it.
+    // OpenSSL writes this header of RFC 1421 before an encrypted key.
     if body.trim_ascii_start().starts_with(b"Proc-Type:") {
         return Err(has_password(line));
     }
-    // The reader wants each block in lines of its own, which it takes as they are.
+    // `pem::from_buf` needs the markers in lines of their own, and base64 without blanks.
     let mut text = b"-----BEGIN PRIVATE KEY-----\n".to_vec();
     text.extend(body.iter().filter(|byte| !byte.is_ascii_whitespace()));
     text.extend(b"\n-----END PRIVATE KEY-----\n");
@@ -203,7 +202,7 @@ fn decode(block: &Block<'_>) -> Result<Vec<u8>, String> {
 }
 
 /// Returns the length of the sequence that DER begins with, with its tag and length, or `None` if
-/// it begins with something else, which is no certificate.
+/// it begins with something else, which is not a certificate.
 fn sequence_length(der: &[u8]) -> Option<usize> {
     let (&length, rest) = der.strip_prefix(&[0x30])?.split_first()?;
     if length < 0x80 {

@@ -1,8 +1,8 @@
 use super::*;
 
-/// Base64 of a sequence with the number 5, and what it encodes.
+/// A sequence with the number 5, in base64 and as bytes.
 const FIVE: (&str, &[u8]) = ("MAMCAQU=", &[0x30, 3, 2, 1, 5]);
-/// Base64 of a sequence with the number 6, and what it encodes.
+/// A sequence with the number 6, in base64 and as bytes.
 const SIX: (&str, &[u8]) = ("MAMCAQY=", &[0x30, 3, 2, 1, 6]);
 
 fn block(label: &str, body: &str) -> String {
@@ -61,7 +61,7 @@ fn a_block_of_certificates_that_cannot_be_taken_is_an_error_with_its_line() {
         (block("PKCS7", FIVE.0), 4, "another kind"),
         (block("PKCS #7 SIGNED DATA", FIVE.0), 4, "another kind"),
         (block("CMS", FIVE.0), 4, "another kind"),
-        // The sequence, and another behind it.
+        // A sequence, and another one after it.
         (block("TRUSTED CERTIFICATE", "MAMCAQUwAA=="), 4, "trust settings"),
         (block("CERTIFICATE", "MAMCAQUwAA=="), 4, "more than a certificate"),
     ] {

@@ -1,4 +1,4 @@
-//! What the layers of a service see of its calls.
+//! The calls that the layers of a service see and refuse.
 
 use std::{
     collections::BTreeMap,
@@ -86,7 +86,7 @@ async fn a_call_without_the_token_is_unauthenticated_whatever_its_kind_and_compr
     assert_eq!(placed.code(), Code::NotFound);
 }
 
-/// What has been seen of the calls: who saw it, the method, and the header `x-caller`.
+/// The values of the header `x-caller` that each place has seen in calls of each method.
 type Seen = Arc<Mutex<BTreeMap<(&'static str, String), Vec<String>>>>;
 
 fn note<T>(seen: &Seen, place: &'static str, request: &Request<T>) {
@@ -142,7 +142,7 @@ impl Orders for Noting {
 }
 
 #[tokio::test]
-async fn layers_and_handlers_see_the_same_of_every_call() {
+async fn layers_and_handlers_see_the_metadata_of_every_call() {
     let seen = Seen::default();
     let (in_layer, in_handler) = (Arc::clone(&seen), Arc::clone(&seen));
     let around_one = Arc::clone(&seen);

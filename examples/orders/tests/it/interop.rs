@@ -15,7 +15,7 @@ async fn grpcio_calls_methods_of_all_four_kinds() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_grpcio_cancels_leaves_nothing_behind() {
+async fn calls_that_grpcio_cancels_leave_nothing_behind() {
     let server = InProcess::start(&[("streaming.limit", "4"), ("shutdown.drain", "10s")]);
     run("cancel.py", &server.address);
     let (report, _) = server.stop().await;
@@ -23,7 +23,7 @@ async fn what_grpcio_cancels_leaves_nothing_behind() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn grpcio_is_told_that_the_server_shuts_down() {
+async fn grpcio_learns_that_the_server_shuts_down() {
     let server = Process::start(&[]);
     let Some(mut script) = python::script("drain.py") else { return };
     script.args([&server.address, TOKEN]).stdout(std::process::Stdio::piped());

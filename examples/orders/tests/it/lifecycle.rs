@@ -154,7 +154,7 @@ async fn at_sigterm_each_open_stream_ends_with_its_status_and_the_process_with_0
 }
 
 #[tokio::test]
-async fn streams_that_do_not_listen_end_with_unavailable_at_the_bound() {
+async fn streams_that_ignore_the_drain_end_with_unavailable_at_its_bound() {
     let service = chassis::service!().grpc(|_| OrdersServer::new(Deaf));
     let server = InProcess::start_other(service, &[("shutdown.drain", "300ms")]);
     let mut client = OrdersClient::new(connect(&server.address).await);

@@ -1,4 +1,4 @@
-//! What each method returns.
+//! The responses and the errors of each method.
 
 use std::time::{Duration, Instant};
 
@@ -47,7 +47,7 @@ async fn each_error_has_its_code_and_its_details() {
 }
 
 #[tokio::test]
-async fn a_watch_sends_the_orders_that_there_are_and_then_each_new_one() {
+async fn a_watch_sends_the_existing_orders_and_then_each_new_one() {
     let server = InProcess::start(&[]);
     let mut client = client(&server.address).await;
     let import = |from: u32, to: u32| iter((from..=to).map(|quantity| place("tea", quantity)));
@@ -64,7 +64,7 @@ async fn a_watch_sends_the_orders_that_there_are_and_then_each_new_one() {
 }
 
 #[tokio::test]
-async fn an_import_places_what_is_valid_and_counts_the_rest() {
+async fn an_import_places_valid_orders_and_counts_the_rest() {
     let server = InProcess::start(&[]);
     let mut client = client(&server.address).await;
     let orders = [place("tea", 1), place("", 1), place("milk", 2)];
@@ -118,9 +118,9 @@ async fn old_orders_are_removed_in_the_background() {
         assert!(start.elapsed() < NEVER, "it is never removed");
         sleep(Duration::from_millis(50)).await;
     }
-    // Its id is the reason that the next order has another one.
+    // It is kept so that its id is not used again.
     client.get_order(get(2)).await.expect("the last order is kept");
-    // A watch does not wait for what was removed.
+    // A watch does not wait for removed orders.
     let mut orders = client.watch_orders(watch(0)).await.expect("a stream").into_inner();
     assert_eq!(orders.message().await.expect("no error").expect("an order").id, 2);
 }

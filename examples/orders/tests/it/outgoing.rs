@@ -41,7 +41,7 @@ async fn a_channel_of_the_settings_has_a_timeout_of_its_own() {
 }
 
 #[tokio::test]
-async fn a_greeter_that_is_not_there_concerns_only_the_method_that_needs_it() {
+async fn an_unreachable_greeter_fails_only_the_method_that_needs_it() {
     let server = InProcess::start(&[("service.greeter.address", "127.0.0.1:1")]);
     let mut client = client(&server.address).await;
     let status = client.place_order(place("tea", 1)).await.expect_err("there is no greeter");

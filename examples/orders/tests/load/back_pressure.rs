@@ -1,4 +1,4 @@
-//! What a client costs that does not read.
+//! The memory that a client costs while it does not read.
 
 use std::time::Duration;
 
@@ -38,7 +38,7 @@ async fn a_client_that_does_not_read_costs_about_one_flow_control_window() {
     importer.import_orders(iter(orders)).await.expect("they are placed");
     // Each stream has more than 20 MB to send.
     let all = ORDERS * 100;
-    // The store keeps what it has read in memory, so it is read once before.
+    // The store caches what it reads, so all orders are read once before the measurement.
     let mut orders = importer.watch_orders(watch(0)).await.expect("a stream").into_inner();
     for _ in 0..ORDERS {
         orders.message().await.expect("no error").expect("an order");
@@ -59,7 +59,7 @@ async fn a_client_that_does_not_read_costs_about_one_flow_control_window() {
     println!("{each} bytes for each of {READERS} clients that do not read {all} bytes");
     assert!(each < 8 * u64::from(WINDOW), "{each} bytes for each client");
 
-    // It was their turn all the time: each reads everything now.
+    // A stream that waited sends everything once its client reads.
     let mut orders = readers.pop().expect("a reader");
     for id in 1..=ORDERS {
         assert_eq!(orders.message().await.expect("no error").expect("an order").id, id);

@@ -73,7 +73,7 @@ impl Orders for One {
     }
 }
 
-/// The same on tonic's own server.
+/// The same service on tonic's own server.
 #[derive(Clone)]
 struct Bare;
 
@@ -128,7 +128,7 @@ async fn the_first_message_of_a_stream_arrives_as_soon_as_with_bare_tonic() {
     let mut clients =
         [OrdersClient::new(connect(&ours.address).await), OrdersClient::new(connect(&bare).await)];
     let mut times = [Vec::new(), Vec::new()];
-    // One after the other, so that a busy moment of the machine meets both.
+    // One after the other, so that a busy moment of the machine affects both.
     for _ in 0..ROUNDS {
         for (client, times) in clients.iter_mut().zip(&mut times) {
             times.push(time_to_first(client).await);

@@ -1,5 +1,5 @@
-//! Proofs under load. Limits are wide, and compared to a measurement of the same run where
-//! that is possible, because the machine may be busy.
+//! Tests under load. Limits are wide, and relative to a measurement of the same run if that is
+//! possible, because the machine may be busy.
 
 #[path = "../it/support/mod.rs"]
 mod support;

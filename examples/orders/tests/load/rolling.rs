@@ -70,12 +70,12 @@ async fn call(mut client: Client, kind: &'static str, ends: Ends, stop: Arc<Atom
     while !stop.load(Relaxed) {
         let result = match kind {
             "unary" => match client.get_order(get(1)).await {
-                // Nothing was placed on the server that is new.
+                // The replacement has no orders yet.
                 Err(status) if status.code() == Code::NotFound => Ok(()),
                 result => result.map(drop),
             },
             "server stream" => match client.watch_orders(watch(0)).await {
-                // A client that has seen enough ends the call.
+                // A watch does not end by itself, so the client cancels it after a time.
                 Ok(orders) => timeout(LONG, read(orders)).await.unwrap_or(Ok(())),
                 Err(status) => Err(status),
             },
@@ -146,7 +146,7 @@ async fn a_server_is_replaced_under_load_without_a_unary_call_that_fails() {
     for kind in ["unary", "server stream", "client stream", "bidi"] {
         assert!(ends.contains_key(&(kind, "OK".to_owned())), "no call of {kind} has ended with OK");
     }
-    // The replacement takes part.
+    // The replacement has served calls too.
     let (report, _) = replacement.terminate();
     assert_ne!(report["connections"], 0, "{report}");
     drop(client);

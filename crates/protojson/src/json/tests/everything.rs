@@ -126,5 +126,5 @@ pub(super) fn everything() -> Everything {
     }
 }
 
-/// As the documentation of ProtoJSON maps it.
+/// The same message in JSON, as the documentation of ProtoJSON maps it.
 pub(super) const EVERYTHING: &str = r#"{"fDouble":1e300,"fFloat":0.1,"fInt32":-2147483648,"fInt64":"-9223372036854775808","fUint32":4294967295,"fUint64":"18446744073709551615","fSint32":-2147483648,"fSint64":"9223372036854775807","fFixed32":7,"fFixed64":"18446744073709551615","fSfixed32":-7,"fSfixed64":"-9223372036854775808","fBool":true,"fString":"a\"\\\u001b\u009bé🙂","fBytes":"+//+AA==","color":"BLUE","price":{},"packed":[1,-1,300],"expanded":["-1","5"],"words":["","b"],"prices":[{"currency":"EUR","units":"1"},{"currency":"EUR","units":"-2"}],"moneyByName":{"k":{"currency":"EUR","units":"3"}},"maybe":0,"textChoice":"","self":{"fInt32":9},"time":"1972-01-01T10:00:20.021Z","length":"-3.000000001s","mask":"aB.c,d","object":{"n":[1.5,null]},"value":2,"any":{"@type":"type.googleapis.com/acme.common.Money","currency":"EUR","units":"4"},"boxedInt":"5"}"#;

@@ -105,7 +105,7 @@ fn other_forms_of_a_value_are_accepted() {
 }
 
 #[test]
-fn an_error_names_the_path_of_what_is_wrong() {
+fn an_error_names_the_path_of_the_wrong_field() {
     let deep = format!("{}{{}}{}", r#"{"self":"#.repeat(100), "}".repeat(100));
     for (json, error) in [
         (
@@ -234,7 +234,7 @@ fn malformed_messages_are_errors_that_name_the_field() {
 }
 
 #[test]
-fn no_cut_or_changed_message_panics() {
+fn cut_and_changed_messages_do_not_panic() {
     let (pool, message) = pool();
     let bytes = everything().encode_to_vec();
     let mut valid = 0;

@@ -1,4 +1,4 @@
-//! A SampleService of the tests, which keeps what it was sent.
+//! A SampleService for the tests, which records the metadata of its calls.
 
 use orders::proto::{
     SampleRequest, SampleResponse,
@@ -14,7 +14,7 @@ struct Greeter(mpsc::UnboundedSender<MetadataMap>);
 #[tonic::async_trait]
 impl SampleService for Greeter {
     async fn call(&self, request: Request<SampleRequest>) -> Result<Response<SampleResponse>> {
-        // A test may not look at it.
+        // Fails only if the test has dropped the receiver.
         let _ = self.0.send(request.metadata().clone());
         let reply = format!("hello, {}", request.into_inner().message);
         Ok(Response::new(SampleResponse { reply }))

@@ -1,4 +1,4 @@
-//! What the tests share: the service in this process, the real binary, a greeter, clients.
+//! The helpers of the tests: the service in this process, the real binary, a greeter, clients.
 
 #![allow(dead_code, reason = "each test binary uses a part of it")]
 
@@ -26,7 +26,7 @@ use tonic_health::pb::{
 
 pub(crate) const TOKEN: &str = "token of the tests";
 
-/// Long after what a test waits for has happened. Only a test that fails waits this long.
+/// Longer than any wait of a test that passes. Only a test that fails waits this long.
 pub(crate) const NEVER: Duration = Duration::from_secs(60);
 
 /// Returns the variables for these settings, such as `("server.max_workers", "2")`, and those

@@ -19,7 +19,7 @@ const SOON: [&str; 4] = ["--retries", "1", "--timeout", "5"];
 /// Returns Python's command with a script of the tests, or `None` if this machine has no
 /// Python that can set up the environment. In CI that is a failure.
 pub(crate) fn script(name: &str) -> Option<Command> {
-    // Not set up again by each test if it fails.
+    // Set up once for all tests, also if that fails.
     static ENVIRONMENT: LazyLock<Result<PathBuf, String>> = LazyLock::new(environment);
     match &*ENVIRONMENT {
         Ok(environment) => {
