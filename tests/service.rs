@@ -1,4 +1,4 @@
-//! The service in process, through the public API alone.
+//! The service in the process of the test, only through the public API.
 
 use channel::{Channel, Target, user_agent};
 use chassis::{
@@ -38,7 +38,7 @@ impl Running {
         Self { channel, stop, server: tokio::spawn(server.run(stopped)) }
     }
 
-    /// Ends the server, and returns whether it cut nothing.
+    /// Stops the server. Returns whether every call and connection ended by itself.
     async fn stop(self) -> bool {
         self.stop.send("the test ends").await.expect("it runs");
         self.server.await.expect("it does not panic").expect("it has started").is_clean()

@@ -28,7 +28,7 @@ mod server {
     mod refused;
     #[cfg(not(feature = "http2-h2"))]
     mod refused_by_http2;
-    // The limits of the h2 crate are others.
+    // The h2 crate has other limits.
     #[cfg(not(feature = "http2-h2"))]
     mod shared_connection;
     mod shutdown;

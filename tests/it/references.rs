@@ -1,4 +1,4 @@
-//! What the documentation refers to exists: files, headings, and the tests that it names.
+//! The files, headings and tests that the documentation refers to exist.
 
 use std::{
     collections::BTreeSet,
@@ -50,7 +50,7 @@ fn every_relative_link_leads_to_a_file_and_a_heading() {
     assert!(broken.is_empty(), "\n{}", broken.join("\n"));
 }
 
-/// It does not compile on a Mac, so a reader should know before the first command.
+/// The program does not compile on a Mac, and a reader should know before the first command.
 #[test]
 fn the_readme_says_before_its_first_heading_that_it_needs_linux() {
     let text = read(&root().join("README.md"));
@@ -58,8 +58,8 @@ fn the_readme_says_before_its_first_heading_that_it_needs_linux() {
     assert!(introduction.contains("on Linux only"), "{introduction}");
 }
 
-/// Each problem has a public thread, and a test that is in the file that the link beside it leads
-/// to.
+/// Each problem has a link to a public thread, and names tests. The link after a test leads to the
+/// file that has the test.
 #[test]
 fn every_problem_names_a_thread_and_tests_that_exist() {
     let file = root().join("docs/problems.md");

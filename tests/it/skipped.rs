@@ -1,12 +1,12 @@
-//! A machine that lacks something says so once for each kind.
+//! Tests that this machine cannot run are reported once for each kind.
 
 use std::{env, process::Command};
 
 use crate::support::process::stderr;
 
-/// Runs tests of this very binary on a PATH without promtool.
+/// Runs this test program again, on a PATH without promtool.
 #[test]
-fn what_is_not_tested_is_said_once_for_all_tests_of_its_kind() {
+fn skipped_tests_are_reported_once_for_each_kind() {
     let mut tests = Command::new(env::current_exe().expect("it runs"));
     tests.args(["monitoring::promtool_accepts", "--nocapture"]);
     let output = tests.env("PATH", "/nonexistent").env_remove("CI").output().expect("it runs");

@@ -1,8 +1,8 @@
-//! The structure that docs and reviews count on: which crate and which module uses which.
+//! The rules for which crate and which module may use which.
 //!
 //! The graph of modules is read from the sources: every path that starts with `crate` or
-//! `super`, in `use` declarations, code and macros. What is compiled for tests alone is left
-//! out. A name that a `mod.rs` re-exports counts as its module's.
+//! `super`, in `use` declarations, code and macros. Code that is compiled only for tests is
+//! left out. A name that a `mod.rs` re-exports belongs to the module that defines it.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -18,7 +18,7 @@ use syn::{Attribute, Item, UseTree};
 /// The path of a module in its crate, without `crate`.
 type ModulePath = Vec<String>;
 
-/// Which crates of the workspace each crate may depend on. A service is any other crate.
+/// The crates of the workspace that each crate may depend on. Any other crate is a service.
 const ARROWS: &[(&str, &[&str])] = &[
     ("wire", &[]),
     ("chassis-build", &[]),
@@ -126,7 +126,7 @@ struct Crate {
 struct Module {
     /// The paths that the module's code names, from the crate root.
     names: BTreeSet<ModulePath>,
-    /// What `use` declarations give another name in this module, and the path of each.
+    /// The names that `use` declarations give in this module, and the path of each.
     imported: BTreeMap<String, ModulePath>,
     uses_h2: bool,
 }
@@ -186,13 +186,13 @@ impl Crate {
         }
         let module = &self.modules[&name[..length]];
         match name.get(length).and_then(|item| module.imported.get(item)) {
-            // Another crate's name is its own origin.
+            // The name of another crate stands for itself.
             Some(origin) if origin != name => self.module_of(origin),
             _ => name[..length].to_vec(),
         }
     }
 
-    /// Returns the pairs of modules of which the first uses the second.
+    /// Returns pairs of modules. The first of a pair uses the second.
     fn uses(&self) -> BTreeSet<(ModulePath, ModulePath)> {
         self.modules
             .iter()
@@ -256,10 +256,10 @@ impl Module {
         while index < tokens.len() {
             match &tokens[index] {
                 TokenTree::Group(group) => self.read_tokens(group.stream(), path),
-                // A path in the middle of another is none.
+                // After `::`, it is a later part of a path, and begins none.
                 TokenTree::Ident(ident) if !is_path_separator(&tokens, index.wrapping_sub(2)) => {
                     match ident.to_string().as_str() {
-                        // Not that of `pub(crate)`.
+                        // No path follows, as in `pub(crate)`.
                         "crate" | "super" if !is_path_separator(&tokens, index + 1) => {}
                         "crate" => self.read_path(&tokens, index + 1, Vec::new()),
                         "super" => self.read_path(&tokens, index + 1, parent(path)),
@@ -370,7 +370,7 @@ fn absolute(module: &[String], path: &[String]) -> Option<ModulePath> {
     }
 }
 
-/// Returns the name of the module directly below `folder` that `path` is or is in.
+/// Returns the name of the module directly below `folder` that is `path` or contains it.
 fn below<'a>(folder: &[String], path: &'a [String]) -> Option<&'a str> {
     path.strip_prefix(folder)?.first().map(String::as_str)
 }

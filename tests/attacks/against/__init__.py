@@ -13,5 +13,5 @@ ALL = {
     "dynamic-table": dynamic_table.attack,
     "rapid-reset": rapid_reset.attack,
 }
-# Only with TLS can there be a flood of its handshakes.
+# A flood of TLS handshakes needs a server with TLS.
 NEED_TLS = {"tls-flood"}

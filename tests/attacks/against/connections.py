@@ -1,7 +1,7 @@
 """10,000 connections that do nothing ("Slowloris", and the default of `limits.connections`).
 
-Of three, one is idle after its preface, one sends no byte at all, and one sends the preface
-and then not quite a frame of 16 KiB, for which a server may have made room.
+Of every three, one is idle after its preface, one sends nothing at all, and one sends the preface
+and all but the last byte of a frame of 16 KiB, for which a server may have made room.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ class Held(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast(asyncio.Transport, transport)
-        # It closes with RST, so that this machine keeps none of them in TIME_WAIT.
+        # Closes with RST, so that no connection stays in TIME_WAIT on this machine.
         self.transport.get_extra_info("socket").setsockopt(
             socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.write(self.first_bytes)
@@ -54,7 +54,7 @@ async def keep_one(attack: Attack, opening: asyncio.Semaphore, number: int) -> N
         await connection.ended.wait()
         attack.tally["held now"] -= 1
         attack.tally["ended"] += 1
-        # Not more often, or the attacker is busier than the server.
+        # If it reconnected more often, the attacker would be busier than the server.
         await asyncio.sleep(1)
 
 

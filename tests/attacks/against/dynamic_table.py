@@ -1,5 +1,5 @@
-"""HPACK's dynamic table, filled on many connections (CVE-2016-6581, CVE-2019-9516): 4 KiB that
-the server keeps for as long as the connection is open, in entries as small as can be.
+"""HPACK's dynamic table, filled on many connections (CVE-2016-6581, CVE-2019-9516): the server
+keeps 4 KiB until the connection ends, in the smallest entries that there can be.
 
 2,000 connections. Each fills its table with calls of 60 new fields, and fills it again every
 second.
@@ -20,7 +20,7 @@ async def attack(attack: Attack) -> None:
 
 
 async def fill_the_table(connection: Connection, number: int) -> None:
-    # Not all at once.
+    # The connections begin one after the other, within a second.
     await asyncio.sleep(number / CONNECTIONS)
     while not connection.is_closed:
         for first in range(0, ENTRIES, ENTRIES_PER_CALL):

@@ -1,9 +1,9 @@
 """Requests whose last bytes never come (the slow body of "Slowloris" and "R.U.D.Y."): the
 server has to hold what has arrived until the deadline, which the caller sets as late as it can.
 
-50 connections with 200 calls each, and of each call all but 10 bytes of a message of 4 MiB.
-Every fifth connection sends them to health, and every fifth to reflection, whose calls have no
-deadline of their own.
+50 connections with 200 calls each. Each call sends all but the last 10 bytes of a message of 4 MiB.
+Every fifth connection calls health, and every fifth calls reflection, whose calls have no deadline
+of their own.
 """
 
 from support import grpc

@@ -2,10 +2,11 @@
 wire repeats a field of the dynamic table, and costs the server a field of a request that never
 ends.
 
-Per connection 200 requests without END_STREAM: of as many empty fields as fit into the largest
-header list, of as many as there may be, and of as many as there may be that fill the largest
-header list. Further connections send header blocks that never end (CVE-2024-27316): a HEADERS
-frame without END_HEADERS, and no CONTINUATION after it.
+Each connection has 200 requests without END_STREAM, of one of three kinds: more empty fields than
+allowed, which still fit into the largest header list; the largest allowed number of empty fields;
+and the largest allowed number of fields that fill the largest header list. Further connections
+send header blocks that never end (CVE-2024-27316): a HEADERS frame without END_HEADERS, and no
+CONTINUATION after it.
 """
 
 import asyncio
@@ -14,8 +15,8 @@ from support import frames, grpc, hpack
 from support.connection import STREAMS, Attack, Connection
 
 BOMBS, UNFINISHED = 20, 200
-# How often a field is repeated, and the length of its value. A request has 6 other fields, and
-# may have 100 fields and 16 KiB (`limits.header_list`), of which a field costs 32 bytes.
+# The number of fields, and the length of their value. A request has 6 other fields, and may have
+# 100 fields and 16 KiB in all (`limits.header_list`). Each field counts 32 bytes and its text.
 KINDS = ((481, 0), (94, 0), (94, 130))
 
 
@@ -43,7 +44,7 @@ def bomb(scheme: bytes, repeats: int, value_length: int) -> bytes:
 
 async def begin_a_block(connection: Connection, number: int) -> None:
     block = bomb(connection.scheme, *KINDS[0])
-    # Half of them say that the frame is larger than what they send of it.
+    # Half of the connections announce a larger frame than they send.
     missing = number % 2 * 1024
     head = frames.head(len(block) + missing, frames.HEADERS, 0, 1)
     connection.write(head + block)

@@ -1,5 +1,5 @@
-"""Requests that are cancelled as soon as they are sent (CVE-2023-44487, "rapid reset"), that the
-server has to cancel because their `grpc-timeout` is over at once, and that it has to reset
+"""Requests that end at once. The client cancels some as soon as they are sent (CVE-2023-44487,
+"rapid reset"). The server must cancel others because their `grpc-timeout` has passed, or reset them
 because of a frame that is an error of the stream (CVE-2025-8671, "MadeYouReset").
 
 20 connections, in batches of 50 requests.
@@ -9,7 +9,7 @@ from support import frames, grpc
 from support.connection import Attack, Connection
 
 CONNECTIONS, BATCH = 20, 50
-# With this, 16 KiB of responses may be on their way, which are not more than a batch has.
+# The window for the responses of a batch. They need no more than 16 KiB.
 WINDOW = 16 * 1024
 
 
@@ -26,7 +26,7 @@ async def cancel(connection: Connection, number: int) -> None:
         connection.write(frames.window_update(0, WINDOW))
         while connection.streams or connection.is_full:
             await connection.turn(0)
-        # The next batch only after an answer, so that the buffer here stays small.
+        # Waits for a response before the next batch, so that the buffer here stays small.
         connection.write(frames.frame(frames.PING, 0, 0, bytes(8)))
         await connection.turn(0)
 

@@ -82,7 +82,7 @@ async def greet(streams: Streams) -> None:
 
 
 async def greet_at_length(streams: Streams) -> None:
-    # A handshake message may have 64 KiB with the heads of its records.
+    # A handshake message may have at most 64 KiB, with the heads of its records.
     length = 62 * 1024
     message = bytes([CLIENT_HELLO]) + length.to_bytes(3, "big") + b"\x03\x03" + bytes(length - 2)
     for at in range(0, len(message) - 1, RECORD):

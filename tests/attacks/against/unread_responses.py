@@ -1,9 +1,9 @@
 """Responses that are never read (CVE-2019-9517, "internal data buffering", and CVE-2019-9511):
 small compressed requests make responses of 4 MiB, and the peer takes no byte of them.
 
-200 calls a connection. Two connections of three open no window (SETTINGS_INITIAL_WINDOW_SIZE 0)
-and answer PINGs; of these, half accept a compressed response. The third opens every window, and
-never reads its socket.
+200 calls a connection. Two of every three connections open no window
+(SETTINGS_INITIAL_WINDOW_SIZE 0) and acknowledge PINGs; half of them accept compressed responses.
+The third opens all windows, and never reads its socket.
 """
 
 import asyncio
@@ -48,12 +48,12 @@ async def read_nothing(connection: Connection, number: int) -> None:
     connection.write(frames.window_update(0, 0x7FFF_0000))
     if not connection.is_closed:
         connection.transport.pause_reading()
-    # So small that all requests fit into the window that every connection begins with.
+    # The message is so small that all requests fit into the first window of a connection.
     message = grpc.message(ZSTANDARD, compressed=True)
     for _ in range(STREAMS):
         stream = connection.request(grpc.CALL, [("grpc-encoding", "zstd")])
         connection.send_data(stream, message, end=True)
-    # Who does not read learns only by writing that the connection has ended.
+    # A client that does not read notices the end of its connection only when it writes.
     while not connection.is_closed:
         await asyncio.sleep(1)
         connection.write(frames.frame(frames.PING, 0, 0, bytes(8)))

@@ -1,1 +1,1 @@
-"""What all attacks share: HTTP/2 by hand, the server in its container, and who watches it."""
+"""The parts that all attacks share: HTTP/2 by hand, the server in its container, and its observers."""

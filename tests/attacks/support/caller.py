@@ -7,7 +7,7 @@ from support import frames, grpc, hpack
 from support.connection import Connection
 from support.frames import Frame
 
-# The reader of header blocks has no dynamic table.
+# The reader of header blocks here has no dynamic table.
 SETTINGS = {frames.HEADER_TABLE_SIZE: 0}
 WINDOW = 1 << 30
 
@@ -21,7 +21,7 @@ class Reply:
     error: str = ""
 
     def status(self) -> str:
-        """Returns the gRPC status code, or a word for what came instead of one."""
+        """Returns the error if there is one, or the gRPC status code, or else the HTTP status."""
         return self.error or self.headers.get("grpc-status", f"HTTP {self.headers.get(':status')}")
 
 
@@ -32,7 +32,7 @@ class Caller(Connection):
         self.replies: dict[int, Reply] = {}
         self.waiting: dict[int, asyncio.Future[Reply]] = {}
         self.block = bytearray()
-        # Why the connection ended, as far as the server said it.
+        # Why the connection ended: the code of GOAWAY, if the server sent one.
         self.end = "connection ended"
         super().connection_made(transport)
         self.write(frames.window_update(0, WINDOW))

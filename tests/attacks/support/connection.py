@@ -1,7 +1,7 @@
 """A connection to the server that can be driven by hand.
 
-It keeps to flow control and answers SETTINGS and PING, because a peer that does not is
-disconnected for that; everything else is up to the attack.
+It keeps to flow control and acknowledges SETTINGS and PING, because the server disconnects peers
+that do not. Everything else is up to the attack.
 """
 
 import asyncio
@@ -14,11 +14,11 @@ from typing import Self, cast
 from support import frames, hpack
 from support.frames import Frame
 
-# Of `limits.streams`.
+# The default of `limits.streams`.
 STREAMS = 200
 CONNECT_TIMEOUT = 10.0
-# Connections of one attack that are being opened at once. With all at once, an attacker is for
-# many seconds busy with handshakes alone.
+# The connections of one attack that open at the same time. If all of them did, an attacker would do
+# nothing but handshakes for many seconds.
 OPENING = 50
 
 
@@ -31,11 +31,11 @@ class Target:
     health_port: int
     metrics_port: int
     tls: bool
-    # The addresses that attackers come from. Honest peers have another.
+    # The addresses of the attackers. Honest peers have another.
     sources: tuple[str, ...] = ()
 
     def source(self, number: int) -> tuple[str, int] | None:
-        """Returns what to bind the attackers' connection of this number to."""
+        """Returns the local address of the attackers' connection of this number."""
         return (self.sources[number % len(self.sources)], 0) if self.sources else None
 
 
@@ -149,7 +149,7 @@ class Connection(asyncio.Protocol):
         return self.open_stream(hpack.request(path, fields, self.scheme))
 
     def room(self, stream: int) -> int:
-        """How many bytes of DATA can be sent on this stream now."""
+        """Returns how many bytes of DATA can be sent on this stream now."""
         if self.is_full:
             return 0
         return max(0, min(self.window, self.streams.get(stream, 0), frames.MAX_PAYLOAD))
@@ -165,8 +165,8 @@ class Connection(asyncio.Protocol):
         return size
 
     async def turn(self, progress: int) -> None:
-        """Lets other connections have their turn. Without any progress in this one, waits until
-        the server has sent something, or the connection has ended or can be written to again."""
+        """Lets other connections run. Without progress in this one, waits until the server has sent
+        something, the connection has ended, or it can be written to again."""
         if progress:
             await asyncio.sleep(0)
         elif not self.is_closed:
@@ -193,8 +193,8 @@ class Attack:
 
     async def keep(self, count: int, behave: Behaviour,
                    settings: dict[int, int] | None = None, pause: float = 0.05) -> None:
-        """Keeps this many connections that behave so, each with its number, and replaces those
-        that end."""
+        """Keeps this number of connections open, and replaces those that end. Each runs `behave`
+        with its number."""
 
         opening = asyncio.Semaphore(OPENING)
 

@@ -43,7 +43,7 @@ def frame(type: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
 
 
 def head(length: int, type: int, flags: int, stream: int) -> bytes:
-    """The head of a frame, for those whose payload does not follow, or not all of it."""
+    """The head of a frame, for frames whose payload does not follow completely."""
     return struct.pack(">BHBBI", length >> 16, length & 0xFFFF, type, flags, stream)
 
 

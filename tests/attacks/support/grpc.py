@@ -14,7 +14,7 @@ REFLECTION = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
 
 
 def prefix(length: int, compressed: bool = False) -> bytes:
-    """What stands before a message: whether it is compressed, and its length."""
+    """The prefix of a message: whether it is compressed, and its length."""
     return bytes([compressed]) + length.to_bytes(4, "big")
 
 
@@ -23,7 +23,7 @@ def message(payload: bytes, compressed: bool = False) -> bytes:
 
 
 def sample_request(text: bytes) -> bytes:
-    """A SampleRequest: field 1, of its length in bytes."""
+    """A SampleRequest: field 1, with the length and the bytes of the text."""
     length, varint = len(text), bytearray()
     while length >= 0x80:
         varint.append(length & 0x7F | 0x80)
@@ -39,11 +39,11 @@ def largest_request() -> bytes:
 
 
 def gzip(start: bytes, mebibytes: int = 0) -> bytes:
-    """Compresses these bytes and then this number of MiB of zeros, without compressing each."""
+    """Compresses these bytes and then this number of MiB of zeros, but the zeros only once."""
     compressor = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
     out = b"\x1f\x8b\x08" + bytes(6) + b"\xff"
     out += compressor.compress(start) + compressor.flush(zlib.Z_FULL_FLUSH)
-    # After a full flush nothing refers to what was before it.
+    # Data after a full flush does not refer to data before it, so the zeros can be repeated.
     zeros = compressor.compress(bytes(MIB)) + compressor.flush(zlib.Z_FULL_FLUSH)
     out += zeros * mebibytes + compressor.flush()
     crc = zlib.crc32(bytes(mebibytes * MIB), zlib.crc32(start))

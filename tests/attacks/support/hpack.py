@@ -1,7 +1,7 @@
 """Header blocks (RFC 7541): literals to send, and enough to read a gRPC response.
 
-The reader has no dynamic table, so it must be told to the server (HEADER_TABLE_SIZE 0), and no
-Huffman code, which the server does not use.
+The reader has no dynamic table, so its connection must announce HEADER_TABLE_SIZE 0. It does not
+know the Huffman code, which the server does not use.
 """
 
 from collections.abc import Iterable
@@ -60,7 +60,7 @@ def request(path: str, fields: Fields = (), scheme: bytes = HTTP) -> bytes:
 
 def read(block: bytes) -> dict[str, str]:
     """Returns the fields of a response. Fields whose names are in the static table, other
-    than `:status`, are left out. Raises ValueError if it has what this cannot read."""
+    than `:status`, are left out. Raises ValueError if a text is in the Huffman code."""
     fields, at = {}, 0
     while at < len(block):
         first = block[at]

@@ -12,8 +12,8 @@ MOUNT = Path("/sys/fs/cgroup")
 
 @dataclass(frozen=True)
 class Sample:
-    """In bytes; None if this system does not show it. The container's memory includes that of
-    the kernel, for sockets for example. Peaks are those since the start."""
+    """Sizes are in bytes, or None if this system does not show them. The container's memory
+    includes memory of the kernel, such as for sockets. Peaks are since the start of the process."""
 
     at: float
     rss: int | None
@@ -31,7 +31,7 @@ class Memory:
         self.samples: list[Sample] = []
 
     def watch(self, seconds: float, is_enough: Callable[[], bool] = lambda: False) -> Sample:
-        """Samples for this long, or until it is enough, and returns the last sample."""
+        """Samples for `seconds`, or until `is_enough`, and returns the last sample."""
         end = time.monotonic() + seconds
         while True:
             self.samples.append(self.sample())
@@ -76,7 +76,7 @@ def number(path: Path | None) -> int | None:
 
 
 def read(path: Path) -> str:
-    """Returns the text, or none if the process or its container has ended."""
+    """Returns the text, or "" if the process or its container has ended."""
     try:
         return path.read_text()
     except OSError:

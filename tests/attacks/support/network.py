@@ -9,27 +9,27 @@ from contextlib import contextmanager
 from support.server import docker
 
 NAME, BRIDGE = "sample-service-attacks", "attacks0"
-# As many as it takes for all connections, if one peer can have a quarter of them.
+# By default, one peer can have a quarter of the connections: four can have all.
 ATTACKERS = 4
 
 
 @contextmanager
 def network() -> Iterator[tuple[str, ...]]:
-    """Makes the network, and yields the addresses for attackers: none if this user may not add
-    any, and then they share the honest client's."""
+    """Makes the network, and yields the addresses for attackers. There are none if this user may
+    not add any: then attackers share the address of the honest client."""
     subprocess.run(["docker", "network", "rm", NAME], capture_output=True, check=False)
     docker("network", "create", "--opt", f"com.docker.network.bridge.name={BRIDGE}", NAME)
     try:
         yield add_addresses()
     finally:
-        # With the bridge, its addresses go.
+        # Removes the bridge, and the addresses with it.
         docker("network", "rm", NAME)
 
 
 def add_addresses() -> tuple[str, ...]:
     [described] = json.loads(docker("network", "inspect", NAME))
     subnet = ipaddress.ip_network(described["IPAM"]["Config"][0]["Subnet"])
-    # From the end, because containers are given those from the beginning.
+    # From the end of the subnet, because Docker gives containers addresses from its beginning.
     addresses = tuple(str(subnet[-2 - number]) for number in range(ATTACKERS))
     for address in addresses:
         added = subprocess.run(["ip", "address", "add", f"{address}/32", "dev", BRIDGE],

@@ -1,9 +1,9 @@
-"""Who watches the server during an attack, in a process of their own: an honest client and the
-probes that a platform and Prometheus make.
+"""The observers of the server during an attack, in a process of their own: an honest client, and
+the probes that a platform and Prometheus make.
 
-The client makes a small call every 20 ms on its own connection, and the probes connect again for
-each. They begin on schedule, even if the ones before have not ended, so that a server that
-stalls does not hide it by getting fewer.
+The client makes a small call every 20 ms on its own connection, and each probe makes a new
+connection. All begin on schedule, even if earlier ones have not ended. Otherwise a server that
+stalls would get fewer of them, and its latencies would look better than they are.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ SERVING = b"\x08\x01"
 @dataclass(frozen=True)
 class Outcome:
     """The result of a call or a probe that began at this time.monotonic(). `latency` is in
-    seconds, and so is `late`: by how much this process began it after it was due."""
+    seconds, and so is `late`, the time from when it was due until this process began it."""
 
     who: str
     begin: float

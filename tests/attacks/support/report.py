@@ -1,4 +1,4 @@
-"""What is promised under attack, and the table of the results."""
+"""The promises of the server under attack, and the table of the results."""
 
 from collections import Counter
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from support.memory import MIB, Sample
 from support.observer import HEALTH, HONEST, OK, PROBES, REFUSED, Outcome
 
 MAX_PROBE_P99 = 0.5
-# The share of the honest calls that must be served, or refused with a hint: the client's own
-# deadline can pass while the attackers take the half CPU.
+# The share of the honest calls that must be served, or refused with a hint. It is not all, because
+# the client's own deadline can pass while the attackers use the half CPU.
 MIN_HONEST = 0.99
-# How far from rest the memory may stay.
+# How much more memory than at rest may stay in use.
 MAX_LEFT = 8 * MIB
-# If the observer itself began so late, this machine was too busy for the latencies to count.
+# If the observer itself was later than this, in seconds, this machine was too busy to measure.
 MAX_LATE = 0.1
 
 
@@ -28,10 +28,10 @@ class Result:
     death: str
     outcomes: list[Outcome]
     before: Sample
-    # The last of the living process, with its peaks.
+    # The last sample of the process while it lived, with its peaks.
     last: Sample
     after: Sample
-    # Seconds after the end of the attack.
+    # The time of the sample `after`, in seconds since the end of the attack.
     settled: float
     tallies: dict[str, Counter]
 
@@ -58,15 +58,15 @@ class Result:
         broken = []
         for probe in PROBES:
             results = self.results(probe)
-            # An answer in time that is the wrong one is not in the latencies.
+            # The latencies do not show a wrong response that arrives in time.
             wrong = {result: count for result, count in results.items() if result != OK}
             if sum(wrong.values()) > results.total() * 0.01:
                 broken.append(f"{probe} answers: {describe(wrong)} of {results.total()}")
             if self.p99(probe) > MAX_PROBE_P99:
                 broken.append(f"{probe} answers with a p99 below 500 ms: "
                               f"{self.p99(probe) * 1000:.0f} ms")
-        # A check that has checked nothing may not pass. Of several attacks at once, one can keep
-        # the server from another.
+        # Without an attack, the promises are not checked. Of several attacks at once, one can keep
+        # another from reaching the server.
         if len(self.attacks) == 1 and not self.tallies.get(self.attacks[0]):
             broken.append("the attack is made: it did nothing")
         served, refused, failed = self.honest()
@@ -116,7 +116,7 @@ COLUMNS = ["attack", "lives", "health p99", "any probe p99", "honest OK", "refus
 
 
 def table(results: Iterable[Result]) -> str:
-    """Times in ms, memory in MiB. The container's peak has the kernel's memory, of sockets."""
+    """Times in ms, memory in MiB. The container's peak includes the kernel's memory for sockets."""
     rows = [COLUMNS, *(result.row() for result in results)]
     widths = [max(len(row[column]) for row in rows) for column in range(len(COLUMNS))]
     lines = []

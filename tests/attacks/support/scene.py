@@ -1,4 +1,4 @@
-"""One run: a new server, who watches it, and the attackers."""
+"""One run: a new server, its observers, and the attackers."""
 
 import asyncio
 import logging
@@ -78,10 +78,10 @@ def is_settled(memory: Memory, rest: int | None, server: Server) -> bool:
 
 
 def attack_with(target: Target, attacks: Attacks, nice: int, pipe: Pipe) -> None:
-    """Says into the pipe that it begins, attacks until the pipe has a message, and then sends
-    the tallies into it."""
+    """Sends a message into the pipe when it begins, attacks until the pipe has a message, and then
+    sends the tallies into the pipe."""
     os.nice(nice)
-    # It complains of writing to connections that the server has ended.
+    # asyncio would log each write to a connection that the server has ended.
     logging.getLogger("asyncio").setLevel(logging.CRITICAL)
 
     async def main() -> dict[str, Counter]:
@@ -92,14 +92,14 @@ def attack_with(target: Target, attacks: Attacks, nice: int, pipe: Pipe) -> None
         while not pipe.poll():
             await asyncio.sleep(0.1)
         for task in tasks:
-            # An attack ends only by a mistake of its own.
+            # An attack that has ended has failed: this raises its error.
             if task.done():
                 task.result()
         return {name: attack.tally for name, attack in running.items()}
 
     async def report() -> None:
         pipe.send(await main())
-        # All connections end at once, with the process.
+        # Ends all connections at once.
         os._exit(0)
 
     asyncio.run(report())
@@ -109,7 +109,7 @@ def start(run: Callable[..., None], *arguments: object) -> Child:
     here, there = CONTEXT.Pipe()
     child = CONTEXT.Process(target=run, args=(*arguments, there), daemon=True)
     child.start()
-    # So that the end of the child ends the pipe.
+    # Closed here, so that the pipe ends when the child ends.
     there.close()
     return child, here
 

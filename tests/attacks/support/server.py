@@ -28,7 +28,7 @@ def docker(*arguments: str, stdin: bytes | None = None) -> str:
 def build_image(binary: pathlib.Path, tag: str) -> None:
     """Makes the image of the Dockerfile with this binary, without any registry."""
     lines = (ROOT / "Dockerfile").read_text().splitlines()
-    # A builder that runs all stages in order must not see the one that compiles.
+    # Without the stage that compiles, because some builders run all stages in order.
     compiling = next(at for at, line in enumerate(lines) if line.endswith(" AS build"))
     prebuilt = lines.index("FROM scratch AS prebuilt")
     dockerfile = "\n".join(lines[:compiling] + lines[prebuilt:]) + "\n"
@@ -36,7 +36,7 @@ def build_image(binary: pathlib.Path, tag: str) -> None:
         folder = pathlib.Path(context)
         (folder / "dist").mkdir()
         shutil.copy(binary, folder / "dist/sample-service")
-        # The user in the container is another one.
+        # The server runs as another user, who must be able to run the file.
         (folder / "dist/sample-service").chmod(0o755)
         (folder / "Dockerfile").write_text(dockerfile)
         docker("build", "--quiet", "--build-arg", "BINARY_FROM=prebuilt", "--tag", tag, context)
@@ -90,12 +90,12 @@ class Server:
         return Target(address, PORT, HEALTH_PORT, METRICS_PORT, self.has_tls, sources)
 
     def lives(self) -> bool:
-        # Of the process, because a busy engine answers late.
+        # Looks for the process, because a busy engine responds late.
         return pathlib.Path(f"/proc/{self.pid}").exists()
 
     def death(self) -> str:
-        """Says how the container ended, or nothing if it runs."""
-        # The engine may learn of it later than /proc.
+        """Returns how the container ended, or "" if it runs."""
+        # The engine may notice the end later than /proc shows it.
         for _ in range(50):
             state = self.inspect()["State"]
             if not state["Running"]:

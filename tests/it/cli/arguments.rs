@@ -3,7 +3,7 @@
 use crate::support::process::{run, stderr, stdout};
 
 #[test]
-fn a_negative_number_is_refused_as_that_and_not_as_an_option() {
+fn a_negative_number_is_refused_as_a_number_and_not_as_an_option() {
     for (arguments, problem) in [
         (&["call", "--timeout", "-1s"][..], "'-1s' for '--timeout <DURATION>': it is negative"),
         (&["call", "--attempts", "-1"], "-1"),
@@ -27,7 +27,7 @@ fn a_negative_number_is_refused_as_that_and_not_as_an_option() {
 }
 
 #[test]
-fn the_names_of_other_tools_for_ca_suggest_it() {
+fn the_names_of_other_tools_for_ca_suggest_ca() {
     for arguments in [
         &["call", "--cacert", "ca.pem"][..],
         &["health", "--cacert"],

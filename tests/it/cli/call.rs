@@ -89,7 +89,7 @@ fn an_exceeded_deadline_is_exit_code_3() {
     let server = ServerProcess::start(&["--work", "1h"]);
     let output = server.run(&["call", "--timeout", "200ms"]);
     let error = stderr(&output);
-    // Either the server or the client notices it first.
+    // Either the server or the client reports the exceeded deadline first.
     assert!(error.starts_with("error: DEADLINE_EXCEEDED: "), "{error}");
     assert_eq!(error.lines().count(), 1);
     assert_eq!(output.status.code(), Some(3));
@@ -159,7 +159,7 @@ fn no_more_than_sixteen_calls_are_in_flight_at_once() {
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
     assert_eq!(stdout(&output).lines().count(), 96);
 
-    // There are no fewer either: with fifteen workers, a call is refused.
+    // Nor are fewer in flight: a server with fifteen workers refuses one of sixteen calls.
     let server = ServerProcess::with(&settings, &["--work", "1s", "--max-workers", "15"]);
     let address = ["--address", &server.address];
     let arguments = [&["call", "-", "--attempts", "1"][..], &address].concat();
@@ -205,7 +205,7 @@ fn a_response_is_printed_while_standard_input_is_open() {
         let expected = format!("response : reply for {message}");
         call.wait_for(|line| (line == expected).then_some(()));
     }
-    // Ctrl-C ends it although it waits for input.
+    // Ctrl-C ends `call` although it waits for input.
     call.signal(Signal::INT);
     let (status, lines) = call.wait();
     assert_eq!(lines, [""; 0]);
@@ -254,8 +254,8 @@ fn a_server_with_another_protocol_is_named_in_the_error() {
         let server = thread::spawn(move || {
             let (mut tcp, _) = listener.accept().expect("a client");
             tcp.read_exact(&mut [0; 24]).expect("the preface");
-            tcp.write_all(says).expect("it is there");
-            tcp.shutdown(Shutdown::Write).expect("it is there");
+            tcp.write_all(says).expect("the client reads");
+            tcp.shutdown(Shutdown::Write).expect("the client is connected");
             // If bytes were unread, closing would reset the connection.
             let _ = io::copy(&mut tcp, &mut io::sink());
         });

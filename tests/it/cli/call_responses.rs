@@ -1,4 +1,4 @@
-//! What `sample-service call` shows of statuses and sizes.
+//! How `sample-service call` shows statuses, and the limits of message sizes.
 
 use prost::Message;
 use prost_types::Any;
@@ -55,7 +55,7 @@ async fn details_of_a_status_are_shown_by_type_and_content() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn details_that_cannot_be_read_are_said() {
+async fn details_that_cannot_be_decoded_are_reported() {
     let mut dropped = Frames::only(&[GRPC, NOT_FOUND, ("grpc-status-details-bin", b"!!!")]);
     for (frames, reason) in [
         (
@@ -96,9 +96,9 @@ async fn control_characters_of_a_reply_are_escaped_except_in_json() {
 }
 
 #[test]
-fn the_largest_message_of_the_server_is_called_and_the_limit_of_replies_can_change() {
+fn the_reply_to_the_largest_message_is_read_unless_max_message_is_smaller() {
     let server = ServerProcess::start(&[]);
-    // Its field takes 5 bytes more.
+    // The key and the length of the field take 5 bytes more.
     let largest = "x".repeat((4 << 20) - 5);
     let call = |more: &[&str]| {
         let arguments = ["call", "-", "--timeout", "60s", "--address", &server.address];

@@ -282,7 +282,7 @@ fn config_default_is_a_commented_file_that_changes_nothing() {
     let folder = TempDir::new().expect("a folder");
     let defaults = stdout(&run(&["config", "default"]));
     assert_eq!(defaults, chassis::config::default_toml(&sample_service::service().schema()));
-    let own = fs::read_to_string(path("config/default.toml")).expect("it is there");
+    let own = fs::read_to_string(path("config/default.toml")).expect("the file exists");
     let (_, own) = own.split_once("\n\n").expect("a comment, and the section");
     assert!(own.starts_with("[service]\n") && defaults.ends_with(own), "{defaults}");
 
@@ -347,10 +347,10 @@ fn serve_is_the_default_command() {
     assert_refused(&output);
 }
 
-/// The table of the documentation is generated. If a setting changes, this test prints the new table.
+/// The table of the documentation is generated. If a setting changes, this test prints the new one.
 #[test]
 fn the_documentation_has_the_generated_table_of_settings() {
-    let document = fs::read_to_string(path("docs/configuration.md")).expect("it is there");
+    let document = fs::read_to_string(path("docs/configuration.md")).expect("the file exists");
     let lines = document.lines().skip_while(|line| !line.starts_with("| setting | default |"));
     let lines: Vec<_> = lines.take_while(|line| line.starts_with('|')).collect();
     let table = chassis::config::markdown_table(&sample_service::service().schema());
@@ -379,7 +379,7 @@ fn a_budget_that_is_too_small_for_the_limits_is_a_warning() {
     let warning = stderr(&warned);
     assert!(warning.starts_with("warning: limits.memory is 64MiB"), "{warning}");
     assert!(warning.contains("can need 96MiB"), "{warning}");
-    // Five workers with two messages of 8 MiB each are 80 MiB: only more memory is enough.
+    // Five workers with two messages of 8 MiB each need 80 MiB, so fewer connections do not help.
     assert!(stderr(&check("1")).contains("can need 81MiB"));
 
     let mut serve = command(&["serve", "--log-format", "json", "--address", "127.0.0.1:0"]);

@@ -1,4 +1,4 @@
-//! Calls of any method: of this server, and with wrong arguments.
+//! `sample-service call` of any method of this server, and its errors.
 
 use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
@@ -25,7 +25,7 @@ fn a_method_is_called_by_its_path_and_other_arguments_are_messages() {
             format!("request : {message}\nresponse : reply for {message}\n")
         );
     }
-    // Two arguments are messages.
+    // With a second argument, the path is a message too.
     assert!(reply(&["/SampleService/Call", "b"]).starts_with("request : /SampleService/Call\n"));
     let object = reply(&["/SampleService/Call", "--data", data, "--json"]);
     let object = event(object.trim_end());
@@ -40,7 +40,7 @@ fn the_request_comes_from_an_argument_a_file_or_standard_input() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("request.json");
     let data = r#"{"message":"hello"}"#;
-    fs::write(&file, data).expect("it is ours");
+    fs::write(&file, data).expect("the folder is writable");
     let call = ["call", "/SampleService/Call", "--address", &server.address, "--data"];
     for (argument, input) in
         [(format!("@{}", file.display()).as_str(), ""), ("@", data), ("@-", data)]
@@ -132,7 +132,7 @@ fn a_server_that_is_not_there_and_one_without_reflection_are_errors() {
 #[test]
 fn the_commands_of_the_documentation_run() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = fs::read_to_string(root.join("docs/calls.md")).expect("it is there");
+    let text = fs::read_to_string(root.join("docs/calls.md")).expect("the file exists");
     let commands = text.lines().filter(|line| line.starts_with("sample-service "));
     let commands: Vec<_> = commands.collect();
     assert!(commands.len() >= 8, "{commands:?}");

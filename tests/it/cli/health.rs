@@ -68,7 +68,7 @@ fn health_without_an_address_checks_the_server_of_the_environment() {
     let probe = command(&["health"]).env("SAMPLE__SERVER__ADDRESS", address).output();
     assert_eq!(stdout(&probe.expect("the binary runs")), "SERVING\n");
 
-    // If there is an address for probes, it is used.
+    // The health address is used if it is set.
     let probe = command(&["health"])
         .env("SAMPLE__SERVER__ADDRESS", unused_address())
         .env("SAMPLE__SERVER__HEALTH_ADDRESS", &server.address)

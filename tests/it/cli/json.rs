@@ -1,5 +1,5 @@
-//! With `--json`, every result of a client command is one JSON object on standard output, and a
-//! failure too. docs/commands.md documents the objects.
+//! With `--json`, every result of a client command is one JSON object on standard output, and so
+//! is a failure. docs/commands.md documents the objects.
 
 use std::{fs, path::Path, process::Command};
 
@@ -56,14 +56,14 @@ fn a_failure_is_one_object_with_its_kind_and_exit_code() {
         let output = run(arguments);
         let expected = json!({ "error": { "kind": kind, "message": message }, "exit_code": code });
         assert_eq!(objects(&output), [expected], "{arguments:?}: {}", stderr(&output));
-        // People read it there.
+        // Standard error has the error too, for people.
         assert!(stderr(&output).starts_with("error: "), "{arguments:?}: {}", stderr(&output));
         assert_eq!(output.status.code(), Some(code), "{arguments:?}");
     }
 }
 
 #[test]
-fn a_call_that_fails_a_command_has_its_code() {
+fn a_failure_of_a_command_has_the_code_of_the_failed_call() {
     let server = ServerProcess::start(&[]);
     let output = server.run(&["health", "Nonsense", "--json"]);
     let [failure] = &objects(&output)[..] else { panic!("{}", stdout(&output)) };
@@ -74,7 +74,7 @@ fn a_call_that_fails_a_command_has_its_code() {
     assert_eq!(failure["exit_code"], 3);
 }
 
-/// Its status is its result, also if it is not SERVING.
+/// The status is the result of `health`, and no failure, even if it is not SERVING.
 #[test]
 fn a_server_that_is_not_healthy_is_one_object() {
     let lame = [("SAMPLE__SHUTDOWN__LAME_DUCK", "1h")];
@@ -103,7 +103,7 @@ fn an_input_error_is_an_object_after_those_of_the_calls() {
 
 /// The system refuses the descriptors that every command needs.
 #[test]
-fn what_the_system_refuses_is_exit_code_71_and_an_object() {
+fn a_refusal_by_the_system_is_exit_code_71_and_an_object() {
     for name in ["call", "health", "load"] {
         let mut client = Command::new("sh");
         let binary = env!("CARGO_BIN_EXE_sample-service");
@@ -118,7 +118,7 @@ fn what_the_system_refuses_is_exit_code_71_and_an_object() {
 #[test]
 fn the_objects_and_the_exit_codes_are_documented() {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
-    let document = fs::read_to_string(document).expect("it is there");
+    let document = fs::read_to_string(document).expect("the file exists");
     for kind in
         ["arguments", "connection", "call", "io", "system", "configuration", "start", "internal"]
     {

@@ -32,7 +32,7 @@ fn server(settings: &[(&str, &str)], arguments: &[&str]) -> ServerProcess {
 }
 
 /// Starts a server without a queue.
-fn impatient(workers: &str, work: &str) -> ServerProcess {
+fn without_queue(workers: &str, work: &str) -> ServerProcess {
     server(&[("SAMPLE__QUEUE__LENGTH", "0")], &["--max-workers", workers, "--work", work])
 }
 
@@ -46,7 +46,7 @@ fn report(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", stderr(output)))
 }
 
-/// Returns how many calls a server has handled with this code, or at all if `code` is empty.
+/// Returns how many calls a server has handled with this code, or in all if `code` is empty.
 fn handled(server: &ServerProcess, code: &str) -> u64 {
     let series = scrape(&server.metrics_address);
     let ours = series.iter().filter(|(name, _)| {
@@ -90,7 +90,7 @@ fn the_calls_of_the_warmup_are_made_and_are_not_in_the_report() {
         let report = report(&output);
         assert_eq!(report["codes"], serde_json::json!({ "OK": 7 }), "{report}");
         assert_eq!(report["settings"]["warmup_s"], 0.3);
-        // It is not in the time of the report either.
+        // The warm-up is not in the time of the report either.
         let elapsed = report["elapsed_s"].as_f64().expect("a time");
         assert!(elapsed + 0.3 < whole, "{whole} s: {report}");
         if pace[0] == "--rate" {
@@ -107,7 +107,7 @@ fn the_calls_of_the_warmup_are_made_and_are_not_in_the_report() {
 
 #[test]
 fn a_closed_loop_has_concurrency_calls_in_flight() {
-    let server = impatient("3", "20ms");
+    let server = without_queue("3", "20ms");
     let output = load(&server, &["--calls", "30", "--concurrency", "3"]);
     assert_eq!(report(&output)["codes"]["OK"], 30);
     let output = load(&server, &["--calls", "30", "--concurrency", "4"]);
@@ -116,7 +116,7 @@ fn a_closed_loop_has_concurrency_calls_in_flight() {
 
 #[test]
 fn an_open_loop_counts_the_same_as_the_server_and_errors_are_exit_code_3() {
-    let server = impatient("1", "50ms");
+    let server = without_queue("1", "50ms");
     let arguments = ["--rate", "100", "--duration", "500ms", "--connections", "2"];
     let (mut ok, mut refused) = (0, 0);
     for (more, code) in [(&[][..], 3), (&["--allow-errors"], 0)] {
@@ -163,7 +163,7 @@ fn latency_of_late_calls_counts_from_when_they_were_due() {
     assert_eq!(status.code(), Some(0), "{report}");
     assert_eq!(report["calls"], 200, "{report}");
     let ms = |part: &Value| part["max"].as_f64().expect("a time");
-    // It is less than a second by the time that the test took to see the first call.
+    // The first call that was due while the process was stopped is about a second late.
     assert!(ms(&report["late_ms"]) > 200.0, "{report}");
     assert!(ms(&report["latency_ms"]["ok"]) >= ms(&report["late_ms"]), "{report}");
     assert_eq!(report["saturated"], true);
@@ -182,7 +182,7 @@ fn a_rate_that_load_cannot_keep_is_reported_as_saturated() {
 #[test]
 fn a_busy_processor_of_load_is_reported_as_saturated() {
     let server = server(&[("SAMPLE__LOG__ACCESS", "off")], &["--max-workers", "1000"]);
-    // Each thread is always busy.
+    // With 500 calls in flight, each thread of `load` is always busy.
     let arguments = ["--concurrency", "500", "--connections", "16", "--duration", "500ms"];
     let report = report(&load(&server, &arguments));
     let Some(busy) = report["busy"].as_f64() else { return };
@@ -268,7 +268,7 @@ fn calls_to_a_lost_server_are_slowed_down() {
     assert_eq!(status.code(), Some(3));
 }
 
-/// It is no failure of the server: every client retries such a call once (transparent retry).
+/// A refused stream is no failure: every client retries the call once (transparent retry).
 #[tokio::test(flavor = "multi_thread")]
 async fn a_transparent_retry_counts_as_one_call() {
     let refused = Reaction::Reset(Reason::REFUSED_STREAM);
@@ -310,7 +310,7 @@ fn the_size_flag_sets_the_size_of_the_message() {
     }
 }
 
-/// The flow control windows of HTTP/2 must be opened again.
+/// `load` must open the flow control windows again for responses that are larger than them.
 #[test]
 fn large_responses_are_read_to_their_end() {
     let server = server(&[], &[]);
@@ -385,7 +385,7 @@ fn wrong_arguments_of_load_are_exit_code_1() {
 
 #[test]
 fn the_text_report_has_counts_percentiles_and_codes() {
-    let server = impatient("1", "20ms");
+    let server = without_queue("1", "20ms");
     let output = server.run(&["load", "--calls", "20", "--concurrency", "2"]);
     let text = stdout(&output);
     let lines: Vec<Vec<_>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
@@ -394,7 +394,7 @@ fn the_text_report_has_counts_percentiles_and_codes() {
     assert!(has(&["p50", "p90", "p99", "p99.9", "p99.99", "max"]), "{text}");
     assert!(has(&["RESOURCE_EXHAUSTED"]) && has(&["OK"]) && has(&["failed"]), "{text}");
     assert!(text.contains("closed loop, 2 calls at once") && text.contains('█'), "{text}");
-    // There is no progress bar, because it is no terminal.
+    // There is no progress bar, because standard error is no terminal.
     assert_eq!(stderr(&output), "");
 }
 
@@ -405,10 +405,10 @@ fn a_terminal_gets_a_progress_bar() {
     let mut load = command(&["load", "--duration", "1s", "--address", &server.address]);
     load.env("TERM", "xterm").stdin(Stdio::null()).stdout(Stdio::null()).stderr(other);
     let mut child = load.spawn().expect("it runs");
-    // It holds the other end of the terminal.
+    // The command holds the other end of the terminal open.
     drop(load);
     let mut seen = Vec::new();
-    // Reading fails at the end of a terminal.
+    // Reading fails once the other end of the terminal is closed.
     let _ = io::copy(&mut terminal, &mut seen);
     assert!(child.wait().expect("it ran").success());
     let seen = String::from_utf8_lossy(&seen);
@@ -417,8 +417,8 @@ fn a_terminal_gets_a_progress_bar() {
 
 fn terminal() -> (File, OwnedFd) {
     let terminal = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    grantpt(&terminal).expect("ours");
-    unlockpt(&terminal).expect("ours");
+    grantpt(&terminal).expect("a terminal of this process");
+    unlockpt(&terminal).expect("a terminal of this process");
     let other = ioctl_tiocgptpeer(&terminal, OpenptFlags::RDWR | OpenptFlags::NOCTTY);
     (terminal.into(), other.expect("its other end"))
 }
@@ -426,7 +426,7 @@ fn terminal() -> (File, OwnedFd) {
 #[test]
 fn the_load_commands_of_the_documentation_run() {
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/performance.md");
-    let document = fs::read_to_string(document).expect("it is there");
+    let document = fs::read_to_string(document).expect("the file exists");
     let commands = document.lines();
     let commands: Vec<_> =
         commands.filter_map(|line| line.strip_prefix("sample-service load ")).collect();

@@ -1,4 +1,4 @@
-//! What `sample-service load` reports of each address.
+//! The report of `sample-service load` for each address.
 
 use std::{fs, path::Path};
 
@@ -16,7 +16,7 @@ fn report(arguments: &[&str]) -> Value {
     event(stdout(&output).lines().next().unwrap_or_else(|| panic!("{}", stderr(&output))))
 }
 
-/// Makes calls and returns what the report in JSON says of each address.
+/// Makes calls and returns the part of the JSON report for each address.
 fn addresses(arguments: &[&str]) -> Vec<Value> {
     report(arguments)["addresses"].as_array().expect("a list").clone()
 }
@@ -99,7 +99,7 @@ fn the_fields_of_the_report_are_documented() {
     let server = ServerProcess::start(&[]);
     let report = report(&["--address", &server.address, "--calls", "5"]);
     let document = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/load-report.md");
-    let document = fs::read_to_string(document).expect("it is there");
+    let document = fs::read_to_string(document).expect("the file exists");
     let parts =
         [&report, &report["settings"], &report["addresses"][0], &report["latency_ms"]["ok"]];
     for field in parts.iter().flat_map(|part| part.as_object().expect("an object").keys()) {

@@ -37,7 +37,7 @@ fn assert_ends_by_sigterm(mut client: Child, code: i32) {
     assert_eq!(status.expect("it ran").code(), Some(code));
 }
 
-/// The responses come one after the other, and the first cannot be printed.
+/// The server handles both calls, and `call` blocks when it prints the first response.
 #[test]
 fn a_signal_ends_call_if_its_output_is_not_read() {
     let server = ServerProcess::start(&["--work", "100ms", "--max-workers", "1"]);

@@ -1,4 +1,4 @@
-//! The settings that client commands read, and those that they do not.
+//! Client commands read only some of the settings, and ignore errors in all others.
 
 use std::fs;
 
@@ -9,7 +9,7 @@ use crate::support::{
     process::{ServerProcess, command, run, stderr, stdout, unused_address},
 };
 
-/// They would stop the server.
+/// Settings with which `serve` would not start.
 const WRONG: [(&str, &str); 3] = [
     ("SAMPLE__QUEUE__LENGTH", "many"),
     ("SAMPLE__NONSENSE__X", "1"),
@@ -21,7 +21,7 @@ fn errors_in_settings_that_a_command_does_not_read_do_not_stop_it() {
     let server = ServerProcess::start(&[]);
     for name in ["call", "health"] {
         let mut client = command(&[name, "--address", &server.address]);
-        // `call` reads no address from the environment, and `health` none beside --address.
+        // `call` reads no address from the environment, and `health` only without --address.
         client.envs(WRONG).env("SAMPLE__SERVER__ADDRESS", "nonsense");
         let output = client.output().expect("the binary runs");
         assert_eq!(output.status.code(), Some(0), "{name}: {}", stderr(&output));
@@ -47,13 +47,13 @@ fn an_endpoint_of_tracing_that_cannot_be_used_is_a_warning() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn spans_that_are_lost_are_said_once() {
+async fn lost_spans_are_reported_once() {
     let server = ServerProcess::start(&[]);
     for (url, warning) in [
         (format!("http://{}", unused_address()), "warning: 3 spans could not be sent: "),
         (Collector::start().await.1, ""),
     ] {
-        // Each span is sent alone, and the last one may be sent before the end.
+        // Each span is sent by itself, so that several exports fail before the command ends.
         let mut call = command(&["call", "one", "two", "three", "--address", &server.address]);
         call.env("OTEL_EXPORTER_OTLP_ENDPOINT", &url).env("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "1");
         let output = tokio::task::block_in_place(|| call.output().expect("the binary runs"));

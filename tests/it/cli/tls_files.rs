@@ -30,7 +30,7 @@ impl Files {
     /// Returns the error of `serve` for these files, which is also that of `config check`. The
     /// path of the folder becomes `FOLDER`.
     fn refusal(&self, certificate: &str, key: &str, client_ca: &str) -> String {
-        // The check is first, because `serve` would not end if nothing were refused.
+        // `config check` runs first, because `serve` would not end if it accepted the files.
         let refusals = [&["config", "check"][..], &["serve", "--address", "127.0.0.1:0"]];
         let [of_check, of_serve] = refusals.map(|arguments| {
             let output = command(arguments)
@@ -83,7 +83,7 @@ fn an_unreadable_file_of_tls_is_refused() {
         (folder, "FOLDER: is a directory: name the file in it"),
         (&empty, "FOLDER/empty: is empty: write PEM into it"),
         (&large, "FOLDER/large: is a megabyte or more, which no certificate is: name another file"),
-        // Its first page is not mapped, so reading fails.
+        // The first page of this file is not mapped, so reading fails.
         ("/proc/self/mem", "/proc/self/mem: cannot be read: Input/output error (os error 5)"),
         ("/dev/null", "/dev/null: is not a regular file: write what it holds into one"),
     ] {
@@ -145,7 +145,7 @@ fn text_around_pem_blocks_is_skipped_and_invalid_blocks_are_refused() {
         assert_eq!(refusal, format!("{ONE_ERROR}tls.key: {problem}"));
     }
 
-    // This is valid base64, but no certificate.
+    // Valid base64, but no certificate.
     let nonsense = "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n";
     let second = issued.certificate.lines().count() + 1;
     for (text, line) in [
@@ -166,7 +166,7 @@ fn text_around_pem_blocks_is_skipped_and_invalid_blocks_are_refused() {
 
     fs::write(&certificate, format!("subject=server\n\n{}\nthe end", issued.certificate))
         .expect("it is written");
-    // The server starts.
+    // With text around the blocks, the server starts.
     ServerProcess::with(
         &[("SAMPLE__TLS__CERTIFICATE", &certificate), ("SAMPLE__TLS__KEY", &key)],
         &[],
@@ -203,12 +203,12 @@ fn a_wrong_pair_or_a_certificate_that_is_not_valid_now_is_refused() {
     }
 }
 
-/// rustls does not check the time of an authority, so the start has to.
+/// rustls does not check whether an authority has expired, so the server checks at its start.
 #[test]
 fn an_expired_client_authority_is_refused_unless_the_file_has_a_valid_one() {
     let files = Files::new();
     let (certificate, key) = files.issue().write(files.folder.path());
-    // Only its time matters here, so any certificate will do.
+    // Only the validity matters here, so any certificate will do.
     let expired = files.authority.client("old").years(2000, 2001).issue().certificate;
     let old = files.write("old.crt", &expired);
     assert_eq!(
@@ -240,7 +240,7 @@ fn an_expired_client_authority_is_refused_unless_the_file_has_a_valid_one() {
 }
 
 #[test]
-fn certificates_that_are_no_chain_are_refused_by_line() {
+fn certificates_that_are_no_chain_are_refused_with_the_line() {
     let files = Files::new();
     let root = &files.authority;
     let intermediate = root.intermediate("intermediate", 3000);
@@ -283,12 +283,13 @@ fn certificates_that_are_no_chain_are_refused_by_line() {
 }
 
 #[test]
-fn a_client_authority_that_is_none_is_refused() {
+fn a_client_authority_that_cannot_issue_certificates_is_refused() {
     let files = Files::new();
     let (certificate, key) = files.issue().write(files.folder.path());
     let alice = files.authority.client("alice").issue().certificate;
     let problem = "the certificate of CN=alice is not an authority's (CA:TRUE), so that no client \
-                   is accepted for it: give the certificate of the one that issues those of clients";
+                   is accepted for it: give the certificate of the authority that issues client \
+                   certificates";
     let line = files.authority.pem().lines().count() + 1;
     for (text, line) in
         [(alice.clone(), String::new()), (files.authority.pem() + &alice, format!("line {line}: "))]

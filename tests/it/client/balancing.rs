@@ -185,7 +185,7 @@ async fn a_rolling_replacement_over_tls_loses_no_call_of_this_client() {
         let mut replaced = 0;
         while replaced < servers.len() || Instant::now() < end {
             let server = &mut servers[replaced % 3];
-            // The server gets calls, so the client has found the one that was replaced before.
+            // A server is stopped only once it gets calls: the client has then connected to it.
             server.wait_for_event("call");
             server.process.signal(Signal::TERM);
             server.wait_for_event("draining");

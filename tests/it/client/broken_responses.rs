@@ -17,7 +17,7 @@ use crate::support::{
 
 const ATTEMPTS: Field<'_> = ("grpc-previous-rpc-attempts", b"4294967295");
 
-// Why this client differs from grpcio.
+// The reasons why this client differs from grpcio.
 const CARDINALITY: &str = "statuscodes.md: response cardinality violation";
 const CUT: &str = "grpcio gives the caller no message, and OK";
 const ZSTD: &str = "grpcio has no zstd";
@@ -33,7 +33,7 @@ struct Case {
     frames: Frames,
     /// The code, and a part of the message.
     expected: (&'static str, &'static str),
-    /// Why this client does not say what grpcio says, if it does not.
+    /// The reason if grpcio reports another code.
     differs: Option<&'static str>,
 }
 
@@ -48,7 +48,7 @@ impl Case {
 }
 
 fn zstd(bytes: &[u8]) -> Vec<u8> {
-    zstd::encode_all(bytes, 3).expect("it is memory")
+    zstd::encode_all(bytes, 3).expect("writing to memory cannot fail")
 }
 
 fn messages() -> Vec<Case> {
@@ -133,7 +133,7 @@ fn messages() -> Vec<Case> {
         ),
         case(
             "5 MiB",
-            // The rest would have to wait for the window.
+            // The length alone is enough. The rest of the message would wait for the window.
             head().data(&message(false, &text(&large))[..10_000]),
             "RESOURCE_EXHAUSTED",
             "the limit is 4259840",
@@ -284,7 +284,7 @@ fn others() -> Vec<Case> {
     ]
 }
 
-/// Returns the code and the message of what one call of `call` gives, and how often it was made.
+/// Makes one call with `call`. Returns its code, its message and the number of attempts.
 fn call(address: &str) -> (String, String, u64) {
     let output = run(&["call", "hello", "--json", "--timeout", "60s", "--address", address]);
     assert!(matches!(output.status.code(), Some(0 | 3)), "{output:?}");
@@ -297,7 +297,7 @@ fn call(address: &str) -> (String, String, u64) {
     (text("code"), text("message"), attempts)
 }
 
-/// Returns the code of one call of `load`.
+/// Makes one call with `load`. Returns its code.
 fn load(address: &str) -> String {
     let arguments = ["--calls", "1", "--json", "--allow-errors", "--timeout", "60s"];
     let output = run(&[&["load", "--address", address], &arguments[..]].concat());
@@ -341,7 +341,7 @@ async fn a_broken_response_has_the_code_of_the_specification() {
         if load(address) != code {
             problems.push(format!("{name}: load says {}", load(address)));
         }
-        // The server has served the call. What a proxy says instead of it is no response.
+        // A call that the server has processed is not retried, but one that a proxy refused is.
         if attempts != if name.starts_with("HTTP 503") { 5 } else { 1 } {
             problems.push(format!("{name}: {attempts} attempts"));
         }

@@ -1,4 +1,4 @@
-//! Calls of any method of grpcio's server, whose schema is its own.
+//! `sample-service call` of any method of a grpcio server with another schema.
 
 use std::path::{Path, PathBuf};
 
@@ -16,7 +16,7 @@ struct Things {
 }
 
 impl Things {
-    /// Starts it, or returns `None` if this machine has no Python.
+    /// Starts the server, or returns `None` if this machine has no Python.
     fn start(command: &str) -> Option<Self> {
         let mut script = python::script("reflected.py")?;
         let process = Process::spawn(script.arg(fixtures()).arg(command));
@@ -40,7 +40,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/protojson/fixtures")
 }
 
-/// Messages in JSON, as protobuf's own library prints them.
+/// Messages in JSON, as Google's protobuf library prints them.
 const MESSAGES: [&str; 12] = [
     "{}",
     r#"{"fDouble":1.5,"fFloat":0.1,"fInt32":-5,"fInt64":"-9223372036854775808","fUint32":4294967295}"#,
@@ -61,7 +61,7 @@ fn json_is_mapped_as_protobufs_own_library_maps_it() {
     let Some(things) = Things::start("serve") else { return };
     for message in MESSAGES {
         let expected: Value = serde_json::from_str(message).expect("JSON");
-        // What this side encodes is what Python decodes, and the other way round.
+        // Each side decodes the protobuf that the other side has encoded.
         let text = things.call("/acme.Things/ToJson", message)["text"].take();
         let text = text.as_str().unwrap_or_else(|| panic!("no text for {message}")).to_owned();
         assert_eq!(serde_json::from_str::<Value>(&text).expect("JSON"), expected);
@@ -90,7 +90,7 @@ fn a_stream_prints_each_response_and_the_status_that_ends_it() {
     assert!(objects[0]["attempts"] == 1 && objects[1]["duration_ms"].is_f64(), "{objects:?}");
     assert_eq!((objects.len(), output.status.code()), (2, Some(3)));
 
-    // It would last.
+    // The stream would not end by itself.
     let output = watch(r#"{"fInt32":1,"fString":"last"}"#, &["--timeout", "500ms"]);
     assert_eq!(stdout(&output), eur(""));
     assert_eq!(stderr(&output), "error: DEADLINE_EXCEEDED: no response within 500ms\n");
@@ -188,7 +188,7 @@ fn a_server_without_reflection_is_called_with_files() {
         let output = run_with_input(&call, r#"{"price":{"units":"5"}}"#);
         let expected = "{\n  \"price\": {\n    \"units\": \"5\"\n  }\n}\n";
         assert_eq!(stdout(&output), expected, "{source:?}: {}", stderr(&output));
-        // These need no server.
+        // With files, `list` and `describe` need no server.
         let output = run(&[&["list"][..], source].concat());
         assert_eq!(stdout(&output), "acme.Things\n", "{}", stderr(&output));
         let output = run(&[&["describe", "acme.common.Money"][..], source].concat());

@@ -1,4 +1,4 @@
-//! A server whose reflection is not what it should be: an error, and never a panic.
+//! Wrong responses of a server's reflection are errors of the client, and never panics.
 
 use std::sync::Arc;
 
@@ -61,7 +61,7 @@ fn files(files: Vec<Vec<u8>>) -> Option<MessageResponse> {
     Some(MessageResponse::FileDescriptorResponse(response))
 }
 
-/// A file with the service, which imports these.
+/// Returns a file with the service that imports these files.
 fn file(name: &str, imports: &[&str], input: &str) -> FileDescriptorProto {
     let method = MethodDescriptorProto {
         name: Some("Method".to_owned()),
@@ -89,7 +89,7 @@ async fn malformed_descriptors_are_an_error_of_the_server() {
         nested_type: vec![inner],
         ..Default::default()
     });
-    // Built by hand, because prost does not decode what is nested so deep.
+    // Nested by hand, because prost does not decode descriptors of this depth.
     let deep = FileDescriptorProto { message_type: vec![deep], ..Default::default() };
     let escape = FileDescriptorProto { package: Some("\x1b[2J".to_owned()), ..Default::default() };
     let twice = [file("1", &[], ".a.M").encode_to_vec(), file("2", &[], ".a.M").encode_to_vec()];
@@ -112,7 +112,7 @@ async fn malformed_descriptors_are_an_error_of_the_server() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn imports_in_a_circle_and_without_an_end_are_followed_once() {
+async fn circular_imports_are_followed_once_and_endless_ones_are_an_error() {
     let message = |name: &str, imports: &[&str]| {
         let message = DescriptorProto { name: Some("M".to_owned()), ..Default::default() };
         let plain = FileDescriptorProto { service: Vec::new(), ..file(name, imports, "") };

@@ -1,4 +1,4 @@
-//! HTTP/2 servers that are not gRPC's: nginx as a proxy and on its own, and nghttpd.
+//! HTTP/2 servers that do not speak gRPC themselves: nginx, also as a proxy, and nghttpd.
 
 use std::{
     fs,
@@ -21,7 +21,7 @@ struct Nginx {
 }
 
 impl Nginx {
-    /// Starts nginx with one server over HTTP/2 of these locations.
+    /// Starts nginx as an HTTP/2 server with these locations.
     fn start(locations: &str) -> Option<Self> {
         let mut nginx = program("nginx", "nginx-light")?;
         let folder = tempfile::tempdir().expect("a folder");
@@ -35,7 +35,7 @@ impl Nginx {
              http {{\n access_log off;\n {temporary}\
              server {{ listen {address} http2; keepalive_requests 50;\n{locations}\n}}\n}}\n"
         );
-        fs::write(folder.path().join("nginx.conf"), configuration).expect("it is ours");
+        fs::write(folder.path().join("nginx.conf"), configuration).expect("the folder is writable");
         nginx.arg("-p").arg(folder.path()).args(["-c", "nginx.conf"]);
         let process = start(&mut nginx);
         Some(Self { address, _process: process, _folder: folder })
@@ -47,7 +47,7 @@ impl Nginx {
     }
 }
 
-/// Starts a server, whose output would mix with that of the tests.
+/// Starts a server without its errors, which would mix with the output of the tests.
 fn start(command: &mut Command) -> Process {
     Process::spawn(command.stdin(Stdio::null()).stderr(Stdio::null()))
 }
@@ -66,7 +66,7 @@ fn calls_through_nginx_succeed() {
     assert_eq!(stdout(&output), "request : through nginx\nresponse : reply for through nginx\n");
     let output = run_with(&nginx.address, &["health"]);
     assert_eq!(stdout(&output), "SERVING\n", "{}", stderr(&output));
-    // A status that the server sends, and not nginx.
+    // A status of the server passes through nginx.
     let output = run_with(&nginx.address, &["health", "unknown"]);
     assert!(stderr(&output).starts_with("error: NOT_FOUND: "), "{}", stderr(&output));
 }
@@ -83,7 +83,7 @@ fn no_call_fails_if_nginx_ends_connections_by_goaway() {
 }
 
 #[test]
-fn the_responses_of_nginx_itself_are_named() {
+fn an_error_shows_the_response_of_nginx_itself() {
     let closed = unused_address();
     let locations = format!(
         "location /SampleService/ {{ grpc_pass grpc://{closed}; }}\n\
@@ -103,10 +103,10 @@ fn the_responses_of_nginx_itself_are_named() {
 }
 
 #[test]
-fn a_message_that_nginx_does_not_take_is_named() {
+fn a_message_above_the_limit_of_nginx_is_an_error_with_its_http_status() {
     let server = ServerProcess::start(&[]);
     let Some(nginx) = Nginx::before(&server.address) else { return };
-    // The limit of nginx is 1 MiB by default. Load sends messages of a size.
+    // nginx takes 1 MiB by default. `load` can send a message of a given size.
     let load = ["load", "--calls", "1", "--size", "2MiB", "--json", "--allow-errors"];
     let output = run_with(&nginx.address, &load);
     let report: Value = serde_json::from_slice(&output.stdout).expect("JSON");
@@ -115,7 +115,7 @@ fn a_message_that_nginx_does_not_take_is_named() {
 }
 
 #[test]
-fn the_pages_of_nghttpd_are_named() {
+fn an_error_shows_the_page_of_nghttpd() {
     let Some(mut nghttpd) = program("nghttpd", "nghttp2-server") else { return };
     let address = unused_address();
     let port = address.rsplit(':').next().expect("a port");

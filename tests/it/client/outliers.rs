@@ -49,17 +49,17 @@ async fn a_server_that_fails_every_call_is_ejected_and_tried_again_later() {
             let result = client.call(request("hello")).await;
             failures += usize::from(result.is_err());
         }
-        assert_eq!(failing.seen().len(), failures, "only this one fails");
+        assert_eq!(failing.seen().len(), failures, "only the failing server fails calls");
         failures
     };
-    assert_eq!(call().await, 5, "its share");
+    assert_eq!(call().await, 5, "round robin gives the failing server its share");
     let deadline = Instant::now() + NEVER;
     for (what, is_reached) in [
         ("ejected", (|failures| failures == 0) as fn(usize) -> bool),
         ("tried again", |failures| failures > 0),
     ] {
         while !is_reached(call().await) {
-            assert!(Instant::now() < deadline, "it is not {what}");
+            assert!(Instant::now() < deadline, "the failing server is not {what}");
         }
     }
 }

@@ -18,7 +18,7 @@ use crate::support::{
 
 const UNAVAILABLE: Reaction = Reaction::Status(Code::Unavailable, None);
 
-/// Makes one call. Returns its line of JSON too.
+/// Makes one call. Returns the output, and its line of JSON parsed.
 fn call(server: &Scripted, more: &[&str]) -> (Output, Value) {
     call_at(&server.address, more)
 }
@@ -107,14 +107,14 @@ async fn a_refused_stream_is_retried_without_an_attempt() {
     assert_eq!(line["attempts"], 1);
     assert_eq!(previous(&server.seen()), [None, None]);
 
-    // There is only one such transparent retry.
+    // A call has only one transparent retry.
     let server = Scripted::start(&[Reaction::Reset(Reason::REFUSED_STREAM); 2]).await;
     let (_, line) = call(&server, &["--attempts", "1"]);
     assert_eq!(line["error"]["code"], "UNAVAILABLE");
     assert_eq!(server.seen().len(), 2);
 }
 
-/// The last stream that GOAWAY names is below that of the call: the server has not processed it.
+/// A server has not processed a call whose stream is above the last stream that GOAWAY names.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_above_the_last_stream_of_goaway_is_retried_without_an_attempt() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
@@ -153,7 +153,7 @@ async fn a_call_above_the_last_stream_of_goaway_is_retried_without_an_attempt() 
     server.await.expect("no panic");
 }
 
-/// Such a GOAWAY ends every stream, including those that the server has processed.
+/// A GOAWAY with an error also ends streams that the server may have processed.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_ended_by_goaway_with_an_error_counts_as_an_attempt() {
     for reason in [Reason::INTERNAL_ERROR, Reason::ENHANCE_YOUR_CALM] {
@@ -216,7 +216,7 @@ async fn resets_and_http_statuses_become_grpc_codes() {
     }
 }
 
-/// No other connection could send it either.
+/// A retry would not help, because no connection can send a header that HTTP/2 forbids.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_call_that_cannot_be_sent_fails_at_once() {
     let server = Scripted::start(&[]).await;

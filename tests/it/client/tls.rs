@@ -1,4 +1,4 @@
-//! `sample-service call` and `health` over TLS: what they trust, and their errors.
+//! `sample-service call` and `health` over TLS: the certificates that they trust, and errors.
 
 use std::{path::Path, process::Output, sync::Arc};
 
@@ -121,7 +121,7 @@ fn openssl_and_the_client_agree_on_a_post_quantum_key_exchange() {
     let Some(mut script) = python::script("openssl_peer.py") else { return };
     let server = Process::spawn(script.args(["server", &cert, &key]));
     let port = server.wait_for(|line| line.strip_prefix("port ").map(ToOwned::to_owned));
-    // This server has no HTTP/2 behind its handshake.
+    // This server closes the connection after the handshake, so the command fails.
     let address = format!("localhost:{port}");
     run(&["health", "--timeout", "30s", "--address", &address, "--ca", &files.ca]);
     let group = server.wait_for(|line| line.strip_prefix("group ").map(ToOwned::to_owned));
@@ -129,7 +129,7 @@ fn openssl_and_the_client_agree_on_a_post_quantum_key_exchange() {
 }
 
 #[test]
-fn files_of_the_client_are_taken_whole_or_refused_by_line() {
+fn every_certificate_of_a_file_of_the_client_is_read_or_refused_with_its_line() {
     let files = Files::new();
     let mutual = server(&files.server(), Some(&files.ca));
     let (cert, key) = files.client();
@@ -165,7 +165,7 @@ fn an_untrusted_server_is_exit_code_2_with_the_reason() {
     let wrong_name = ["--ca", files.ca.as_str(), "--server-name", "example.org"];
     refused(&call(&good.address, &wrong_name), 2, "is not for example.org but for");
 
-    // This server does not start with such certificates, but grpcio's does.
+    // A server of this program does not start with such a certificate, but one of grpcio does.
     for (name, first, last, problem) in [
         ("expired", 2000, 2001, "has expired: it was valid until 2001-01-01T00:00:00Z"),
         ("early", 2990, 3000, "is not valid yet: it will be valid from 2990-01-01T00:00:00Z"),
@@ -220,7 +220,7 @@ fn each_wrong_file_is_named_in_the_error() {
         (files.ca.as_str(), &cert, &cert, cert.as_str(), "has no key"),
         (files.ca.as_str(), &cert, &broken, broken.as_str(), "is not base64"),
         (large.as_str(), &cert, &key, large.as_str(), "is a megabyte or more"),
-        // This file never ends.
+        // A file that never ends.
         ("/dev/zero", &cert, &key, "/dev/zero", "is a megabyte or more"),
         (
             files.ca.as_str(),
@@ -255,7 +255,7 @@ fn the_authorities_of_the_system_are_trusted_by_default() {
     assert_eq!(stdout(&output), REPLY, "{}", stderr(&output));
 }
 
-/// It is the probe of the image: it gets only the environment.
+/// The health check of the image runs like this: without arguments, with the environment.
 #[test]
 fn a_probe_without_an_address_uses_tls_if_the_server_of_the_environment_does() {
     let files = Files::new();

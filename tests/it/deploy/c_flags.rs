@@ -53,7 +53,7 @@ fn cflags_of_the_user_are_added_to_those_of_the_allocator() {
 #[test]
 fn the_c_flags_are_the_same_for_both_processors() {
     let file = Path::new(ROOT).join(".cargo/config.toml");
-    let text = fs::read_to_string(file).expect("it is there");
+    let text = fs::read_to_string(file).expect("the file exists");
     let flags: Vec<_> = text.split("-unknown-linux-gnu\" = \"\"\"").skip(1).collect();
     let flags: Vec<_> = flags.iter().map(|rest| rest.split("\"\"\"").next()).collect();
     assert!(matches!(flags.as_slice(), [one, other] if one == other), "{flags:?}");

@@ -19,12 +19,12 @@ const LABELS: [&str; 4] = [
     "helm.sh/chart",
 ];
 
-/// What the query of KEDA selects in the chart in addition: a kustomization does not know the
-/// namespace.
+/// The labels that only the chart's query for KEDA selects by. A kustomization cannot, because it
+/// does not know the namespace.
 const RELEASE: &str = r#",namespace="default",pod=~"sample-service-[a-z0-9]+-[a-z0-9]+""#;
 
-/// Returns YAML as JSON without the chart's labels. The order of fields does not count in it, nor that
-/// of a list whose items have names, such as ports.
+/// Returns YAML as JSON without the chart's labels. The order of fields is lost, and so is the
+/// order of items that have names, such as ports.
 fn without_labels(yaml: &Yaml) -> Value {
     match yaml {
         Yaml::Hash(fields) => {
@@ -48,7 +48,7 @@ fn without_labels(yaml: &Yaml) -> Value {
     }
 }
 
-/// Returns the objects that are no hooks, by kind and name.
+/// Returns all objects but hooks, by kind and name.
 fn objects(manifests: &Manifests) -> BTreeMap<String, Value> {
     let objects = manifests.documents().iter().map(without_labels);
     let objects = objects.filter(|it| it["metadata"]["annotations"]["helm.sh/hook"].is_null());

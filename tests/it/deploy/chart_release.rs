@@ -12,7 +12,7 @@ use crate::support::{
     schemas::assert_valid,
 };
 
-/// Values that no example has, but that render more or other objects and fields.
+/// Values that no example has, and that render more or other objects and fields.
 const OTHER_VALUES: &str = r#"
 image: {repository: registry/service, digest: "sha256:0000000000000000000000000000000000000000000000000000000000000000", pullPolicy: Always}
 imagePullSecrets: [{name: registry}]
@@ -84,7 +84,7 @@ fn settings_become_variables_of_the_server() {
     let all = documents(&render("sample-service", values).expect("valid"));
     let data = &the(&all, "ConfigMap")["data"];
     for (name, value) in [
-        // As a number, it would be 1e+06.
+        // As a number, a million would be 1e+06.
         ("SERVER__MAX_WORKERS", Some("1000000")),
         ("LIMITS__CONNECTIONS", None),
         ("LIMITS__CONNECTIONS_PER_PEER", Some("0")),
@@ -146,7 +146,7 @@ fn the_longest_name_of_a_release_fits_into_the_names_of_objects() {
     if helm().is_none() {
         return;
     }
-    // Helm accepts no longer one.
+    // Helm accepts names of at most 53 characters.
     let all = documents(&render(&"r".repeat(53), OTHER_VALUES).expect("valid"));
     for object in all {
         let name = object["metadata"]["name"].as_str().expect("a name");
@@ -185,11 +185,14 @@ fn the_package_has_the_version_of_the_program_and_the_files_for_prometheus_and_g
     unpack.arg("-xzf").arg(format!("sample-service-{version}.tgz")).current_dir(folder.path());
     assert!(unpack.status().expect("it runs").success());
     let read = |name: &str| fs::read_to_string(folder.path().join("sample-service").join(name));
-    // They are symbolic links in the repository, so that there is no second copy that can differ.
+    // In the repository these files are symbolic links, so that there is no copy that can differ.
     for file in ["alerts.yaml", "dashboard.json"] {
-        assert!(read(&format!("files/{file}")).expect("it is there") == shipped(file), "{file}");
+        assert!(
+            read(&format!("files/{file}")).expect("the file exists") == shipped(file),
+            "{file}"
+        );
     }
-    let chart = documents(&read("Chart.yaml").expect("it is there"));
+    let chart = documents(&read("Chart.yaml").expect("the file exists"));
     assert_eq!(chart[0]["appVersion"].as_str(), Some(version));
     assert!(read("README.md.gotmpl").is_err(), "the source of the README is not for users");
 }

@@ -1,4 +1,4 @@
-//! What the Helm chart does for TLS in addition to the kustomization.
+//! TLS in the Helm chart, as far as it differs from the kustomization.
 
 use yaml_rust2::Yaml;
 

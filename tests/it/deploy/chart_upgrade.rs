@@ -1,4 +1,4 @@
-//! What an upgrade of the Helm chart does with the settings of old pods.
+//! An upgrade of the Helm chart keeps the settings of old pods, or removes them.
 
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -10,7 +10,7 @@ use crate::support::{
     process::{stderr, stdout},
 };
 
-/// Only kinds that the API server of this test has.
+/// Values that render only kinds that the API server of this test has.
 const VALUES: &str = "autoscaling.enabled=false,podDisruptionBudget.enabled=false,\
                       networkPolicy.enabled=false,serviceAccount.create=false,test.enabled=false";
 
@@ -19,7 +19,7 @@ const MAPS: &str = "/api/v1/namespaces/default/configmaps";
 /// Returns a ReplicaSet of a release whose pods read this ConfigMap.
 fn replica_set(release: &str, config_map: &str) -> Value {
     let container = json!({"name": "server", "envFrom": [{"configMapRef": {"name": config_map}}]});
-    // As a service mesh adds it.
+    // A service mesh adds a container like this.
     let sidecar = json!({"name": "sidecar"});
     json!({
         "metadata": {"name": config_map, "labels": {"app.kubernetes.io/instance": release}},
@@ -47,7 +47,7 @@ fn config_map(name: &str) -> Value {
 fn config_maps(values: &str) -> Option<Vec<Yaml>> {
     let replica_sets = json!({"kind": "ReplicaSetList", "apiVersion": "apps/v1", "items": [
         replica_set("sample-service", "sample-service-old"),
-        // Another release whose name starts with that of this one.
+        // Another release, whose name starts with the name of this one.
         replica_set("sample-service-two", "sample-service-two-old"),
         {"metadata": {"name": "of no release"}, "spec": {"template": {"spec": {"containers": []}}}},
     ]});
@@ -61,7 +61,7 @@ fn config_maps(values: &str) -> Option<Vec<Yaml>> {
     render.args(["template", "sample-service", CHART, "--namespace=default", "--dry-run=server"]);
     render.args(["--disable-openapi-validation", "--set", VALUES, "--set", values]);
     render.arg(format!("--kube-apiserver=http://{address}"));
-    // Not the cluster that the machine is configured for.
+    // Without these, helm would use the cluster that this machine is configured for.
     let output = render.env("HOME", home.path()).env_remove("KUBECONFIG").output();
     let output = output.expect("it runs");
     assert!(output.status.success(), "{}", stderr(&output));
@@ -84,7 +84,7 @@ fn an_upgrade_keeps_the_settings_of_old_replica_sets() {
 }
 
 #[test]
-fn an_upgrade_keeps_no_old_settings_if_it_is_told_so() {
+fn an_upgrade_removes_old_settings_if_keep_old_settings_is_false() {
     let Some(maps) = config_maps("keepOldSettings=false") else { return };
     assert_eq!(names(&maps).len(), 1);
 }

@@ -11,12 +11,12 @@ use crate::support::chart::{CHART, helm, template};
 /// A value that has a comment in the form that helm-docs reads.
 struct Described {
     text: String,
-    /// What the README has in the place of the default.
+    /// The text that the README shows in place of the default.
     default: Option<String>,
 }
 
 fn read(file: &str) -> String {
-    fs::read_to_string(format!("{CHART}/{file}")).expect("it is there")
+    fs::read_to_string(format!("{CHART}/{file}")).expect("the file exists")
 }
 
 fn schema() -> Value {
@@ -111,7 +111,7 @@ fn descriptions(path: &str, schema: &Value, found: &mut BTreeMap<String, String>
         return;
     };
     let others = &schema["additionalProperties"];
-    // The server knows its settings, and refuses others.
+    // The schema accepts every setting, because the server refuses those that it does not know.
     let is_setting = path.starts_with("settings") && others["$ref"] == "#/definitions/setting";
     assert!(*others == false || is_setting, "{path} accepts every name");
     for (name, value) in properties.iter().filter(|(name, _)| *name != "global") {
@@ -120,7 +120,7 @@ fn descriptions(path: &str, schema: &Value, found: &mut BTreeMap<String, String>
     }
 }
 
-/// Asserts that each single value has a comment, or is a part of one that has.
+/// Asserts that each value has a comment, or is part of a value that has a comment.
 fn assert_described(path: &str, value: &Value, described: &BTreeMap<String, Described>) {
     if path != "settings" && described.contains_key(path) {
         return;
@@ -173,7 +173,7 @@ fn a_value_with_another_name_or_type_is_an_error_that_names_it() {
     ] {
         assert_refused(value, error);
     }
-    // Helm adds it if the chart is a part of another.
+    // Helm adds `global` if the chart is a part of another.
     template("sample-service", &["--set", "global.name=x"]).expect("it is accepted");
 }
 

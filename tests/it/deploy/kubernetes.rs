@@ -12,11 +12,11 @@ use crate::support::{
     schemas::assert_valid,
 };
 
-/// How long the DNS of a cluster can return old addresses: CoreDNS as kubeadm sets it up.
+/// How long the DNS of a cluster can return old addresses: the default of CoreDNS with kubeadm.
 const DNS_TIME_TO_LIVE: Duration = Duration::from_secs(30);
 
-/// How long a gRPC client that has just resolved a name waits until it does so again
-/// (`grpc.dns_min_time_between_resolutions_ms`; that of Go is the same).
+/// The least time between two resolutions of a name by a gRPC client: the default of
+/// `grpc.dns_min_time_between_resolutions_ms`, and of grpc-go.
 const LEAST_RESOLUTION_INTERVAL: Duration = Duration::from_secs(30);
 
 #[test]
@@ -42,8 +42,8 @@ fn a_lame_duck_serves_longer_than_clients_can_have_only_old_addresses() {
 fn probes_use_the_health_address() {
     for (manifests, settings) in servers() {
         let server = &manifests.pod().expect("a server")["spec"]["containers"][0];
-        // On the other port, they would fail with TLS and over limits.connections.
-        let address = settings.server.health_address.expect("one for health alone");
+        // On the port of calls, probes would fail with TLS, and if limits.connections is reached.
+        let address = settings.server.health_address.expect("a health address");
         for (probe, name) in [
             ("startupProbe", "SampleService"),
             ("readinessProbe", "SampleService"),
@@ -98,7 +98,7 @@ fn memory_limit(manifests: &Manifests) -> u64 {
 fn the_memory_budget_follows_the_memory_limit() {
     for (manifests, _) in servers() {
         let limit = memory_limit(manifests);
-        // What docs/containers.md says is enough.
+        // docs/containers.md says that 64 MiB are enough.
         assert!(limit >= 64, "{}: {limit}Mi", manifests.folder);
         let is_given =
             manifests.environment.iter().any(|(name, _)| name.ends_with("LIMITS__MEMORY"));
@@ -115,7 +115,7 @@ fn config_check_accepts_the_settings_of_all_manifests() {
     let mounted = [("/tls/tls.crt", certificate), ("/tls/tls.key", key), ("/tls/ca.crt", ca)];
     for (manifests, settings) in servers() {
         let mut check = command(&["config", "check"]);
-        // As the server derives it from the memory limit.
+        // The budget that the server would derive from the memory limit.
         let limit = memory_limit(manifests);
         check.env("SAMPLE__LIMITS__MEMORY", format!("{}MiB", (limit - 16) / 4 * 3));
         for (name, value) in &manifests.environment {
@@ -124,7 +124,7 @@ fn config_check_accepts_the_settings_of_all_manifests() {
         }
         let output = check.output().expect("it runs");
         assert!(output.status.success(), "{}: {}", manifests.folder, stderr(&output));
-        // Such as for less memory than connections and messages can need.
+        // No warning either, such as one that connections and messages can need more memory.
         assert_eq!(stderr(&output), "", "{}", manifests.folder);
         let is_tls = manifests.folder.ends_with("tls");
         assert_eq!(settings.tls.is_some_and(|tls| tls.client_ca.is_some()), is_tls);

@@ -1,7 +1,7 @@
-//! What `kubectl diff -k` and `kubectl apply -k` would say after an apply: nothing has changed.
+//! After an apply, `kubectl diff -k` and `kubectl apply -k` find no change.
 //!
-//! They compare a manifest with what the API server has made of it. These are the changes of an API
-//! server that they report, or apply again each time.
+//! An API server changes some manifests: it drops empty fields, for example. kubectl would report
+//! these changes each time, so the manifests do without them.
 
 use yaml_rust2::Yaml;
 
@@ -32,7 +32,7 @@ fn no_field_is_empty() {
             walk(document, "", &mut |path, value| {
                 let is_empty = match value {
                     Yaml::Array(values) => values.is_empty(),
-                    // A selector of everything is empty.
+                    // An empty selector selects everything, and is kept.
                     Yaml::Hash(fields) => fields.is_empty() && !path.ends_with("/podSelector"),
                     Yaml::Null => true,
                     _ => false,
@@ -48,12 +48,12 @@ fn no_field_is_empty() {
 fn the_default_of_a_field_that_an_apply_removes_is_written_out() {
     for manifests in shipped() {
         for deployment in manifests.of_kind("Deployment") {
-            // The strategy is replaced as a whole (retainKeys).
+            // An apply replaces the whole strategy (retainKeys), and its defaults with it.
             let strategy = &deployment["spec"]["strategy"]["type"];
             assert_eq!(strategy.as_str(), Some("RollingUpdate"), "{}", manifests.folder);
         }
         for policy in manifests.of_kind("NetworkPolicy") {
-            // So are the rules, because a list without a merge key is.
+            // An apply replaces all rules too, because their list has no merge key.
             walk(&policy["spec"], "", &mut |path, value| {
                 if path.ends_with("/ports") {
                     let mut ports = value.as_vec().expect("a list").iter();
@@ -71,7 +71,9 @@ fn quantities_are_as_the_api_server_writes_them() {
             let container = &workload["spec"]["template"]["spec"]["containers"][0];
             for amount in ["requests", "limits"] {
                 let resources = &container["resources"][amount];
-                let cpu = resources["cpu"].as_str().expect("a number is not text as it is");
+                let cpu = resources["cpu"]
+                    .as_str()
+                    .expect("text, because the API server has no numbers here");
                 let is_whole = cpu.strip_suffix("000m").is_some() || cpu.contains('.');
                 assert!(!is_whole, "{}: {cpu}", manifests.folder);
                 let memory = resources["memory"].as_str().expect("text");

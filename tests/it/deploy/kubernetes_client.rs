@@ -16,9 +16,9 @@ fn the_job_calls_the_headless_service_with_the_same_image() {
     let of = |folder| all.iter().find(|manifests| manifests.folder == folder);
     let (Some(server), Some(client)) = (of("base"), of("client")) else { return };
     let job = client.the("Job");
-    assert_eq!(job["spec"]["backoffLimit"].as_i64(), Some(0), "the client retries by itself");
+    assert_eq!(job["spec"]["backoffLimit"].as_i64(), Some(0), "the client itself retries");
     let bound = seconds(&job["spec"]["activeDeadlineSeconds"]);
-    assert!(!job["spec"]["ttlSecondsAfterFinished"].is_badvalue(), "only this removes it");
+    assert!(!job["spec"]["ttlSecondsAfterFinished"].is_badvalue(), "nothing else removes the Job");
     let container = &job["spec"]["template"]["spec"]["containers"][0];
     let image = &server.pod().expect("a server")["spec"]["containers"][0]["image"];
     assert_eq!(container["image"], *image);
@@ -82,8 +82,8 @@ fn arguments(client: &Manifests) -> Vec<&str> {
     arguments.map(|it| it.as_str().expect("text")).collect()
 }
 
-/// Asserts that the program accepts the arguments, and gets a response, after each first text was
-/// replaced by the second.
+/// Asserts that the program gets a response with these arguments. Of each pair, the first argument
+/// is replaced by the second.
 fn assert_calls(arguments: &[&str], replaced: &[(&str, &str)]) {
     for (here, _) in replaced {
         assert!(arguments.contains(here), "{arguments:?}");

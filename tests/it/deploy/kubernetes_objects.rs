@@ -44,7 +44,7 @@ fn deployment_budget_and_network_policy_select_the_servers_pods() {
         }
         for constraint in pod["spec"]["topologySpreadConstraints"].as_vec().expect("two") {
             assert_selects(&constraint["labelSelector"]["matchLabels"], pod, "topology spread");
-            // The pods that a rollout replaces must not count.
+            // Pods that a rollout replaces must not count for the spread.
             assert_eq!(constraint["matchLabelKeys"][0].as_str(), Some("pod-template-hash"));
         }
     }
@@ -85,7 +85,7 @@ fn the_network_policy_allows_only_calls_and_scrapes() {
             "linkerd" => Some("linkerd"),
             _ => None,
         };
-        // Beside the sidecar's own, it makes no calls: neither with a list, nor without.
+        // Only a sidecar connects to others: without one, the list of `egress` is empty or missing.
         let reached = policy["egress"].as_vec().into_iter().flatten().map(|rule| &rule["to"]);
         let dns = control_plane.map(|_| "kube-system");
         let expected = [control_plane, dns].into_iter().flatten().map(of_namespace);
@@ -117,20 +117,20 @@ fn rollouts_and_disruptions_leave_servers_that_clients_know() {
         let deployment = manifests.the("Deployment");
         let spec = &deployment["spec"];
         assert_eq!(spec["strategy"]["rollingUpdate"]["maxUnavailable"].as_i64(), Some(0));
-        // Otherwise no rollout would ever count as progress.
+        // A new pod counts as progress only after minReadySeconds.
         assert!(spec["progressDeadlineSeconds"].as_i64() > spec["minReadySeconds"].as_i64());
 
         let (scaler, least) = match manifests.of_kind("ScaledObject").next() {
             Some(scaler) => (&scaler["spec"], "minReplicaCount"),
             None => (&manifests.the("HorizontalPodAutoscaler")["spec"], "minReplicas"),
         };
-        assert!(spec["replicas"].is_badvalue(), "they are the autoscaler's");
+        assert!(spec["replicas"].is_badvalue(), "the autoscaler sets the replicas");
         for field in ["apiVersion", "kind"] {
             assert_eq!(scaler["scaleTargetRef"][field], deployment[field]);
         }
         assert_eq!(scaler["scaleTargetRef"]["name"], deployment["metadata"]["name"]);
 
-        // One at a time, because otherwise no node could be drained. There are more than one.
+        // A drain may delete one pod at a time, and there is always another.
         let budget = &manifests.the("PodDisruptionBudget")["spec"];
         assert_eq!(budget["maxUnavailable"].as_i64(), Some(1));
         assert!(scaler[least].as_i64() > Some(1));
@@ -164,7 +164,7 @@ fn secrets_are_mounted_at_their_configured_paths_and_only_the_server_can_read_th
         for (index, (secret, files)) in expected.iter().enumerate() {
             let (mount, volume) = (&mounts[index], &volumes[index]);
             assert_eq!(mount["name"], volume["name"]);
-            // A mount with subPath would never change.
+            // With subPath, a renewed certificate would never arrive.
             assert!(mount["subPath"].is_badvalue());
             let folder = Path::new(mount["mountPath"].as_str().expect("a folder"));
             let names = match *secret {

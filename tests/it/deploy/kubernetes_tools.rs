@@ -11,7 +11,7 @@ use tempfile::TempDir;
 
 use crate::support::{kubernetes_tools::find_kubectl, process::stderr};
 
-/// What Debian's kubectl prints, shortened: it has no version of Kustomize.
+/// The output of Debian's kubectl, shortened. It has no version of Kustomize.
 const OLD: &str = "Client Version: version.Info{Major:\"1\", Minor:\"20+\"}";
 const NEW: &str = "Client Version: v1.37.0\nKustomize Version: v5.8.1";
 const HELM: &str = "v4.0.1+g12500dd";
@@ -21,7 +21,7 @@ fn program(folder: &Path, name: &str, script: &str) {
     let file = folder.join(name);
     fs::create_dir_all(folder).expect("a folder");
     fs::write(&file, format!("#!/bin/sh\n{script}\n")).expect("written");
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("ours");
+    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).expect("this user owns it");
 }
 
 fn prints(text: &str) -> String {
@@ -40,7 +40,7 @@ fn an_old_kubectl_is_passed_over() {
 }
 
 /// Runs a copy of the script with these programs, and with a python3 that fails. Returns whether
-/// it wanted to install.
+/// the script tried to install.
 fn wants_to_install(kubectl: &str) -> bool {
     let work = TempDir::new().expect("a folder");
     let programs: PathBuf = work.path().join("programs");

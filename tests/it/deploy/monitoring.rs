@@ -39,7 +39,7 @@ fn family(series: &str) -> &str {
     suffixes.iter().find_map(|suffix| series.strip_suffix(suffix)).unwrap_or(series)
 }
 
-/// Returns every word of a text that begins like the name of a metric.
+/// Returns the metrics that a text names: the words that begin with a prefix of the metrics.
 fn names(text: &str) -> BTreeSet<String> {
     let of_a_name = |letter: char| letter.is_ascii_alphanumeric() || letter == '_';
     let words = text.split(|letter| !of_a_name(letter));
@@ -60,7 +60,7 @@ fn promtool_accepts_metrics_and_rules() {
     stdin.write_all(metrics.as_bytes()).expect("it reads");
     drop(stdin);
     let output = child.wait_with_output().expect("it ends");
-    // Warnings are written with exit code 0, so the output must be empty.
+    // promtool exits with 0 after warnings, so the output must be empty.
     assert!(output.status.success(), "{}", stderr(&output));
     assert_eq!((stdout(&output), stderr(&output)), (String::new(), String::new()));
 
@@ -81,7 +81,7 @@ fn promtool_accepts_the_configuration_for_kubernetes() {
     let scrape = shipped("scrape.yaml");
     assert!(scrape.contains(pods));
     let folder = TempDir::new().expect("a folder");
-    // Not by `scrape_config_files`, which Debian's Prometheus does not know yet.
+    // In one file, because Debian's Prometheus does not know `scrape_config_files` yet.
     let config = format!("rule_files: [alerts.yaml]\n{}", scrape.replace(pods, none));
     let file = write(folder.path(), "prometheus.yaml", &config);
     write(folder.path(), "alerts.yaml", &shipped("alerts.yaml"));
@@ -93,7 +93,7 @@ fn the_prometheus_operator_gets_the_same_alerts() {
     let file = "../kubernetes/components/prometheus-operator/prometheus-rule.yaml";
     let (rule, alerts) = (shipped(file), shipped("alerts.yaml"));
     let read = |text: &str| YamlLoader::load_from_str(text).expect("YAML").remove(0);
-    // To renew it: the groups of alerts.yaml, two spaces further to the right, below `spec:`.
+    // To renew the rule: copy the groups of alerts.yaml below `spec:`, indented by two more spaces.
     assert_eq!(read(&rule)["spec"], read(&alerts));
 }
 
@@ -129,7 +129,7 @@ fn the_runbook_of_each_alert_is_its_heading_in_the_documentation() {
 
 fn operations() -> String {
     let file = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/operations.md");
-    fs::read_to_string(file).expect("it is there")
+    fs::read_to_string(file).expect("the file exists")
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn grafana_can_import_the_dashboard() {
         assert_eq!(panel["datasource"]["uid"], "${datasource}", "{panel}");
     }
     for (title, query) in dashboard_queries(&dashboard) {
-        // By patterns, because Grafana writes several chosen values as one.
+        // By `=~`, because Grafana writes several chosen values as one pattern.
         let of_the_variables = query.contains("job=~\"$job\",instance=~\"$instance\"");
         assert!(of_the_variables, "{title}: {query}");
     }

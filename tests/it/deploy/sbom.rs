@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::process::{stderr, stdout};
 
-/// The binary of the image is what glibc writes into a static one.
+/// A docker whose image has a binary with nothing but the version that glibc writes into one.
 const DOCKER: &str = r#"
 case "$1" in
 create) echo container ;;
@@ -15,7 +15,7 @@ cp) printf '\0GNU C Library (Debian GLIBC 2.36-9+deb12u14) stable release versio
 esac
 "#;
 
-/// Without dependencies.
+/// An auditable2cdx that finds no dependencies.
 const AUDITABLE2CDX: &str = r#"
 echo '{"metadata": {"component": {"name": "sample-service", "version": "0"}}, "components": []}'
 "#;
@@ -26,7 +26,7 @@ fn the_bill_of_materials_names_the_c_libraries_with_their_versions() {
     for (name, script) in [("docker", DOCKER), ("auditable2cdx", AUDITABLE2CDX)] {
         let file = programs.path().join(name);
         fs::write(&file, format!("#!/bin/sh\n{script}")).expect("written");
-        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("ours");
+        fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("this user owns it");
     }
     let root = env!("CARGO_MANIFEST_DIR");
     let path = format!("{}:{}", programs.path().display(), env::var("PATH").expect("UTF-8"));
@@ -43,7 +43,7 @@ fn the_bill_of_materials_names_the_c_libraries_with_their_versions() {
     };
 
     assert_eq!(version("glibc"), "2.36-9+deb12u14");
-    let lock = fs::read_to_string(format!("{root}/Cargo.lock")).expect("it is there");
+    let lock = fs::read_to_string(format!("{root}/Cargo.lock")).expect("the file exists");
     let zstd = version("zstd");
     assert!(lock.contains(&format!("+zstd.{zstd}\"\n")), "{zstd}");
     let mimalloc = version("mimalloc");

@@ -1,4 +1,4 @@
-//! The scripts of `deploy/` and `.ci/` find their folder, and `deploy/certificates`.
+//! How the scripts of `deploy/` and `.ci/` find their folder, and `deploy/certificates`.
 
 use std::{
     fs,
@@ -33,11 +33,11 @@ fn scripts() -> Vec<(PathBuf, String)> {
 fn write_script(file: &Path, text: &str) {
     fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
     fs::write(file, text).expect("written");
-    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("ours");
+    fs::set_permissions(file, fs::Permissions::from_mode(0o755)).expect("this user owns it");
 }
 
-/// Runs each script up to the line that looks for its folder. Scripts use the folder of the file
-/// that they are, not the one of the link, and not one that the shell finds by CDPATH.
+/// Runs each script up to the line that looks for its folder. A script finds the folder of its own
+/// file, even if a link leads to the file, and even if CDPATH has a folder of the same name.
 #[test]
 fn scripts_find_their_folder_by_a_symlink_and_with_cdpath() {
     let work = TempDir::new().expect("a folder");
@@ -95,11 +95,12 @@ fn other_users_can_read_the_certificates_whatever_the_umask_is() {
         let work = TempDir::new().expect("a folder");
         let folder = work.path().join("certificates");
         for role in ["server", "client"] {
-            // Of an earlier run.
+            // A file of an earlier run, which only its owner can read.
             fs::create_dir_all(folder.join(role)).expect("a folder");
             let file = folder.join(role).join("ca.crt");
             fs::write(&file, "").expect("written");
-            fs::set_permissions(&file, fs::Permissions::from_mode(0o600)).expect("ours");
+            fs::set_permissions(&file, fs::Permissions::from_mode(0o600))
+                .expect("this user owns it");
         }
         let new = work.path().join("new");
         certificates(umask, &new, &["server"]);

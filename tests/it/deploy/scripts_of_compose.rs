@@ -13,7 +13,7 @@ use yaml_rust2::{Yaml, YamlLoader};
 
 use crate::support::process::stderr;
 
-/// It has no BuildKit, so that the binary is compiled by cargo.
+/// A docker without BuildKit, so that `deploy/compose-up` compiles with cargo.
 const DOCKER: &str = r#"#!/bin/sh
 echo "$PWD ${COMPOSE_FILE-}|${COMPOSE_PROFILES-} $*" >>"$RECORD"
 case "$*" in
@@ -51,7 +51,7 @@ fn run(folder: &Path, umask: &str, variables: &[(&str, &str)]) -> Output {
     for (name, text) in [("docker", DOCKER), ("cargo", CARGO)] {
         fs::write(programs.join(name), text).expect("written");
         let executable = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(programs.join(name), executable).expect("ours");
+        fs::set_permissions(programs.join(name), executable).expect("this user owns it");
     }
     let path = env::var("PATH").expect("UTF-8");
     let mut compose_up = Command::new("sh");
@@ -61,8 +61,8 @@ fn run(folder: &Path, umask: &str, variables: &[(&str, &str)]) -> Output {
     compose_up.output().expect("it runs")
 }
 
-/// Runs it with success. Returns the commands that docker was run with, each with its folder and
-/// the variables of compose.
+/// Runs `deploy/compose-up`, which must succeed. Returns the commands of docker, each with its
+/// folder and the variables of compose.
 fn compose_up(folder: &Path, umask: &str, variables: &[(&str, &str)]) -> Vec<String> {
     let output = run(folder, umask, variables);
     assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
@@ -85,7 +85,8 @@ fn the_binary_for_the_image_can_be_run_by_other_users_whatever_the_umask_is() {
     for umask in ["077", "027"] {
         let work = TempDir::new().expect("a folder");
         compose_up(work.path(), umask, &[]);
-        let binary = fs::metadata(work.path().join("dist/sample-service")).expect("it is there");
+        let binary =
+            fs::metadata(work.path().join("dist/sample-service")).expect("the file exists");
         assert_eq!(binary.permissions().mode() & 0o777, 0o755, "umask {umask}");
     }
 }
@@ -93,7 +94,7 @@ fn the_binary_for_the_image_can_be_run_by_other_users_whatever_the_umask_is() {
 #[test]
 fn the_error_of_a_taken_port_names_the_variable_that_sets_another() {
     for (error, hint) in [
-        // Of a port that another container has, and of one that another process has.
+        // The port is taken by another container, and by another process.
         ("Bind for 127.0.0.1:7777 failed: port is already allocated", true),
         ("listen tcp4 127.0.0.1:7777: bind: address already in use", true),
         ("exec format error", false),
@@ -108,7 +109,7 @@ fn the_error_of_a_taken_port_names_the_variable_that_sets_another() {
     }
 }
 
-/// Returns a key of a service, or of those that it is merged with.
+/// Returns a key of a service, or of the services that are merged into it.
 fn key<'a>(service: &'a Yaml, name: &str) -> &'a Yaml {
     match &service[name] {
         Yaml::BadValue if service["<<"].as_hash().is_some() => key(&service["<<"], name),
@@ -118,7 +119,7 @@ fn key<'a>(service: &'a Yaml, name: &str) -> &'a Yaml {
 
 fn services() -> Vec<(String, Yaml)> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("docker-compose.yml");
-    let text = fs::read_to_string(file).expect("it is there");
+    let text = fs::read_to_string(file).expect("the file exists");
     let file = YamlLoader::load_from_str(&text).expect("YAML").remove(0);
     let services = file["services"].as_hash().expect("services").iter();
     let name = |yaml: &Yaml| yaml.as_str().expect("a name").to_owned();

@@ -8,7 +8,7 @@ import tutorial_pb2
 import tutorial_pb2_grpc
 
 for address in sys.argv[1:]:
-    # No retries, and no limit of connections in the background.
+    # Without retries. `with` closes the channel, which would else connect again in the background.
     with grpc.insecure_channel(address, options=[("grpc.enable_retries", 0)]) as channel:
         stub = tutorial_pb2_grpc.SampleServiceStub(channel)
         try:

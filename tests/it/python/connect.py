@@ -126,7 +126,7 @@ def check_metadata(client):
 
 
 def check_timeouts(client, protocol):
-    # The server's deadline alone: the client has none.
+    # Only the server gets the deadline, and the client itself has none.
     header = {CONNECT: ("connect-timeout-ms", "100")}.get(protocol, ("grpc-timeout", "100m"))
     for arguments in [{"headers": dict([header])}, {"timeout_ms": 100}]:
         for call in [

@@ -19,7 +19,7 @@ def status_of(call):
 
 
 with sonora.client.insecure_web_channel(f"http://{sys.argv[1]}") as channel:
-    # Not with stubs: those of the newest grpcio have an argument that sonora does not know.
+    # Without stubs, because those of the newest grpcio pass an argument that sonora does not know.
     coders = Order.SerializeToString, Reply.FromString
     unary = channel.unary_unary("/web.WebService/Unary", *coders)
     server_stream = channel.unary_stream("/web.WebService/ServerStream", *coders)

@@ -1,8 +1,8 @@
-"""One TLS connection with OpenSSL's own choice of key exchange, which it prints, as a client:
+"""Makes one TLS connection with OpenSSL's default key exchange, and prints its group. As a client:
 
     openssl_peer.py client ADDRESS AUTHORITY
 
-or as a server on a free port that it prints, which closes the connection after the handshake:
+As a server on a free port that it prints. It closes the connection after the handshake:
 
     openssl_peer.py server CERTIFICATE KEY
 """

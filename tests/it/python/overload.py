@@ -1,5 +1,6 @@
-"""What grpcio makes of refusals and deadlines of the server at the first address, which has one
-worker, no queue and endless work, and of panics of the one at the second."""
+"""Checks the errors that grpcio reports: for refusals and deadlines of the server at the first
+address, which has one worker, no queue and endless work, and for panics of the server at the
+second."""
 
 import sys
 import time
@@ -28,13 +29,13 @@ endless, panics = sys.argv[1:]
 
 error, took = failure(endless, timeout=1)
 assert error.code() is grpc.StatusCode.DEADLINE_EXCEEDED, error
-# Either the server or grpcio notices it first.
+# Either the server or grpcio reports the deadline first.
 assert 1 <= took < 10, took
 print(f"a deadline of 1 s ended a call after {took * 1000:.0f} ms")
 
 occupied = None
 while True:
-    # This call is refused if the worker is still occupied by the one before.
+    # The next call is refused while `occupied` has the worker.
     if occupied is None or occupied.done():
         request = tutorial_pb2.SampleRequest(message="hello")
         occupied = stub(endless).Call.future(request, timeout=600)

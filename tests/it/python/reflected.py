@@ -1,6 +1,6 @@
 """A server of the service in acme/everything.proto, on a free port that it prints.
 
-    reflected.py FOLDER serve               with reflection, of which grpcio has only v1alpha
+    reflected.py FOLDER serve               with reflection v1alpha, the only one of grpcio
     reflected.py FOLDER serve-silently      without reflection
     reflected.py FOLDER descriptors FILE    writes the descriptor set to a file instead
 

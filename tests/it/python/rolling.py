@@ -18,9 +18,9 @@ channel = grpc.insecure_channel(
     "ipv4:" + ",".join(sys.argv[1:]),
     options=[
         ("grpc.service_config", json.dumps({"loadBalancingConfig": [{"round_robin": {}}]})),
-        # Two addresses with a comma between are no valid authority.
+        # Two addresses with a comma between them are no valid authority.
         ("grpc.default_authority", "sample"),
-        # A server that is back is found soon.
+        # Reconnects soon to a server that is back.
         ("grpc.initial_reconnect_backoff_ms", 100),
         ("grpc.max_reconnect_backoff_ms", 500),
     ],

@@ -1,6 +1,6 @@
 """Calls the server at the first address over TLS, and asks for its health. It trusts the authority
-of the second argument, and shows the certificate of the third with the key of the fourth where they
-are given. Prints the result of each."""
+of the second argument. If there are four arguments, it shows the certificate of the third with the
+key of the fourth. Prints the result of each request."""
 
 import sys
 from pathlib import Path
@@ -14,7 +14,7 @@ address, authority, *identity = sys.argv[1:]
 certificate, key = [Path(file).read_bytes() for file in identity] or (None, None)
 credentials = grpc.ssl_channel_credentials(Path(authority).read_bytes(), key, certificate)
 
-# A channel each: the second must not find the connection of the first.
+# Two channels, because the second request must make a connection of its own.
 with grpc.secure_channel(address, credentials) as channel:
     stub = tutorial_pb2_grpc.SampleServiceStub(channel)
     try:

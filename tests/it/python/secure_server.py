@@ -1,5 +1,5 @@
-"""The tutorial's server over TLS, on a free port that it prints: with the certificate and the key of
-the first two arguments, and for clients of the authority of the third where it is given."""
+"""The tutorial's server over TLS, on a free port that it prints, with the certificate and the key
+of the first two arguments. If there is a third, only clients of the authority in it are served."""
 
 import sys
 from concurrent import futures

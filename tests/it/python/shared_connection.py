@@ -1,4 +1,4 @@
-"""What late and oversized calls of grpcio do to other calls of the same channel."""
+"""Checks that late and oversized calls of grpcio do not end other calls of the same channel."""
 
 import os
 import signal
@@ -28,7 +28,7 @@ for _ in range(5):
     os.kill(process, signal.SIGSTOP)
     late = [call("late", timeout=0.05) for _ in range(40)]
     innocent += [call("meanwhile") for _ in range(10)]
-    # Each of them has ended, and was reset, before the server goes on.
+    # Each late call has ended, and was reset, before the server continues.
     codes = {call.code() for call in late}
     os.kill(process, signal.SIGCONT)
     assert codes == {grpc.StatusCode.DEADLINE_EXCEEDED}, codes

@@ -1,6 +1,6 @@
-"""Validates the files with manifests strictly against the schemas of the three newest minor versions
-of Kubernetes that there are, and prints how many. Of the kinds that operators define there are no
-schemas here."""
+"""Validates the files with manifests strictly against the schemas of the three newest minor
+versions of Kubernetes, and prints the number of manifests. Kinds that operators define are left
+out, because there are no schemas for them here."""
 
 import sys
 

@@ -15,7 +15,7 @@ channel = grpc.insecure_channel(
     "ipv4:" + ",".join(addresses),
     options=[
         ("grpc.service_config", json.dumps({"loadBalancingConfig": [policy]})),
-        # Two addresses with a comma between are no valid authority.
+        # Two addresses with a comma between them are no valid authority.
         ("grpc.default_authority", "sample"),
     ],
 )
@@ -28,6 +28,6 @@ def call(_):
 
 
 for line in sys.stdin:
-    # An error of any call is an error here.
+    # `list` raises the error of any call.
     list(threads.map(call, range(int(line))))
     print("done")

@@ -1,11 +1,11 @@
-//! `:authority` is used for nothing, so no value of it fails a call.
+//! The server does not use `:authority`, so no value of it fails a call.
 
 use crate::support::{
     http2::{DATA, END_HEADERS, END_STREAM, HEADERS, Peer, frame, post},
     process::ServerProcess,
 };
 
-/// What clients send.
+/// Values that clients send.
 const AUTHORITIES: [Option<&str>; 12] = [
     None,
     Some(""),
@@ -43,7 +43,7 @@ async fn no_authority_fails_a_call_or_a_health_check() {
             peer.send(&frame(DATA, END_STREAM, stream, &[0; 5])).await;
             let head = peer.next(HEADERS).await.expect("no error of the connection");
             assert_eq!((head.stream, head.flags & END_STREAM), (stream, 0), "{authority:?}");
-            // Only a response with a message has one.
+            // Only a successful response has a DATA frame.
             let data = peer.next(DATA).await.expect("a message");
             assert_eq!(data.stream, stream, "{address} {path} {authority:?}");
             let trailers = peer.next(HEADERS).await.expect("trailers");

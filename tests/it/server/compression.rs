@@ -1,4 +1,4 @@
-//! Compressed messages: what they cost other callers, and what is refused.
+//! Compressed messages: they do not delay other callers, and those of too much memory are refused.
 
 use std::{env, fs, process::Command};
 
@@ -39,7 +39,8 @@ async fn health_and_other_calls_are_answered_while_large_messages_are_compressed
         ("SAMPLE__LIMITS__MESSAGE", "64MiB"),
         ("SAMPLE__DEADLINE__DEFAULT", "1h"),
         ("SAMPLE__DEADLINE__MAX", "1h"),
-        // As many as there are large messages: while these are compressed, they hold none.
+        // Small calls find a worker, because a large call holds none while its message is
+        // decompressed or compressed.
         ("SAMPLE__SERVER__MAX_WORKERS", "2"),
     ]);
     let large = message(true, &gzip(&text(&"x".repeat(24 * MIB))));
@@ -70,8 +71,8 @@ async fn health_and_other_calls_are_answered_while_large_messages_are_compressed
     let responses = finished.await.expect("no panic");
     assert!(responses.iter().all(|response| response.code() == Code::Ok), "{responses:?}");
     assert!(responses.iter().all(|response| response.body[0] == 1));
-    // If the thread of the calls did it, there would be four rounds: one for each of the two
-    // messages that are decompressed, and of the two that are compressed.
+    // If the thread of the calls did this work, there would be four rounds: one for each of the two
+    // decompressions and two compressions.
     assert!(rounds >= 20, "{rounds}");
 }
 

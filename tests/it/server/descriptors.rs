@@ -1,4 +1,4 @@
-//! The limit of file descriptors: the server raises it, shares it and survives its end.
+//! The limit of file descriptors: the server raises it, divides it, and recovers if none is left.
 
 use std::{fs, process::Command, time::Instant};
 
@@ -15,7 +15,7 @@ use crate::support::{
 const HEALTH: (&str, &str) = ("SAMPLE__SERVER__HEALTH_ADDRESS", "127.0.0.1:0");
 const ANY_PEER: (&str, &str) = ("SAMPLE__LIMITS__CONNECTIONS_PER_PEER", "0");
 
-/// Returns a shell that sets this limit, and then replaces itself by the server.
+/// Returns a shell that sets this limit, and then executes the server.
 fn shell(ulimit: &str) -> Command {
     let binary = command(&[]);
     let mut shell = Command::new("sh");
@@ -65,7 +65,7 @@ fn too_few_descriptors_for_the_limit_are_a_warning_at_the_start() {
     assert!(warning["connections"].as_u64().is_some_and(|limit| limit < 64), "{warning}");
 }
 
-/// Makes the number of descriptors that the process has, and `more`, its limit.
+/// Limits the descriptors of the process to those that it has open, and `more`.
 fn limit_descriptors(server: &ServerProcess, more: usize) {
     let id = server.process.id();
     let open = fs::read_dir(format!("/proc/{id}/fd")).expect("it runs").count();
@@ -98,10 +98,10 @@ async fn a_server_without_file_descriptors_neither_spins_nor_fills_the_log_and_r
     }
     let mut next = Peer::handshake(&server.address).await;
     server.wait_for_event("no connection can be accepted at the moment");
-    // This gives a busy loop time to be one, so there is no state to wait for.
+    // There is no state to wait for: a busy loop, if there is one, needs time to show.
     tokio::time::sleep(std::time::Duration::from_secs(2)).await;
 
-    // The next is served as soon as one has gone.
+    // The waiting connection is served as soon as another one has ended.
     drop(peers.pop());
     assert!(next.next(SETTINGS).await.is_some());
     let seconds = start.elapsed().as_secs() as usize;
@@ -111,8 +111,8 @@ async fn a_server_without_file_descriptors_neither_spins_nor_fills_the_log_and_r
     let full = "no connection can be accepted at the moment";
     let warnings = lines.iter().filter(|line| event(line)["message"] == full).count();
     assert!(warnings <= seconds + 1, "{warnings} lines in {seconds} s");
-    // Not the CPU time, of which a busy loop gets little on a busy machine. The backoff grows to a
-    // quarter of a second, and a loop without one makes thousands of attempts.
+    // The attempts count, and not the CPU time, because a busy loop gets little of it on a busy
+    // machine. The backoff grows to a quarter of a second. Without it, there are thousands.
     let attempts = report(&lines)["connections_not_accepted"].as_u64().expect("a number");
     assert!((1..=20 + 4 * seconds as u64).contains(&attempts), "{attempts} in {seconds} s");
 }

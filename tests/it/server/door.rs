@@ -1,5 +1,5 @@
-//! Who gets a connection: the limits, for all and for one peer, and the idle connections that
-//! give way.
+//! Which connections are accepted: the limits for all peers and for one, and the idle connections
+//! that give way to new ones.
 
 use std::net::SocketAddr;
 
@@ -46,11 +46,11 @@ async fn open_from(source: &str, address: &str) -> Option<Peer> {
 
 /// Asserts that the peer is asked to leave, acknowledges it, and reads to the end.
 async fn assert_leaves(mut peer: Peer) {
-    let (last, reason) = peer.next(GOAWAY).await.expect("it is told").goaway();
-    assert_eq!((last, reason), (0x7fff_ffff, 0), "calls on their way may still come");
-    let ping = peer.next(PING).await.expect("and asked what is on its way");
+    let (last, reason) = peer.next(GOAWAY).await.expect("a first GOAWAY").goaway();
+    assert_eq!((last, reason), (0x7fff_ffff, 0), "calls on their way are still accepted");
+    let ping = peer.next(PING).await.expect("a PING after the first GOAWAY");
     peer.send(&frame(PING, ACK, 0, &ping.payload)).await;
-    peer.next(GOAWAY).await.expect("then the last is named");
+    peer.next(GOAWAY).await.expect("a second GOAWAY, with the last stream");
     assert!(peer.next(GOAWAY).await.is_none());
 }
 
@@ -68,7 +68,7 @@ async fn the_oldest_idle_connection_gives_way_at_the_limit() {
     assert_leaves(second).await;
     let _fifth = open(&server.address).await.expect("the third gives way");
     assert_leaves(third).await;
-    // The others are not told anything.
+    // The other connections get no GOAWAY.
     for peer in [&mut first, &mut { fourth }] {
         call(peer, 3).await;
         assert!(peer.next(HEADERS).await.is_some());
@@ -80,8 +80,8 @@ async fn a_client_that_does_not_leave_is_closed() {
     let server = InProcess::start(&[("limits.connections", "1"), ANY_PEER]).await;
     let mut first = open(&server.address).await.expect("there is room");
     let _second = open(&server.address).await.expect("the first gives way");
-    first.next(GOAWAY).await.expect("it is told");
-    // It acknowledges nothing.
+    first.next(GOAWAY).await.expect("a first GOAWAY");
+    // The client does not acknowledge the PING.
     first.rest().await;
 }
 
@@ -91,7 +91,7 @@ async fn a_call_that_crosses_the_goaway_is_served() {
     let server = InProcess::start(&settings).await;
     let mut first = open(&server.address).await.expect("there is room");
     let _second = open(&server.address).await.expect("the first gives way");
-    let ping = first.next(PING).await.expect("it is told");
+    let ping = first.next(PING).await.expect("a PING after the first GOAWAY");
     call(&mut first, 1).await;
     first.send(&frame(PING, ACK, 0, &ping.payload)).await;
     while first.next(HEADERS).await.expect("a response").flags & END_STREAM == 0 {}

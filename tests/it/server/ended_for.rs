@@ -1,4 +1,5 @@
-//! Connections that are ended for what their peers do: a line in the log and a count by reason.
+//! Connections that the server ends because of what their peers do: each is a line in the log,
+//! and is counted by its reason.
 
 use tempfile::tempdir;
 
@@ -15,7 +16,7 @@ use crate::support::{
 
 const MESSAGE: &str = "a connection was ended for what its peer did";
 
-/// Asserts that one connection was ended for this reason, and that a line says so.
+/// Asserts that the log and the metric have one connection that was ended for this reason.
 fn assert_ended_for(server: &ServerProcess, reason: &str) {
     let line = server.wait_for_event(MESSAGE);
     assert_eq!((&line["level"], &line["reason"]), (&"INFO".into(), &reason.into()), "{line}");
@@ -27,7 +28,7 @@ fn assert_ended_for(server: &ServerProcess, reason: &str) {
 async fn violations_of_the_protocol_are_counted_by_their_error_code() {
     let server = ServerProcess::with(&[METRICS], &["--work", "0s"]);
     let overflow = frame(WINDOW_UPDATE, 0, 0, &0x7fff_ffff_u32.to_be_bytes());
-    // An index that the table does not have.
+    // A field of an index that the tables of HPACK do not have.
     let index = frame(HEADERS, END_HEADERS, 1, &[0xff, 0x80, 0x01]);
     for (reason, code, bytes) in [
         ("protocol_error", 1, frame(PING, 0, 1, &[0; 8])),
@@ -37,7 +38,7 @@ async fn violations_of_the_protocol_are_counted_by_their_error_code() {
     ] {
         let mut peer = Peer::handshake(&server.address).await;
         peer.send(&bytes).await;
-        assert_eq!(peer.next(GOAWAY).await.expect("it is told why").goaway().1, code, "{reason}");
+        assert_eq!(peer.next(GOAWAY).await.expect("GOAWAY").goaway().1, code, "{reason}");
         peer.rest().await;
         drop(peer);
         assert_ended_for(&server, reason);

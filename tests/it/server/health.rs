@@ -24,7 +24,7 @@ async fn a_watch_of_an_unknown_name_gets_service_unknown_and_stays_open() {
     let first = stream.next().await.expect("a status").expect("no error");
     assert_eq!(first.status(), health_check_response::ServingStatus::ServiceUnknown);
 
-    // It is open: only the shutdown of the server ends it.
+    // The stream is still open: only the shutdown of the server ends it.
     server.shutdown.send("test").await.expect("it runs");
     assert!(stream.next().await.is_none());
     assert!(server.report.await.expect("no panic").expect("it started").is_clean());
@@ -61,7 +61,7 @@ async fn health_is_answered_while_handlers_occupy_the_threads_that_serve_calls()
         stream.send_data(message(false, &text(OCCUPY)), true).expect("sent");
         open.push((caller, response, stream));
     }
-    // One is enough to hold up all others, if its thread was the one that waits for I/O.
+    // One blocked thread is enough to stop all calls, if it is the thread that waits for I/O.
     server.wait_for_event(OCCUPY);
     let mut probe = Caller::connect(&server.health_address).await;
     let check = probe.call_at("/grpc.health.v1.Health/Check", &[], message(false, &[])).await;

@@ -25,14 +25,14 @@ async fn health_responds_while_every_worker_is_busy() {
         server.wait_for_event("request : busy");
     }
 
-    // If it waited for a worker, it would wait for an hour.
+    // If health waited for a worker, it would wait for an hour.
     let output = server.run(&["health", "--timeout", "30s"]);
     assert_eq!(output.status.code(), Some(0));
     assert!(callers.iter().all(|caller| !caller.is_finished()));
 }
 
-/// The messages of queued calls are read. Otherwise they would fill the flow control window of
-/// the connection, and running calls would never get theirs.
+/// The server reads the messages of queued calls. Unread, they would fill the flow control window
+/// of the connection, and the messages of running calls would never arrive.
 #[tokio::test(flavor = "multi_thread")]
 async fn large_messages_of_queued_calls_do_not_block_running_calls() {
     let server = InProcess::start(&[("service.work", "1ms"), ("queue.timeout", "1h")]).await;
@@ -44,7 +44,7 @@ async fn large_messages_of_queued_calls_do_not_block_running_calls() {
         calls.spawn(async move { client.call(request(&message)).await });
     }
     for response in calls.join_all().await {
-        response.expect("queue and workers have room for it");
+        response.expect("queue and workers have room for every call");
     }
 }
 
@@ -72,7 +72,7 @@ async fn connections_share_the_concurrency_limit() {
     let mut second = client(server.connect().await);
     let second = tokio::spawn(async move { second.call(request("waits")).await });
     for _ in 0..100 {
-        health.check(HealthCheckRequest::default()).await.expect("health responses");
+        health.check(HealthCheckRequest::default()).await.expect("health responds");
     }
     assert!(!busy.is_finished() && !second.is_finished());
 }

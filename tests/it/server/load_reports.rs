@@ -1,5 +1,4 @@
-//! Load reports (ORCA): in trailers, as a stream, and what grpcio's weighted round robin makes of
-//! them.
+//! Load reports (ORCA): in trailers, as a stream, and as weights of grpcio's weighted round robin.
 
 use std::{process::Stdio, time::Instant};
 
@@ -27,14 +26,14 @@ async fn the_trailers_of_a_call_have_a_report() {
     let report = report(&response.trailers);
     assert!(report.rps_fractional > 0.0, "{report:?}");
     assert_eq!(report.eps, 0.0);
-    // One of five workers for a moment, which is over.
+    // An average: one of five workers was busy for a part of the time.
     let utilization = report.application_utilization;
     assert!(utilization > 0.0 && utilization < 0.2, "{report:?}");
     assert!(report.mem_utilization > 0.0 && report.mem_utilization < 1.0, "{report:?}");
     assert_eq!(report.named_metrics.len(), 3);
     assert_eq!(report.named_metrics["workers_busy"], 0.0);
     assert_eq!(report.named_metrics["queue_length"], 0.0);
-    // A fifth of the time of a call.
+    // A call takes 20 ms, and five workers finish one every 4 ms.
     let wait = report.named_metrics["expected_wait_seconds"];
     assert!(wait > 0.003, "{report:?}");
 }
@@ -57,7 +56,7 @@ async fn a_refusal_has_a_report_that_counts_it_as_an_error() {
         responses.push(read(response));
         open.push(stream);
     }
-    // One of them has the worker.
+    // One of the two calls has the worker, and the other is refused.
     let refused = responses.next().await.expect("a response");
     assert_eq!(refused.code(), Code::ResourceExhausted);
     let report = report(&refused.trailers);
@@ -97,7 +96,7 @@ fn listed(address: &str) -> String {
 async fn health_reflection_and_the_stream_have_no_report_in_their_trailers() {
     let server = InProcess::start(&[ON]).await;
     let mut caller = Caller::connect(&server.address).await;
-    // The messages are so large that the streams end.
+    // A message over the limit ends the two streams.
     let large = message(false, &text(&"x".repeat(20_000)));
     for (path, sent, code) in [
         (CHECK, message(false, &[]), Code::Ok),
@@ -130,7 +129,7 @@ async fn a_stream_reports_the_load_until_the_drain() {
         stream.send_data(message(false, &text("hello")), true).expect("sent");
         open.push((response, stream));
     }
-    // Two work and three wait: the average approaches 2.5.
+    // Two calls work and three wait, for two workers: the average approaches 2.5.
     let overloaded = async {
         loop {
             let report = reports.next().await.expect("a report").expect("no error");
@@ -143,7 +142,7 @@ async fn a_stream_reports_the_load_until_the_drain() {
     assert!(report.application_utilization < 2.51, "{report:?}");
     assert_eq!(report.named_metrics["workers_busy"], 2.0);
     assert_eq!(report.named_metrics["queue_length"], 3.0);
-    // As long as the first call has taken so far, which is no more than the test has.
+    // No call has ended, so the estimate is the time that the first one has taken so far.
     assert!(report.named_metrics["expected_wait_seconds"] > 0.0, "{report:?}");
 
     server.shutdown.send("the test").await.expect("it runs");
@@ -152,7 +151,7 @@ async fn a_stream_reports_the_load_until_the_drain() {
     }
 }
 
-/// Two servers, of which one has a tenth of the other's speed.
+/// A fast server, and a slow one with a tenth of its speed.
 struct Servers([ServerProcess; 2]);
 
 impl Servers {
@@ -207,7 +206,7 @@ fn grpcios_weighted_round_robin_sends_fewer_calls_to_the_slower_server() {
     const EVERY: &str = "\"blackoutPeriod\":\"0s\",\"weightUpdatePeriod\":\"0.1s\"";
     let servers = Servers::start();
     let Some(mut client) = Balanced::start(&servers, "{\"round_robin\":{}}") else { return };
-    // It begins with the first server that it has connected to.
+    // At first, the client calls only the server that it has connected to first.
     client.share();
     let share = client.share();
     assert!((0.4..0.6).contains(&share), "round robin: {share}");
@@ -217,7 +216,7 @@ fn grpcios_weighted_round_robin_sends_fewer_calls_to_the_slower_server() {
              \"oobReportingPeriod\":\"1s\"}}}}"
         );
         let mut client = Balanced::start(&servers, &policy).expect("Python is there");
-        // Until it has reports of both, it is plain round robin.
+        // Until the client has reports of both servers, it balances by plain round robin.
         let end = Instant::now() + NEVER;
         let mut shares = vec![client.share()];
         while shares.last() > Some(&0.25) {

@@ -76,7 +76,7 @@ async fn messages_in_the_queue_and_at_work_count() {
         let mut caller = client(connect(&server.address).await);
         callers.push(tokio::spawn(async move { caller.call(request(&"x".repeat(MIB))).await }));
     }
-    // The one at work counts twice, because the handler has a copy.
+    // The message at work counts twice, because the handler has a copy.
     wait_for_messages(&server, 3.0 * MIB as f64).await;
     callers.iter().for_each(|call| call.abort());
     while series(&server, "chassis_held_bytes{kind=\"messages\"}") > 0.0 {
@@ -118,7 +118,7 @@ async fn responses_that_are_not_read_fill_the_budget_and_no_more() {
     assert!(series(&server, "chassis_held_bytes{kind=\"responses\"}") >= (2 * MIB) as f64);
 }
 
-/// Each indexed field takes a byte on the wire.
+/// Each field is a reference of one byte to HPACK's dynamic table.
 #[cfg(not(feature = "http2-h2"))]
 #[tokio::test(flavor = "multi_thread")]
 async fn heads_fill_the_budget_and_no_more() {
@@ -137,7 +137,7 @@ async fn heads_fill_the_budget_and_no_more() {
         for stream in (3..400).step_by(2) {
             flood.extend(frame(HEADERS, END_HEADERS, stream, &later));
         }
-        // It may be ended, if it is one of those that hold the most.
+        // Writing fails if the server ends this connection because it holds the most.
         let _ = peer.0.write_all(&flood).await;
         peers.push(peer);
     }

@@ -1,5 +1,5 @@
 //! Calls over the concurrency limit, calls past their deadline, and messages over the size
-//! limit: their statuses, and what they cost.
+//! limit: their statuses and their memory.
 
 use std::time::Duration;
 
@@ -32,8 +32,8 @@ async fn calls_over_the_limit_are_refused_at_once_with_both_retry_hints() {
     for _ in 0..3 {
         server.wait_for_event("request : busy");
     }
-    // The queue has room for two more, and all others are refused. Which two is a race, so
-    // all are sent and the refusals are counted.
+    // The queue has room for two of the seven, and the others are refused. Which two is a race, so
+    // the refusals of all calls are collected.
     for _ in 0..7 {
         let (response, mut stream) = caller.begin(&[]).await;
         stream.send_data(message(false, &text("more")), true).expect("sent");
@@ -52,7 +52,7 @@ async fn calls_over_the_limit_are_refused_at_once_with_both_retry_hints() {
         assert!(pushback > Duration::ZERO);
         assert!(advice.abs_diff(pushback) < Duration::from_millis(1), "{advice:?} {pushback:?}");
     }
-    // The others run or wait. Health responds meanwhile.
+    // The other calls run or wait, and health responds.
     assert_eq!(server.run(&["health", "--timeout", "30s"]).status.code(), Some(0));
 }
 
@@ -185,7 +185,7 @@ async fn responses_are_compressed_if_the_request_was() {
     for encoding in ["gzip", "zstd"] {
         let hello = match encoding {
             "gzip" => gzip(&text("hello")),
-            _ => zstd::encode_all(&text("hello")[..], 3).expect("it is memory"),
+            _ => zstd::encode_all(&text("hello")[..], 3).expect("writing to memory cannot fail"),
         };
         let headers = [("grpc-encoding", encoding), accept];
         let response = caller.call(&headers, message(true, &hello)).await;
@@ -213,7 +213,10 @@ async fn a_decompression_bomb_costs_no_more_memory_than_the_limit() {
     let before = memory(server.process.id());
     for (encoding, bomb) in [
         ("gzip", gzip(&vec![0; 256 * MIB])),
-        ("zstd", zstd::encode_all(&vec![0; 1024 * MIB][..], 3).expect("it is memory")),
+        (
+            "zstd",
+            zstd::encode_all(&vec![0; 1024 * MIB][..], 3).expect("writing to memory cannot fail"),
+        ),
     ] {
         assert!(bomb.len() < MIB, "{} bytes", bomb.len());
         let response = caller.call(&[("grpc-encoding", encoding)], message(true, &bomb)).await;
@@ -221,7 +224,7 @@ async fn a_decompression_bomb_costs_no_more_memory_than_the_limit() {
         assert_eq!(status.code(), Code::ResourceExhausted, "{encoding}: {status}");
         assert!(status.message().contains("4194304"), "{status}");
     }
-    // The limit for each of them, and what the allocator keeps.
+    // Up to the limit for each bomb, and memory that the allocator has not given back.
     let grown = memory(server.process.id()).saturating_sub(before);
     assert!(grown < 32 * 1024, "{grown} KiB more");
 }

@@ -1,4 +1,4 @@
-//! Health and reflection are calls as all others: their deadlines and the sizes of their messages.
+//! Calls of health and reflection: their deadlines, and the limits of their messages.
 
 use bytes::Bytes;
 use tonic::Code;
@@ -18,7 +18,7 @@ pub(crate) const REFLECTION_ALPHA: &str =
 pub(crate) const HALF_A_MESSAGE: &[u8] = &[0, 0, 0, 0, 9, 0x0a];
 
 #[tokio::test]
-async fn the_callers_deadline_ends_them() {
+async fn the_callers_deadline_ends_calls_of_health_and_reflection() {
     let server = InProcess::start(&[]).await;
     let mut caller = Caller::connect(&server.address).await;
     let whole = message(false, &[]);
@@ -49,7 +49,7 @@ async fn a_check_has_the_default_deadline_and_so_has_the_message_of_a_watch() {
 }
 
 #[tokio::test]
-async fn their_messages_have_limits_of_their_own() {
+async fn messages_of_health_and_reflection_have_limits_of_their_own() {
     let server = InProcess::start(&[]).await;
     let mut caller = Caller::connect(&server.address).await;
     // The name has a key of one byte and a length of two.
@@ -65,7 +65,7 @@ async fn their_messages_have_limits_of_their_own() {
         assert_eq!(code(&[], message(false, &name(limit))).await, at_the_limit, "{path}");
         let larger = message(false, &name(limit + 1));
         assert_eq!(code(&[], larger).await, Code::ResourceExhausted, "{path}");
-        // As its prefix says, before the rest arrives.
+        // The prefix has the length, so the message is refused before the rest arrives.
         let announced = Bytes::from_static(&[0, 0, 0x40, 0, 1]);
         assert_eq!(code(&[], announced).await, Code::ResourceExhausted, "{path}");
         let small = zstd::encode_all(&name(limit + 1)[..], 3).expect("it is encoded");

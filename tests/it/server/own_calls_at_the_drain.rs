@@ -57,7 +57,7 @@ async fn calls_whose_message_never_ends_end_with_a_status() {
         stream.send_data(Bytes::from_static(HALF_A_MESSAGE), false).expect("sent");
         open.push((path, response, stream));
     }
-    // Its response shows that the server has read what came before.
+    // The response to a later call shows that the server has read the earlier ones.
     assert_eq!(caller.call_at(CHECK, &[], message(false, &[])).await.code(), Code::Ok);
 
     server.process.signal(Signal::TERM);
@@ -79,7 +79,7 @@ async fn streams_whose_client_does_not_read_end_with_a_status() {
     peer.send(&[PREFACE, &frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, 0])].concat()).await;
     for (stream, path) in [(1, WATCH), (3, REFLECTION)] {
         peer.send(&frame(HEADERS, END_HEADERS, stream, &grpc_headers(path))).await;
-        // The end of a request of reflection would be the end of its responses.
+        // A stream of reflection ends with its requests, so this one stays open.
         let flags = if path == WATCH { END_STREAM } else { 0 };
         let list = message(false, &[0x3a, 0]);
         let sent = if path == WATCH { message(false, &[]) } else { list };
@@ -104,7 +104,7 @@ async fn streams_whose_client_does_not_read_end_with_a_status() {
     assert_eq!(status.code(), Some(0));
 }
 
-/// A health check on the way when the drain begins is still answered.
+/// A health check that is on its way when the drain begins gets its response.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_check_whose_message_arrives_in_the_drain_has_its_response() {
     let settings = [DRAIN, ("SAMPLE__SERVER__HEALTH_ADDRESS", "127.0.0.1:0")];
@@ -116,12 +116,13 @@ async fn a_check_whose_message_arrives_in_the_drain_has_its_response() {
     let (response, mut stream) = caller.begin_at(CHECK, &[]).await;
     stream.send_data(Bytes::from_static(&[0, 0]), false).expect("sent");
     for caller in [&mut busy, &mut caller] {
-        // Its response shows that the server has read what came before.
+        // The response to a later call shows that the server has read the earlier ones.
         assert_eq!(caller.call_at(CHECK, &[], message(false, &[])).await.code(), Code::Ok);
     }
     server.process.signal(Signal::TERM);
     server.wait_for_event("draining");
-    // Longer than such a call may hold up the drain; nothing of this address does.
+    // On the port of calls, such a call would end a second after the drain has begun. On the health
+    // address it does not.
     tokio::time::sleep(Duration::from_millis(1500)).await;
     stream.send_data(Bytes::from_static(&[0, 0, 0]), true).expect("sent");
     assert_eq!(read(response).await.code(), Code::Ok);

@@ -1,4 +1,4 @@
-//! A panic ends its call alone, wherever it is in the call's way, and is counted and logged.
+//! A panic in any place that a call passes ends only that call, and is counted and logged.
 
 use tonic::Code;
 
@@ -15,21 +15,21 @@ const PLACES: [(&str, Code, f64); 11] = [
     ("future of a layer", Code::Internal, 1.0),
     ("handler", Code::Internal, 1.0),
     ("handler at its end", Code::Internal, 1.0),
-    // The deadline drops them.
+    // The deadline drops the handler and the layer.
     ("handler when dropped", Code::DeadlineExceeded, 1.0),
     ("layer when dropped", Code::DeadlineExceeded, 1.0),
     ("frame of a body", Code::Internal, 1.0),
-    // The status is there already.
+    // The status has been sent before the panic.
     ("body when dropped", Code::Ok, 1.0),
     ("extension of the response", Code::Ok, 1.0),
-    // Nothing asks for it.
+    // The server never asks for the size.
     ("size of a body", Code::Ok, 0.0),
 ];
 
 async fn every_place(one_cpu: bool) {
     let server = panicking_service::start(one_cpu, &[METRICS]);
     let panics = || scrape(&server.metrics_address)["chassis_panics_total"];
-    // One connection for all: it lives on.
+    // All calls share one connection, which must survive each panic.
     let mut caller = Caller::connect(&server.address).await;
     let mut expected = 0.0;
     for (place, code, count) in PLACES {
@@ -37,7 +37,7 @@ async fn every_place(one_cpu: bool) {
         let response = caller.call(&headers, message(false, &[])).await;
         assert_eq!(response.code(), code, "{place}");
         expected += count;
-        // What is dropped last can be dropped after the response has arrived.
+        // A value can be dropped after the response has arrived.
         wait_until(|| panics() >= expected);
         assert_eq!(panics(), expected, "{place}");
         if count > 0.0 {
@@ -46,7 +46,7 @@ async fn every_place(one_cpu: bool) {
         let next = caller.call(&[], message(false, &[])).await;
         assert_eq!(next.code(), Code::Ok, "after {place}");
     }
-    // How often it is asked is up to HTTP/2.
+    // How often the body is asked for its end depends on the HTTP/2 layer.
     let response = caller.call(&[(PLACE, "end of a body")], message(false, &[])).await;
     assert_eq!(response.code(), Code::Ok);
     assert!(panics() > expected);
@@ -60,11 +60,11 @@ async fn every_place(one_cpu: bool) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_anywhere_ends_its_call_alone_where_calls_have_tasks() {
+async fn a_panic_anywhere_ends_its_call_alone_if_calls_have_tasks() {
     every_place(false).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_panic_anywhere_ends_its_call_alone_where_calls_run_in_place() {
+async fn a_panic_anywhere_ends_its_call_alone_if_calls_run_in_place() {
     every_place(true).await;
 }

@@ -25,8 +25,8 @@ async fn reflection_can_be_switched_off() {
     assert_eq!([v1.code(), v1alpha.code()], [Code::Unimplemented; 2]);
 }
 
-/// Returns the services that are listed, each of which is described. The two versions differ
-/// only in their types.
+/// Returns the services that reflection lists, and asserts that it describes each. A macro, because
+/// the two versions differ only in their types.
 macro_rules! listed_services {
     ($version:ident) => {
         async fn $version(channel: Channel) -> Result<Vec<String>, Status> {

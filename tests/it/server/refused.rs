@@ -1,4 +1,4 @@
-//! Requests that are refused before they are calls: each is counted by its reason, and logged.
+//! Requests that are refused before they become calls are counted by reason, and logged.
 
 use std::collections::BTreeMap;
 
@@ -12,7 +12,7 @@ use crate::support::{
 
 pub(super) const CALL: &str = "/SampleService/Call";
 
-/// Returns how many were refused, by reason, without those of which there were none.
+/// Returns how many requests were refused, by reason. Reasons without requests are left out.
 pub(super) fn refused(server: &ServerProcess) -> BTreeMap<String, f64> {
     let name = "chassis_requests_refused_total{reason=\"";
     let series = scrape(&server.metrics_address).into_iter();
@@ -35,7 +35,7 @@ pub(super) async fn wait_for_line(server: &ServerProcess, reason: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_grpc_is_counted_by_reason_and_logged_at_debug() {
+async fn requests_that_are_not_grpc_are_counted_by_reason_and_logged_at_debug() {
     let server = ServerProcess::with(&[METRICS], &["--log-level", "debug"]);
     assert_eq!(refused(&server), counts([]));
     let tcp = tokio::net::TcpStream::connect(&server.address).await.expect("a server");
@@ -69,7 +69,7 @@ async fn what_is_not_grpc_is_counted_by_reason_and_logged_at_debug() {
     assert_eq!(reply.status, 505);
     wait_for_line(&server, "http_version").await;
     assert_eq!(refused(&server)["http_version"], 1.0);
-    // None of them is a call.
+    // A refused request does not count as a call.
     let started = scrape(&server.metrics_address);
     let started = started.iter().filter(|(series, _)| series.starts_with("grpc_server_started"));
     assert_eq!(started.map(|(_, count)| count).sum::<f64>(), 0.0);

@@ -1,4 +1,4 @@
-//! Requests that HTTP/2 refuses: each is counted by its reason, and logged.
+//! Requests that the HTTP/2 layer refuses are counted by reason, and logged.
 
 use super::refused::{CALL, counts, refused, wait_for_line};
 use crate::support::{
@@ -8,7 +8,7 @@ use crate::support::{
 };
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_breaks_http2_is_counted_by_reason_and_logged_at_debug() {
+async fn requests_that_break_http2_are_counted_by_reason_and_logged_at_debug() {
     let settings = [METRICS, ("SAMPLE__LIMITS__STREAMS", "1")];
     let server = ServerProcess::with(&settings, &["--log-level", "debug"]);
     let mut peer = Peer::handshake(&server.address).await;
@@ -27,12 +27,13 @@ async fn what_breaks_http2_is_counted_by_reason_and_logged_at_debug() {
     assert_eq!(peer.next(HEADERS).await.expect("a response").stream, 7);
     wait_for_line(&server, "header_list").await;
     let large = headers(CALL, &[grpc, ("x-large", &"x".repeat(16_200))]);
-    // Over the limit with the 32 bytes that each field counts, and below that of a frame.
+    // The block fits into a frame, but is over the limit of the header list, which counts 32 bytes
+    // more for each field.
     assert!(large.len() < 16_384);
     peer.send(&frame(HEADERS, END_HEADERS | END_STREAM, 9, &large)).await;
     assert_eq!(peer.next(HEADERS).await.expect("a response").stream, 9);
     wait_for_line(&server, "header_list").await;
-    // The second is one stream too many.
+    // The second stream is over the limit.
     for stream in [11, 13] {
         let block = headers(CALL, &[grpc, ("te", "trailers")]);
         peer.send(&frame(HEADERS, END_HEADERS, stream, &block)).await;

@@ -1,5 +1,5 @@
-//! A connection that many callers share, such as that of a proxy: what one of them does must not
-//! end the calls of the others.
+//! A connection that many callers share, such as the connection of a proxy: no caller can end the
+//! calls of the others.
 
 use std::collections::BTreeSet;
 
@@ -24,7 +24,7 @@ fn call(stream: u32, body: &[u8]) -> Vec<u8> {
     frames
 }
 
-/// Returns how many connections were ended for what their peers did.
+/// Returns how many connections the server has ended because of what their peers did.
 fn abused(address: &str) -> f64 {
     let series = scrape(address);
     let abused = series.iter().filter(|(name, _)| name.starts_with("chassis_connections_abused"));
@@ -93,14 +93,14 @@ async fn malformed_requests_do_not_cut_the_calls_of_others() {
         match frame.kind {
             GOAWAY => goaway = Some(frame.goaway()),
             HEADERS if frame.flags & END_STREAM != 0 => {
-                // Trailers of the service, and no refusal.
+                // Short, as trailers of the service are. A refusal is longer.
                 assert!(frame.payload.len() < 40, "{frame:?}");
                 responded.insert(frame.stream);
             }
             _ => {}
         }
     }
-    let (last, reason) = goaway.expect("it is told why");
+    let (last, reason) = goaway.expect("GOAWAY with the reason");
     assert_eq!(reason, ENHANCE_YOUR_CALM);
     assert!(last > 9, "{last}");
     assert_eq!(responded, innocent);
@@ -113,7 +113,7 @@ async fn a_message_in_tiny_data_frames_arrives() {
     let server = InProcess::start(&[]).await;
     let mut peer = Peer::connect(&server.address).await;
     peer.send(PREFACE).await;
-    // The response needs no window updates.
+    // The windows hold the whole response, so this peer sends no window updates.
     let window = [&[0, 4][..], &LARGE_WINDOW.to_be_bytes()].concat();
     peer.send(&frame(SETTINGS, 0, 0, &window)).await;
     peer.send(&frame(WINDOW_UPDATE, 0, 0, &LARGE_WINDOW.to_be_bytes())).await;
@@ -159,7 +159,7 @@ async fn a_message_in_tiny_data_frames_arrives() {
         }
     }
     assert!(received > SIZE, "{received}");
-    // The connection goes on.
+    // The connection is still open.
     peer.send(&frame(PING, 0, 0, b"are you?")).await;
     assert!(peer.next(PING).await.is_some());
 }

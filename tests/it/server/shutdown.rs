@@ -29,8 +29,8 @@ use crate::support::{
 const LAME_DUCK: &str = "SAMPLE__SHUTDOWN__LAME_DUCK";
 const DRAIN: &str = "SAMPLE__SHUTDOWN__DRAIN";
 
-/// The promise is one second after the bound. A machine that is busy with other tests gets
-/// more time, because the tests only have to notice a process that never ends.
+/// The process promises to end within a second of the bound. The tests wait longer, because this
+/// machine can be busy, and they only have to notice a process that never ends.
 const LATE: Duration = Duration::from_secs(20);
 
 #[tokio::test(flavor = "multi_thread")]
@@ -66,7 +66,7 @@ fn a_signal_during_the_start_ends_the_server_at_once() {
         std::thread::sleep(Duration::from_micros(delay * 250));
         process.signal(Signal::TERM);
         let (status, _) = process.wait();
-        // The signal itself ends the process if it comes before it is caught.
+        // Before the server handles it, the signal itself ends the process.
         let by_signal = std::os::unix::process::ExitStatusExt::signal(&status);
         assert!(status.code() == Some(0) || by_signal == Some(15), "{status}");
     }
@@ -90,7 +90,7 @@ async fn a_lame_duck_serves_new_connections_and_is_not_ready() {
         assert_eq!(server.run(&["health", name]).status.code(), Some(code), "{name}");
     }
 
-    // After a second signal, it does not wait for the rest of the hour.
+    // A second signal ends the lame duck time of an hour.
     server.process.signal(Signal::TERM);
     let (status, _) = server.process.wait();
     assert_eq!(status.code(), Some(0));
@@ -112,7 +112,7 @@ async fn a_lame_duck_asks_its_clients_to_connect_elsewhere() {
         // Streams that are on their way are served.
         assert_eq!(peer.next(GOAWAY).await.expect("GOAWAY").goaway(), (0x7fff_ffff, 0));
     }
-    // A client that connects again stays for a while, and probes are served until the end.
+    // A client that connects again is not asked to leave at once, and a probe never is.
     let mut again = Peer::handshake(&server.address).await;
     for peer in [&mut again, &mut probe] {
         peer.send(&frame(PING, 0, 0, &[0; 8])).await;
@@ -170,7 +170,7 @@ async fn no_peer_keeps_the_process_alive_after_the_bound() {
     .concat();
 
     // The window is one octet: the handler has finished, but its response has not arrived. The h2
-    // crate takes all of it, so that the call is over.
+    // crate buffers the whole response, so that the call counts as finished.
     let cut_with_little = if cfg!(feature = "http2-h2") { 0 } else { 1 };
     let one_octet = [0, 4, 0, 0, 0, 1];
     let reads_little = [
@@ -209,7 +209,7 @@ async fn no_peer_keeps_the_process_alive_after_the_bound() {
     }
 }
 
-/// The peer has received everything.
+/// Nothing is lost on such a connection, because the peer has received everything.
 #[tokio::test]
 async fn an_idle_connection_that_stays_open_after_goaway_is_not_cut() {
     let server = ServerProcess::start(&[]);
@@ -268,7 +268,7 @@ async fn a_second_signal_ends_lame_duck_and_drain_at_once() {
     }
 }
 
-/// Such a handler computes, or calls a function that blocks.
+/// A handler does not yield while it computes, or calls a function that blocks.
 #[test]
 fn handlers_that_do_not_yield_do_not_delay_the_shutdown() {
     let calls = runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
@@ -294,7 +294,7 @@ fn handlers_that_do_not_yield_do_not_delay_the_shutdown() {
     calls.shutdown_background();
 }
 
-/// The server cut nothing: the callers cancelled.
+/// The callers cancelled these calls, so the server did not cut them.
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_cancelled_during_the_drain_are_not_cut() {
     let settings = [("SAMPLE__LOG__LEVEL", "debug")];

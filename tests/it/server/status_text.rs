@@ -1,4 +1,4 @@
-//! What a status shows of a caller's text: at most 128 characters, whatever it was made from.
+//! A status shows at most 128 characters of a caller's text.
 
 use tokio_stream::{StreamExt, iter};
 use tonic::Code;
@@ -13,7 +13,7 @@ use crate::support::{
     wire::{Caller, message, text},
 };
 
-/// Longer than any client or proxy takes as one header field.
+/// Longer than clients and proxies accept for one header field.
 const LONG: usize = 10_000;
 
 #[tokio::test]
@@ -38,7 +38,7 @@ async fn encodings_and_paths_are_cut() {
         [("/SampleService/Call", &*long), (CHECK, &long), (&*format!("/{long}/{long}"), "identity")]
     {
         let headers = [("grpc-encoding", encoding)];
-        // Together they are below the limit of a header list.
+        // The path and the encoding together are below the limit of the header list.
         let response = caller.call_at(&path[..path.len().min(LONG)], &headers, message(false, &[]));
         let status = response.await.status();
         assert_eq!(status.code(), Code::Unimplemented);
@@ -48,7 +48,7 @@ async fn encodings_and_paths_are_cut() {
 }
 
 #[tokio::test]
-async fn what_reflection_does_not_find_is_an_error_response_and_the_stream_goes_on() {
+async fn a_symbol_that_reflection_does_not_find_is_an_error_response_and_the_stream_goes_on() {
     let server = InProcess::start(&[]).await;
     let mut client = ServerReflectionClient::new(connect(&server.address).await);
     let long = "\u{20ac}".repeat(5000);
@@ -82,7 +82,7 @@ async fn what_reflection_does_not_find_is_an_error_response_and_the_stream_goes_
         };
         assert_eq!((error.error_code, error.error_message), (code, text));
     }
-    // The descriptors of health have List.
+    // After the errors, the stream finds a method.
     let Some(MessageResponse::FileDescriptorResponse(found)) = responses.next() else {
         panic!("the method is not found")
     };

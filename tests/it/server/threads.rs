@@ -1,4 +1,4 @@
-//! The server and the commands if the system has few threads left for them.
+//! The server and the commands, if the system allows only a few threads.
 
 use std::{
     fs::{self, Permissions},
@@ -26,17 +26,17 @@ fn limited(program: &Path, threads: usize, arguments: &[&str]) -> Command {
 
 /// Returns a copy of the binary that every user can run.
 fn binary(folder: &TempDir) -> std::path::PathBuf {
-    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("it is ours");
+    fs::set_permissions(folder.path(), Permissions::from_mode(0o755)).expect("this user owns it");
     let binary = folder.path().join("sample-service");
     fs::copy(env!("CARGO_BIN_EXE_sample-service"), &binary).expect("a copy");
-    fs::set_permissions(&binary, Permissions::from_mode(0o755)).expect("it is ours");
+    fs::set_permissions(&binary, Permissions::from_mode(0o755)).expect("this user owns it");
     binary
 }
 
-/// With any number of threads, the server either serves and can be stopped, or says what it has no
-/// thread for.
+/// With any number of threads, the server either serves and can be stopped, or says for what it
+/// can start no thread.
 #[test]
-fn too_few_threads_are_a_sentence_and_exit_code_71() {
+fn too_few_threads_are_an_error_of_one_line_and_exit_code_71() {
     if !getuid().is_root() {
         eprintln!("not tested: only root can become a user without processes");
         return;
@@ -61,12 +61,12 @@ fn too_few_threads_are_a_sentence_and_exit_code_71() {
         assert_eq!(error.lines().count(), 1, "{threads} threads: {error}");
         refused += 1;
     }
-    // The main thread alone is not enough, nor is one more.
+    // The server needs at least two more threads than the main thread.
     assert!((2..20).contains(&refused), "{refused}");
 }
 
 #[test]
-fn a_command_that_has_no_thread_is_exit_code_71() {
+fn a_command_that_can_start_no_thread_is_exit_code_71() {
     if !getuid().is_root() {
         eprintln!("not tested: only root can become a user without processes");
         return;
@@ -80,7 +80,8 @@ fn a_command_that_has_no_thread_is_exit_code_71() {
         assert_eq!(output.status.code(), Some(71), "{command}: {error}");
         assert_eq!(error.lines().count(), 1, "{command}: {error}");
     }
-    // Process 1 of a container ignores signals that it does not handle.
+    // A command must handle SIGTERM with two threads too: process 1 of a container ignores signals
+    // that it does not handle.
     let mut health = limited(&binary, 2, &["health", "--timeout", "60s", "--watch"]);
     let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
     let address = silent.local_addr().expect("it is bound").to_string();

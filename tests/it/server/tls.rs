@@ -20,7 +20,7 @@ use crate::support::{
     wire::{Caller, message, text},
 };
 
-/// The header of a TLS record with a handshake of 512 bytes, and the first of them.
+/// The header of a TLS record with a handshake message of 512 bytes, and its first bytes.
 const HALF_A_HELLO: &[u8] = &[0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3];
 
 /// An authority, and the files of a server that it has issued.
@@ -76,10 +76,10 @@ async fn a_client_without_alpn_for_http2_is_refused_if_only_grpc_is_served() {
     let server = InProcess::start(&[certificate, key, ("server.protocols", "grpc")]).await;
     for protocols in [&[][..], &["http/1.1"], &["h3", "http/1.1"]] {
         let Ok(mut tls) = files.client().protocols(protocols).connect(&server.address).await else {
-            assert!(!protocols.is_empty(), "TLS allows to offer none");
+            assert!(!protocols.is_empty(), "without ALPN, it is refused after the handshake");
             continue;
         };
-        assert!(protocols.is_empty(), "{protocols:?} is refused within the handshake");
+        assert!(protocols.is_empty(), "{protocols:?} is refused in the handshake");
         let _ = tls.write_all(http2::PREFACE).await;
         let mut response = Vec::new();
         let ended = tokio::time::timeout(NEVER, tls.read_to_end(&mut response)).await;
@@ -203,7 +203,7 @@ fn a_client_without_a_common_name_is_known_by_its_alternative_names() {
     }
 }
 
-/// A client of an authority whose block is skipped is locked out.
+/// If the server skipped the block of an authority, it would refuse the clients of this authority.
 #[tokio::test]
 async fn clients_of_all_authorities_of_a_file_are_served_however_it_is_written() {
     let files = Files::new();
@@ -251,7 +251,7 @@ async fn stalled_handshakes_are_dropped() {
         peer.send(sent).await;
         assert_eq!(peer.rest().await, b"");
     }
-    // The rest of the time is for the preface of HTTP/2.
+    // After the handshake, the rest of the time is for the preface of HTTP/2.
     let mut tls = files.client().connect(&server.address).await.expect("a connection");
     let mut response = Vec::new();
     let ended = tokio::time::timeout(NEVER, tls.read_to_end(&mut response)).await;
@@ -278,7 +278,7 @@ async fn a_thousand_half_open_handshakes_do_not_block_other_clients() {
     for _ in 0..10 {
         assert_responds(&mut files.client().caller(&server.address).await.0).await;
     }
-    // They are still open, so the calls above were served meanwhile.
+    // The handshakes are still open, so the calls above were served beside them.
     for peer in &half_open {
         let error = peer.0.try_read(&mut [0]).expect_err("there is nothing to read");
         assert_eq!(error.kind(), std::io::ErrorKind::WouldBlock);

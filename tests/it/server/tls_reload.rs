@@ -37,7 +37,7 @@ async fn responds(caller: &mut Caller) -> bool {
     caller.call(&[], message(false, &text("hello"))).await.code() == Code::Ok
 }
 
-/// They change five times, or RELOAD_SWAPS times. The number of calls is printed.
+/// The certificate changes five times, or RELOAD_SWAPS times. The number of calls is printed.
 #[tokio::test(flavor = "multi_thread")]
 async fn certificates_change_under_load_and_no_call_fails() {
     let swaps = env::var("RELOAD_SWAPS").map_or(5, |text| text.parse().expect("a number"));
@@ -123,7 +123,8 @@ async fn a_new_client_authority_applies_to_new_connections() {
     assert!(responds(&mut open).await, "the open connection stays usable");
 }
 
-/// In TLS 1.3 a refused client learns of it only with its first read.
+/// Asserts that the server refuses the client. In TLS 1.3, the handshake of a refused client
+/// succeeds, and its first read fails.
 async fn assert_refused(client: &Client, address: &str) {
     let Ok(mut tls) = client.connect(address).await else { return };
     let _ = tls.write_all(PREFACE).await;

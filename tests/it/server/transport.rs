@@ -66,11 +66,11 @@ async fn a_connection_past_its_age_gets_goaway_and_its_calls_finish() {
     peer.send(&frame(HEADERS, END_HEADERS, 1, &call)).await;
     peer.send(&frame(0, END_STREAM, 1, &[0; 5])).await;
 
-    let first = peer.next(GOAWAY).await.expect("it is told").goaway();
-    assert_eq!(first, (0x7fff_ffff, 0), "streams on their way may still come");
-    let ping = peer.next(PING).await.expect("and asked what is on its way");
+    let first = peer.next(GOAWAY).await.expect("a first GOAWAY").goaway();
+    assert_eq!(first, (0x7fff_ffff, 0), "streams on their way are still accepted");
+    let ping = peer.next(PING).await.expect("a PING after the first GOAWAY");
     peer.send(&frame(PING, ACK, 0, &ping.payload)).await;
-    let last = peer.next(GOAWAY).await.expect("then the last is named").goaway();
+    let last = peer.next(GOAWAY).await.expect("a second GOAWAY, with the last stream").goaway();
     assert_eq!(last, (1, 0));
     let response = peer.next(HEADERS).await.expect("the call finishes");
     assert_eq!(response.stream, 1);
@@ -89,7 +89,7 @@ async fn rapid_resets_end_only_their_connection() {
     }
     // The server may stop reading before the end.
     let _ = tokio::io::AsyncWriteExt::write_all(&mut peer.0, &flood).await;
-    let (_, reason) = peer.next(GOAWAY).await.expect("it is told why").goaway();
+    let (_, reason) = peer.next(GOAWAY).await.expect("GOAWAY with the reason").goaway();
     assert_eq!(reason, ENHANCE_YOUR_CALM);
     assert_serves(&server).await;
 }

@@ -1,4 +1,4 @@
-//! The server on a Unix socket: who can connect to it, and what happens to its file.
+//! The server on a Unix socket: the mode of the socket's file, and when the file is removed.
 
 use std::{
     fs,
@@ -39,7 +39,7 @@ impl Place {
         ServerProcess::start(&["--address", &self.address])
     }
 
-    /// Starts a server that cannot start here.
+    /// Asserts that a server cannot start here because of this problem.
     fn assert_refused(&self, problem: &str) {
         let mut serve = command(&["serve", "--address", &self.address]);
         let mut server = Process::spawn(serve.stderr(Stdio::piped()));
@@ -52,7 +52,7 @@ impl Place {
 }
 
 fn mode(path: &Path) -> u32 {
-    let metadata = fs::symlink_metadata(path).expect("it is there");
+    let metadata = fs::symlink_metadata(path).expect("the file exists");
     assert!(metadata.file_type().is_socket());
     metadata.permissions().mode() & 0o777
 }
@@ -67,7 +67,7 @@ fn assert_serves(address: &str) {
     assert_eq!(stdout(&output), REPLY, "{}", stderr(&output));
 }
 
-// The h2 crate refuses the authority that grpcio sends, which is the encoded path.
+// Not with the h2 crate, which refuses the authority that grpcio sends: the encoded path.
 #[cfg(not(feature = "http2-h2"))]
 #[test]
 fn a_python_client_calls_the_server_on_a_unix_socket() {
@@ -117,7 +117,7 @@ fn the_socket_is_removed_when_the_server_ends() {
 fn a_socket_that_another_server_has_put_in_its_place_is_not_removed() {
     let place = Place::new();
     let server = place.serve();
-    fs::remove_file(&place.path).expect("it is there");
+    fs::remove_file(&place.path).expect("the file exists");
     let _other = UnixListener::bind(&place.path).expect("it is free");
     stop(server);
     assert!(place.path.exists());
@@ -141,18 +141,18 @@ fn a_socket_on_which_a_server_listens_is_in_use() {
 }
 
 #[test]
-fn what_is_not_the_socket_of_a_server_is_never_removed() {
+fn a_file_that_is_not_the_socket_of_a_server_is_never_removed() {
     let place = Place::new();
-    fs::write(&place.path, "precious").expect("it is ours");
+    fs::write(&place.path, "precious").expect("the folder is writable");
     place.assert_refused("there is a file that is not a socket");
-    assert_eq!(fs::read_to_string(&place.path).expect("it is there"), "precious");
+    assert_eq!(fs::read_to_string(&place.path).expect("the file exists"), "precious");
 
-    fs::remove_file(&place.path).expect("it is there");
+    fs::remove_file(&place.path).expect("the file exists");
     std::os::unix::fs::symlink("nowhere", &place.path).expect("a link");
     place.assert_refused("there is a file that is not a socket");
     assert!(place.path.is_symlink());
 
-    fs::remove_file(&place.path).expect("it is there");
+    fs::remove_file(&place.path).expect("the file exists");
     let _datagrams = UnixDatagram::bind(&place.path).expect("it is free");
     place.assert_refused("wrong type");
     assert!(place.path.exists());

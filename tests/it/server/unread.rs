@@ -12,14 +12,14 @@ use crate::support::{
 
 const STALLED: &str = "SAMPLE__LIMITS__STALLED";
 
-/// A peer whose window of a stream has this many bytes.
+/// Connects a peer whose streams begin with a window of this many bytes.
 async fn peer(server: &ServerProcess, window: u8) -> Peer {
     let mut peer = Peer::connect(&server.address).await;
     peer.send(&[PREFACE, &frame(SETTINGS, 0, 0, &[0, 4, 0, 0, 0, window])].concat()).await;
     peer
 }
 
-/// Makes a call whose response it does not read.
+/// Makes a call, and does not read its response.
 async fn call(peer: &mut Peer, more: &[(&str, &str)]) {
     let usual = [("content-type", "application/grpc"), ("te", "trailers")];
     let block = headers("/SampleService/Call", &[&usual, more].concat());
@@ -40,7 +40,7 @@ fn has(frame: &Frame, text: &str) -> bool {
     frame.payload.windows(text.len()).any(|part| part == text.as_bytes())
 }
 
-/// The line of the call, and the metric of the reason.
+/// Asserts the code in the line of the call, and the count of the reason.
 fn assert_recorded(server: &ServerProcess, line: &Value, code: &str, reason: &str) {
     assert_eq!(line["code"], code, "{line}");
     let series = format!("chassis_responses_unread_total{{reason=\"{reason}\"}}");
@@ -72,7 +72,7 @@ async fn a_response_that_is_read_slowly_does_not_stall() {
     let server = ServerProcess::with(&[METRICS, (STALLED, "2s")], &[]);
     let mut peer = peer(&server, 0).await;
     call(&mut peer, &[]).await;
-    // It takes longer than the limit in all, and each byte is progress.
+    // The response takes longer than the limit in all, but each byte is progress.
     for _ in 0..5 {
         tokio::time::sleep(std::time::Duration::from_millis(600)).await;
         peer.send(&frame(8, 0, 1, &[0, 0, 0, 1])).await;

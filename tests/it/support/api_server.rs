@@ -21,7 +21,7 @@ pub(crate) fn serve(objects: Vec<(String, Value)>) -> String {
     address
 }
 
-/// Answers one request, for whose path there is an object, a list of the API, or nothing.
+/// Responds to one request: with the object or the description of the API at its path, or with 404.
 fn respond(mut stream: &TcpStream, objects: &[(String, Value)]) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream).lines();
     let request = lines.next().unwrap_or_else(|| Ok(String::new()))?;
@@ -45,7 +45,7 @@ fn respond(mut stream: &TcpStream, objects: &[(String, Value)]) -> std::io::Resu
     )
 }
 
-/// Returns what the API server says of itself at this path.
+/// Returns the description of the API at this path: versions, groups and kinds.
 fn described(path: &str) -> Option<Value> {
     let kinds = |group: &str, kinds: &[(&str, &str)]| {
         let resources = kinds.iter().map(|(name, kind)| {

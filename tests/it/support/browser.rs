@@ -21,7 +21,7 @@ pub(crate) struct Browser {
     messages: Receiver<Value>,
     sent: u64,
     session: Option<String>,
-    /// What the page reported as errors, such as what its policy forbids.
+    /// The errors that the page reported, such as requests that its policy forbids.
     pub(crate) errors: Vec<Value>,
     _profile: TempDir,
 }
@@ -121,7 +121,7 @@ impl Browser {
 
 impl Drop for Browser {
     fn drop(&mut self) {
-        // It ends the processes of the page too, which `kill` would leave behind.
+        // `Browser.close` also ends the processes of the page, which `kill` would leave behind.
         self.session = None;
         let _ = self.pipe.write_all(b"{\"id\":0,\"method\":\"Browser.close\"}\0");
         let deadline = Instant::now() + Duration::from_secs(5);

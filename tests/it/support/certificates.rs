@@ -56,7 +56,7 @@ impl Authority {
     }
 }
 
-/// A certificate that can be issued. The defaults are the serial number 1, and a thousand years.
+/// A request for a certificate. Its defaults are the serial number 1 and a thousand years.
 pub(crate) struct Request<'a> {
     authority: &'a Authority,
     params: CertificateParams,

@@ -13,11 +13,12 @@ use super::{
 
 pub(crate) const CHART: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/deploy/chart");
 
-/// The start of the names of the renderings.
+/// The prefix of the name of each rendering.
 pub(crate) const PREFIX: &str = "chart: ";
 
-/// The names of the renderings, each with its files of the chart's examples. After the prefix it is
-/// the name of the folder or the combination of `deploy/kubernetes` that has the same objects.
+/// The renderings of the chart: the name of each, and the example files that it is made with. The
+/// name after the prefix is that of the folder or combination of `deploy/kubernetes` with the same
+/// objects.
 const RENDERINGS: [(&str, &[&str]); 12] = [
     ("chart: base", &[]),
     ("chart: tls", &["tls"]),
@@ -28,7 +29,7 @@ const RENDERINGS: [(&str, &[&str]); 12] = [
     ("chart: keda", &["monitoring-operator", "keda"]),
     ("chart: istio", &["istio"]),
     ("chart: linkerd", &["linkerd"]),
-    // These have no counterpart.
+    // These have no counterpart in `deploy/kubernetes`.
     ("chart: cert-manager tls", &["cert-manager"]),
     ("chart: ingress-nginx", &["ingress-nginx"]),
     ("chart: admin-token", &["admin-token"]),
@@ -59,7 +60,7 @@ pub(crate) fn renderings() -> impl Iterator<Item = (&'static str, String)> {
 
 /// Returns what the chart renders as a release of this name with these arguments, or its error.
 pub(crate) fn template(release: &str, arguments: &[impl AsRef<str>]) -> Result<String, String> {
-    let mut template = kubernetes_tools::helm().expect("callers have asked for it");
+    let mut template = kubernetes_tools::helm().expect("callers have checked that helm is there");
     template.args(["template", release, CHART]);
     template.args(arguments.iter().map(AsRef::as_ref));
     let output = template.output().expect("it runs");
@@ -70,7 +71,7 @@ pub(crate) fn template(release: &str, arguments: &[impl AsRef<str>]) -> Result<S
 pub(crate) fn render(release: &str, values: &str) -> Result<String, String> {
     let folder = TempDir::new().expect("a folder");
     let file = folder.path().join("values.yaml");
-    fs::write(&file, values).expect("it is ours");
+    fs::write(&file, values).expect("the folder is writable");
     template(release, &[format!("--values={}", file.display())])
 }
 

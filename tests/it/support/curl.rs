@@ -1,5 +1,5 @@
-//! A server that curl calls over TLS: Debian's curl 7.88 fails when it uses a connection of HTTP/2
-//! without TLS again (curl's issue 10634).
+//! A server that curl calls, over TLS because Debian's curl 7.88 cannot reuse an HTTP/2 connection
+//! without TLS (curl's issue 10634).
 
 use std::{fs, process::Command};
 
@@ -21,12 +21,12 @@ pub(crate) struct Curl {
     folder: TempDir,
 }
 
-/// What curl says of a response.
+/// A response, as curl reports it.
 pub(crate) struct Said {
     pub(crate) status: u16,
     head: String,
     pub(crate) body: String,
-    /// How many connections it has made for this request.
+    /// How many connections curl has made for this request.
     pub(crate) connects: u32,
 }
 

@@ -30,9 +30,9 @@ pub(crate) const STATUS_200: u8 = 0x88;
 /// The frames of a response.
 #[derive(Default)]
 pub(crate) struct Frames {
-    /// Their kinds, flags and payloads.
+    /// The kind, the flags and the payload of each frame.
     all: Vec<(u8, u8, Vec<u8>)>,
-    /// Whether the connection ends after them.
+    /// Whether the connection ends after the frames.
     is_cut: bool,
 }
 
@@ -41,7 +41,7 @@ impl Frames {
         Self::default().block(&[STATUS_200], fields, 0)
     }
 
-    /// Returns headers that are all of the response.
+    /// Returns a response of headers alone.
     pub(crate) fn only(fields: &[Field<'_>]) -> Self {
         Self::default().block(&[STATUS_200], fields, END_STREAM)
     }
@@ -51,7 +51,7 @@ impl Frames {
         Self::head_of(status, content_type).frame(DATA, END_STREAM, body.as_bytes())
     }
 
-    /// Returns the headers of such a response.
+    /// Returns the headers of the response of a server or proxy that speaks HTTP.
     pub(crate) fn head_of(status: &str, content_type: &str) -> Self {
         let fields = [
             (":status", status.as_bytes()),

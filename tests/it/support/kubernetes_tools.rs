@@ -5,7 +5,7 @@ use std::{process::Command, sync::LazyLock};
 
 use super::process::stdout;
 
-/// The folder in which `.ci/kubernetes-tools` installs them, and the PATH.
+/// The prefixes of a program: the folder of `.ci/kubernetes-tools`, and none, which is the PATH.
 const FOLDERS: [&str; 2] = [concat!(env!("CARGO_MANIFEST_DIR"), "/target/tools/bin/"), ""];
 
 /// Returns kubectl's command, or `None` if there is none that is new enough.
@@ -21,13 +21,13 @@ pub(crate) fn helm() -> Option<Command> {
     HELM.as_ref().map(Command::new)
 }
 
-/// Returns the first kubectl that has components, which an old one, such as Debian's, has not.
+/// Returns the first kubectl that knows components. An old one, such as Debian's, does not.
 pub(crate) fn find_kubectl(folders: &[&str]) -> Option<String> {
     find("kubectl", &["version", "--client"], ("Kustomize Version: v", 5), folders)
 }
 
-/// Returns the first program that prints a line with this prefix and a major version that is not
-/// below this one.
+/// Returns the first program that prints a line with this prefix, followed by a major version that
+/// is `oldest` or later.
 fn find(name: &str, arguments: &[&str], oldest: (&str, u32), folders: &[&str]) -> Option<String> {
     let (prefix, oldest) = oldest;
     let mut programs = folders.iter().map(|folder| format!("{folder}{name}"));

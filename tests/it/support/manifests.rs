@@ -27,7 +27,7 @@ pub(crate) struct Manifests {
     pub(crate) environment: BTreeMap<String, String>,
 }
 
-/// Kustomizations that have another base or more components than those that are shipped.
+/// Kustomizations with other bases or components than the shipped ones: name, base and components.
 const COMBINATIONS: [(&str, &str, &str); 5] = [
     ("monitoring over tls", "../tls", "../components/prometheus-operator"),
     ("gateway", "../base", "../components/grpc-route"),
@@ -36,10 +36,10 @@ const COMBINATIONS: [(&str, &str, &str); 5] = [
     ("linkerd", "../base", "../components/linkerd"),
 ];
 
-/// Returns the manifests of the base as they are, those of every folder and component as
-/// `kubectl kustomize` renders them, and those of the chart. In CI there must be a kubectl and a helm.
+/// Returns the manifests of the base as they are, of every folder and component as
+/// `kubectl kustomize` renders them, and of the chart. In CI, kubectl and helm must be there.
 pub(crate) fn shipped() -> &'static [Manifests] {
-    // To render them takes seconds.
+    // Rendering takes seconds.
     static SHIPPED: LazyLock<Vec<Manifests>> = LazyLock::new(render);
     &SHIPPED
 }
@@ -83,7 +83,7 @@ pub(crate) fn call_port(settings: &config::Settings) -> u16 {
 
 fn base() -> Manifests {
     let folder = Path::new(DEPLOY).join("kubernetes/base");
-    let files = fs::read_dir(&folder).expect("it is there");
+    let files = fs::read_dir(&folder).expect("the folder exists");
     let mut texts = Vec::new();
     for file in files.map(|file| file.expect("a file").path()) {
         let is_manifest = file.extension().is_some_and(|extension| extension == "yaml");
@@ -91,7 +91,7 @@ fn base() -> Manifests {
             texts.push(fs::read_to_string(file).expect("it is text"));
         }
     }
-    let settings = fs::read_to_string(folder.join("settings.env")).expect("it is there");
+    let settings = fs::read_to_string(folder.join("settings.env")).expect("the file exists");
     let settings = settings.lines().filter(|line| !line.starts_with('#'));
     let pairs = settings.map(|line| line.split_once('=').expect("a name and a value"));
     let environment = pairs.map(|(name, value)| (name.to_owned(), value.to_owned())).collect();
@@ -104,16 +104,16 @@ fn combinations() -> Vec<Manifests> {
     assert!(copied.expect("it runs").success());
     let deploy = copy.path().join("deploy");
     let folder = deploy.join("kubernetes/combination");
-    fs::create_dir(&folder).expect("it is ours");
+    fs::create_dir(&folder).expect("the folder is writable");
     let rendered = COMBINATIONS.map(|(name, base, components)| {
         let text = format!("resources: [{base}]\ncomponents: [{components}]\n");
-        fs::write(folder.join("kustomization.yaml"), text).expect("it is ours");
+        fs::write(folder.join("kustomization.yaml"), text).expect("the folder is writable");
         rendered("combination", &deploy, name)
     });
     rendered.into()
 }
 
-/// Returns a folder of `deploy` as it is rendered, under a name.
+/// Returns the manifests that a folder renders, under this name.
 fn rendered(folder: &str, deploy: &Path, name: &'static str) -> Manifests {
     let output = kubectl()
         .expect("`render` has found one")
@@ -131,7 +131,7 @@ impl Manifests {
         Self { folder, text, documents, environment }
     }
 
-    /// Returns manifests of which a ConfigMap has the settings.
+    /// Returns these manifests with the settings from their ConfigMap.
     fn from_text(folder: &'static str, text: String) -> Self {
         let mut manifests = Self::new(folder, text, BTreeMap::new());
         manifests.environment = manifests.settings_of_the_server();
@@ -168,7 +168,8 @@ impl Manifests {
         let Some(pod) = self.pod() else { return BTreeMap::new() };
         let name = &pod["spec"]["containers"][0]["envFrom"][0]["configMapRef"]["name"];
         let map = self.of_kind("ConfigMap").find(|map| map["metadata"]["name"] == *name);
-        let data = map.expect("the map that it names")["data"].as_hash().expect("settings");
+        let map = map.expect("the ConfigMap that the pod names");
+        let data = map["data"].as_hash().expect("settings");
         let text = |yaml: &Yaml| yaml.as_str().expect("text").to_owned();
         data.iter().map(|(name, value)| (text(name), text(value))).collect()
     }

@@ -1,4 +1,4 @@
-//! What the tests share: servers, peers and files.
+//! Servers, peers and files that the tests share.
 
 pub(crate) mod api_server;
 pub(crate) mod browser;

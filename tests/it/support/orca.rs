@@ -42,7 +42,7 @@ pub(crate) fn report(trailers: &HeaderMap) -> Report {
     let value = trailers.get(TRAILER).unwrap_or_else(|| panic!("no report in {trailers:?}"));
     assert!(!value.as_bytes().ends_with(b"="), "{value:?} is padded");
     let metadata = MetadataMap::from_headers(trailers.clone());
-    let value = metadata.get_bin(TRAILER).expect("it is there").to_bytes().expect("base64");
+    let value = metadata.get_bin(TRAILER).expect("a report").to_bytes().expect("base64");
     Report::decode(value).expect("a report")
 }
 

@@ -1,4 +1,4 @@
-//! A service that panics where the call says, in each place of a call's way.
+//! A service that panics in the place that a call names: in any code that the call passes.
 //!
 //! It runs in a process of its own, as [`super::test_service`] does.
 
@@ -26,11 +26,11 @@ use super::process::ServerProcess;
 
 const SERVES: &str = "PANICKING_SERVICE_SERVES";
 
-/// The header that says where to panic.
+/// The header that names the place of the panic.
 pub(crate) const PLACE: &str = "x-panic";
 
-/// Starts the service with these settings in its environment: on one CPU, where calls run in
-/// place, or on all, where each has a task.
+/// Starts the service with these settings in its environment: on one CPU, so that calls run in
+/// place, or on all, so that each call has a task.
 pub(crate) fn start(one_cpu: bool, settings: &[(&str, &str)]) -> ServerProcess {
     let program = env::current_exe().expect("this program has a file");
     let mut command = if one_cpu {

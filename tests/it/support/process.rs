@@ -62,7 +62,7 @@ impl Process {
         Self::spawn_with(command, Some)
     }
 
-    /// Spawns a program that prints other text too. Only what `keep` returns of a line is kept.
+    /// Spawns a program whose output has other text too. Only the text that `keep` returns is kept.
     fn spawn_with(command: &mut Command, keep: fn(String) -> Option<String>) -> Self {
         let mut child = command.stdout(Stdio::piped()).spawn().expect("the program runs");
         let stdout = BufReader::new(child.stdout.take().expect("piped"));
@@ -97,7 +97,7 @@ impl Process {
                 Ok(line) if is(&line) => return true,
                 Ok(_) => {}
                 Err(RecvTimeoutError::Disconnected) => return false,
-                Err(RecvTimeoutError::Timeout) => panic!("it neither starts nor ends"),
+                Err(RecvTimeoutError::Timeout) => panic!("the process neither starts nor ends"),
             }
         }
     }
@@ -128,7 +128,7 @@ impl Process {
         send_signal(&self.child, signal);
     }
 
-    /// Waits for the end. Returns the status and the lines that were not waited for.
+    /// Waits for the end. Returns the status, and the lines after those that were waited for.
     pub(crate) fn wait(mut self) -> (ExitStatus, Vec<String>) {
         let deadline = Instant::now() + NEVER;
         // The lines end when the output of the process ends.
@@ -138,7 +138,7 @@ impl Process {
         {
             lines.push(line);
         }
-        assert!(Instant::now() < deadline, "it never ended, and said:\n{}", lines.join("\n"));
+        assert!(Instant::now() < deadline, "it never ended, and printed:\n{}", lines.join("\n"));
         (self.child.wait().expect("it ran"), lines)
     }
 }

@@ -7,7 +7,7 @@ use super::skipped::not_tested;
 /// Returns the command of a program, or `None` if this machine does not have it. In CI that is a
 /// failure.
 pub(crate) fn program(name: &str, package: &str) -> Option<Command> {
-    // All of them know -h, and not all of them --version.
+    // All of the programs know -h, but not all know --version.
     let help = Command::new(name).arg("-h").stdout(Stdio::null()).stderr(Stdio::null()).status();
     if help.is_ok() {
         return Some(Command::new(name));

@@ -46,12 +46,13 @@ impl Prometheus {
             assert!(config.contains(from), "no {from} in {config}");
             config = config.replace(from, to);
         }
-        let write = |name, text| fs::write(folder.path().join(name), text).expect("it is ours");
+        let write =
+            |name, text| fs::write(folder.path().join(name), text).expect("the folder is writable");
         write("prometheus.yaml", config);
         write("alerts.yaml", shipped("alerts.yaml"));
 
         let address = unused_address();
-        let log = fs::File::create(folder.path().join("log")).expect("it is ours");
+        let log = fs::File::create(folder.path().join("log")).expect("the folder is writable");
         let file = folder.path().join("prometheus.yaml");
         prometheus.arg(format!("--config.file={}", file.display()));
         prometheus.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));

@@ -23,7 +23,7 @@ const PACKAGES: [&str; 11] = [
     "protoc-gen-connectrpc",
     "pyopenssl",
     "sonora",
-    // For connectrpc.
+    // connectrpc compresses with it.
     "zstandard",
 ];
 
@@ -33,7 +33,7 @@ const SOON: [&str; 4] = ["--retries", "1", "--timeout", "5"];
 /// Returns Python's command with a script of this folder, or `None` if this machine has no Python
 /// that can set up an environment. In CI that is a failure.
 pub(crate) fn script(name: &str) -> Option<Command> {
-    // Not set up again by each test if it fails.
+    // If the setup fails, the other tests do not repeat it.
     static ENVIRONMENT: LazyLock<Result<PathBuf, String>> = LazyLock::new(environment);
     match &*ENVIRONMENT {
         Ok(environment) => {
@@ -52,7 +52,7 @@ pub(crate) fn script(name: &str) -> Option<Command> {
 fn environment() -> Result<PathBuf, String> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("grpcio");
     fs::create_dir_all(&folder).map_err(|error| error.to_string())?;
-    // Tests run at the same time, and with nextest in processes of their own.
+    // Only one test sets up the environment at a time. With nextest, each test is a process.
     let lock = File::create(folder.join("lock")).map_err(|error| error.to_string())?;
     lock.lock().map_err(|error| error.to_string())?;
 

@@ -16,13 +16,13 @@ use super::wire::{message, text};
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reaction {
     Reply,
-    /// Only trailers, with this pushback.
+    /// A response of trailers alone, with this pushback.
     Status(Code, Option<&'static str>),
-    /// RST_STREAM.
+    /// RST_STREAM with this reason.
     Reset(Reason),
     /// The end of the whole connection.
     Break,
-    /// GOAWAY, whose last stream is this call's, and then the end of the connection.
+    /// GOAWAY that names the call's stream as the last, and then the end of the connection.
     GoAway(Reason),
     /// The head of a response, and then the end of the connection.
     BreakAfterHead,
@@ -50,7 +50,7 @@ pub(crate) struct Scripted {
 }
 
 impl Scripted {
-    /// Responds with the script in its order, and with replies after that.
+    /// Starts a server that reacts to calls as the script says, and replies to all later ones.
     pub(crate) async fn start(script: &[Reaction]) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("it is bound").to_string();
@@ -67,7 +67,7 @@ impl Scripted {
         Self { address, shared }
     }
 
-    /// Takes the calls since the last time.
+    /// Returns the calls that have arrived since the last time.
     pub(crate) fn seen(&self) -> Vec<Seen> {
         std::mem::take(&mut self.shared.seen.lock().expect("no panic"))
     }
@@ -87,7 +87,7 @@ async fn serve(tcp: TcpStream, shared: Shared) {
     let mut open = Vec::new();
     while let Some(Ok((request, mut respond))) = connection.accept().await {
         let response = shared.record(&request);
-        // Dropping it would reset the stream.
+        // The body is kept, because dropping it would reset the stream.
         let body = match response {
             Reaction::Break => return,
             Reaction::GoAway(reason) => {

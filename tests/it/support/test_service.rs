@@ -20,10 +20,10 @@ use tonic::{Request, Response, Status};
 
 use super::process::ServerProcess;
 
-/// Set in the process that serves.
+/// The variable of the process that serves.
 const SERVES: &str = "TEST_SERVICE_SERVES";
 
-/// Set if the handler's data panics when it is dropped, at the end of the server.
+/// The variable with which the handler's data panics when it is dropped, at the end of the server.
 pub(crate) const PANICS_AT_THE_END: &str = "TEST_SERVICE_PANICS_AT_THE_END";
 
 struct Data;
@@ -40,7 +40,7 @@ pub(crate) const SECRET: &str = "a secret";
 /// The message whose reply is the trace of the handler's context.
 pub(crate) const TRACE: &str = "trace";
 
-/// The message whose reply are the names of the client.
+/// The message whose reply has the names of the client.
 pub(crate) const NAMES: &str = "names";
 
 /// Starts the service on a free port with these settings in its environment.
@@ -52,7 +52,7 @@ pub(crate) fn start(settings: &[(&str, &str)]) -> ServerProcess {
     ServerProcess::start_test_program(command.envs(settings.iter().copied()))
 }
 
-/// The message whose handler occupies its thread for ever, after it has logged it.
+/// The message that the handler logs, and then blocks its thread for ever.
 pub(crate) const OCCUPY: &str = "occupy";
 
 #[derive(Clone)]

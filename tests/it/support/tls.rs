@@ -1,4 +1,4 @@
-//! A TLS client that returns the serial number of the server's certificate.
+//! A TLS client, which also shows the serial number of the server's certificate.
 
 use std::{io, sync::Arc};
 

@@ -1,4 +1,4 @@
-//! Certificate files as Kubernetes mounts them.
+//! Certificate files, mounted and replaced as Kubernetes does.
 
 use std::{cell::Cell, fs, os::unix::fs::symlink};
 

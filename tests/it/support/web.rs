@@ -54,7 +54,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Http1<I> {
         .await;
     }
 
-    /// Reads a response with a length.
+    /// Reads a response that has a content-length.
     pub(crate) async fn response(&mut self) -> Response {
         let read = async {
             let mut head = String::new();

@@ -32,7 +32,7 @@ use tower::{Service, service_fn};
 
 use super::process::ServerProcess;
 
-/// Set in the process that serves.
+/// The variable of the process that serves.
 const SERVES: &str = "WEB_SERVICE_SERVES";
 
 /// Request headers that begin with this are copied to the response's headers.
@@ -156,7 +156,7 @@ async fn server_stream(
 ) -> Result<Response<impl Stream<Item = Result<Reply, Status>>>, Status> {
     let (metadata, _, order) = request.into_parts();
     if order.replies == 0 {
-        // The headers are then all of the response.
+        // An error before the first reply is a response of headers alone.
         end(&order, &metadata)?;
     }
     Ok(reply(&metadata, replies(&order, &metadata)))

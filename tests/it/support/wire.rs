@@ -1,4 +1,4 @@
-//! A caller that shows headers, body and trailers, and sets no deadline.
+//! A gRPC client without a deadline, which returns headers, body and trailers as they arrive.
 
 use std::io::Write;
 
@@ -41,11 +41,11 @@ pub(crate) fn message(compressed: bool, message: &[u8]) -> Bytes {
 
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    encoder.write_all(bytes).expect("it is memory");
-    encoder.finish().expect("it is memory")
+    encoder.write_all(bytes).expect("writing to memory cannot fail");
+    encoder.finish().expect("writing to memory cannot fail")
 }
 
-/// Encodes a message with a text in field 1, such as both messages of the service.
+/// Encodes a message with a text in field 1. Both messages of the service are such messages.
 pub(crate) fn text(text: &str) -> Vec<u8> {
     prost::Message::encode_to_vec(&super::in_process::request(text))
 }

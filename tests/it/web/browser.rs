@@ -59,7 +59,8 @@ fn count_preflights(service: &str) -> (String, Arc<AtomicUsize>) {
         thread::spawn(move || io::copy(&mut back, &mut to_browser));
         let mut bytes = [0; 16 * 1024];
         loop {
-            // A browser sends the next request on a connection after it has the response.
+            // Each request begins a read, because a browser waits for the response before it sends
+            // the next request on a connection.
             let length = browser.read(&mut bytes)?;
             if length == 0 {
                 return Ok(());
@@ -94,8 +95,8 @@ fn a_page_of_an_allowed_origin_calls_in_each_protocol() {
     assert_eq!(seen["grpcWebText"][0], seen["grpcWeb"][0], "{seen}");
     assert_eq!(seen["grpcWebText"][1], json!([0x80, "grpc-status: 0\r\n"]), "{seen}");
     assert_eq!(seen["grpcWebError"], json!(["5"]), "{seen}");
-    // One for the headers of each kind of request at each path. Neither a GET nor a call with the
-    // same headers has another.
+    // One preflight for the headers of each kind of request at each path. A GET has none, and a
+    // second call with the same headers has none either.
     assert_eq!(preflights.load(Relaxed), 3, "{seen}");
 }
 

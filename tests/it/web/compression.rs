@@ -20,7 +20,7 @@ const ENCODINGS: [&str; 2] = ["gzip", "zstd"];
 fn compress(encoding: &str, bytes: &[u8]) -> Vec<u8> {
     match encoding {
         "gzip" => gzip(bytes),
-        _ => zstd::bulk::compress(bytes, 1).expect("it is memory"),
+        _ => zstd::bulk::compress(bytes, 1).expect("writing to memory cannot fail"),
     }
 }
 
@@ -57,7 +57,7 @@ fn check(content_type: &str, encoding: &str, message: &[u8], reply: &str) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn unary_calls_are_compressed_as_http_is() {
+async fn unary_calls_use_the_content_encoding_of_http() {
     let server = start(&[]);
     let long = "a".repeat(10_000);
     for version in VERSIONS {
@@ -71,7 +71,7 @@ async fn unary_calls_are_compressed_as_http_is() {
                 assert_eq!(header(&response, "content-encoding"), encoding);
                 assert_eq!(header(&response, "content-length"), response.body().len().to_string());
                 check(content_type, encoding, response.body(), &format!("reply for {long}"));
-                // It is not compressed for a client that does not accept it.
+                // For a client that does not accept the encoding, the response is not compressed.
                 let headers = &headers[..1];
                 let body = compress(encoding, &message);
                 let response = client.post(UNARY, content_type, headers, body).await;
@@ -95,7 +95,7 @@ async fn each_message_of_a_stream_is_compressed_by_itself() {
             for (content_type, message) in contents([CONNECT_JSON, CONNECT_PROTO], &long) {
                 for path in [SERVER_STREAM, CLIENT_STREAM, BIDI_STREAM] {
                     let headers = [("connect-content-encoding", encoding)];
-                    // One message may be as it is, although the stream has an encoding.
+                    // A message may be uncompressed although the stream has an encoding.
                     for body in
                         [envelope(1, compress(encoding, &message)), envelope(0, message.clone())]
                     {
@@ -137,7 +137,7 @@ async fn an_unknown_encoding_is_refused_with_the_known_ones() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_not_compressed_as_it_says_is_refused() {
+async fn bodies_of_another_encoding_or_a_larger_size_than_allowed_are_refused() {
     let server = start(&[("SAMPLE__LIMITS__MESSAGE", "1KiB")]);
     let error = |response: &Response<Bytes>| json(response)["code"].as_str().map(str::to_owned);
     for version in VERSIONS {

@@ -1,4 +1,4 @@
-//! curl calls as a person would.
+//! curl calls the server, with commands such as people type.
 
 use base64::{Engine, engine::general_purpose::STANDARD_NO_PAD};
 
@@ -53,7 +53,7 @@ fn calls_and_health_are_json_over_both_versions_of_http() {
 type Refused<'a> = (&'a [&'a str], u16, (&'a str, &'a str), &'a str);
 
 #[test]
-fn a_refused_request_says_why_and_the_connection_lives() {
+fn a_refused_request_says_why_and_its_connection_stays_open() {
     let Some(curl) = Curl::start() else { return };
     let (call, none) = (curl.url(CALL), curl.url("/SampleService/None"));
     let nested = curl.file(&"[".repeat(10_000));
@@ -108,7 +108,7 @@ fn a_request_above_the_limit_gets_both_sizes() {
     let url = curl.url(CALL);
     let digits = curl.file(&"1".repeat(5_000_000));
     for version in VERSIONS {
-        // Without it, curl asks before it sends the body.
+        // By default, curl sends `expect: 100-continue`: it asks before it sends a large body.
         for header in ["expect:", "expect: 100-continue"] {
             let large: &[&str] = &["--json", &digits, "-H", header, &url];
             let said = curl.run(version, &[large, &["--json", "{}", &url]]);
@@ -118,7 +118,7 @@ fn a_request_above_the_limit_gets_both_sizes() {
             let message = error["message"].as_str().unwrap_or_default();
             assert!(message.contains("5000000") && message.contains("4194304"), "{error}");
             assert_eq!(said[1].status, 200, "{version} {header}");
-            // Of HTTP/1, curl itself closes a connection whose request it cannot end.
+            // With HTTP/1, curl itself closes a connection if it cannot send the whole body.
             if version == "--http2" {
                 assert_eq!(said[1].connects, 0, "{header}");
             }

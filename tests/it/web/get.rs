@@ -19,12 +19,13 @@ async fn get(client: &mut WebClient, path: &str, query: &str) -> Response<Bytes>
 #[tokio::test(flavor = "multi_thread")]
 async fn a_method_without_side_effects_is_called_by_get() {
     let server = start(&[]);
-    // Its base64 has characters that differ for URLs, and needs padding.
+    // The base64 of this text has characters that differ in URLs, and needs padding.
     let order = Order { text: "ÿ?>~üü".into(), ..Order::default() }.encode_to_vec();
     let padded = URL_SAFE.encode(&order);
     assert!(padded.contains(['-', '_']) && padded.ends_with('='), "{padded}");
     let zipped = URL_SAFE.encode(gzip(&order));
-    let zstd = URL_SAFE.encode(zstd::bulk::compress(&order, 1).expect("it is memory"));
+    let zstd =
+        URL_SAFE.encode(zstd::bulk::compress(&order, 1).expect("writing to memory cannot fail"));
     let percent: String = order.iter().map(|byte| format!("%{byte:02X}")).collect();
     for version in VERSIONS {
         let mut client = WebClient::connect(&server.address, version).await;
@@ -78,7 +79,7 @@ async fn a_get_whose_query_is_wrong_names_the_parameter() {
             let text = String::from_utf8_lossy(response.body());
             assert!(text.contains("parameter encoding must be json or proto"), "{query}: {text}");
         }
-        // As an unknown encoding in a header.
+        // An unknown compression is the same error as an unknown encoding in a header.
         let response = get(&mut client, GET, &format!("{text}&compression=br")).await;
         let error = json(&response);
         assert_eq!((response.status().as_u16(), &error["code"]), (501, &json!("unimplemented")));
@@ -86,7 +87,7 @@ async fn a_get_whose_query_is_wrong_names_the_parameter() {
             error["message"].as_str().is_some_and(|text| text.contains("gzip, zstd")),
             "{error}"
         );
-        // An error of the method itself.
+        // The method itself returns an error.
         let response = get(&mut client, GET, "encoding=json&message=%7B%22code%22:5%7D").await;
         assert_eq!(
             (response.status().as_u16(), json(&response)),
@@ -108,7 +109,7 @@ async fn a_method_that_may_have_side_effects_is_not_called_by_get() {
         let response = client.request("PUT", GET, &[("content-type", JSON)], "{}").await;
         assert_eq!(response.status(), 405);
         assert_eq!(header(&response, "allow"), "GET, POST");
-        // Its message would be in two places.
+        // A GET with a body is refused, because the query has the message.
         let query = format!("{GET}?encoding=json&message=%7B%7D");
         let response = client.request("GET", &query, &[], "{}").await;
         assert_eq!(

@@ -14,7 +14,7 @@ async fn a_message_has_the_json_of_protobuf() {
     for version in VERSIONS {
         let mut client = WebClient::connect(&server.address, version).await;
         for (sent, expected) in [
-            // 64 bits do not fit in a number of JavaScript.
+            // Integers of 64 bits are text, because a number of JavaScript has only 53.
             (
                 r#"{"fInt64": "-9223372036854775808", "f_uint64": 18446744073709551615}"#,
                 json!({ "fInt64": "-9223372036854775808", "fUint64": "18446744073709551615" }),
@@ -30,10 +30,10 @@ async fn a_message_has_the_json_of_protobuf() {
                 r#"{"color": "RED", "colors": [1, 77]}"#,
                 json!({ "color": "RED", "colors": ["RED", 77] }),
             ),
-            // Its own name, or that of the field.
+            // The JSON name of a field, and its name in the .proto file.
             (r#"{"perhaps": "a"}"#, json!({ "perhaps": "a" })),
             (r#"{"maybe_text": "a", "maybe": 0}"#, json!({ "perhaps": "a", "maybe": 0 })),
-            // Defaults and null are not there.
+            // Fields with their default or null are left out.
             (r#"{"fInt32": 0, "fString": "", "words": [], "self": null}"#, json!({})),
             (r#"{"self": {"fBool": true}}"#, json!({ "self": { "fBool": true } })),
             (
@@ -70,7 +70,7 @@ async fn a_message_has_the_json_of_protobuf() {
     }
 }
 
-/// Numbers of JSON have one kind.
+/// Turns all numbers into `f64`, because JSON does not tell integers from others.
 fn normal(value: Value) -> Value {
     match value {
         Value::Number(number) => json!(number.as_f64()),
@@ -83,7 +83,7 @@ fn normal(value: Value) -> Value {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_message_is_refused_with_the_path_of_what_is_wrong() {
+async fn invalid_json_is_refused_with_the_path_of_the_wrong_field() {
     let server = start(&[]);
     let mut client = WebClient::connect(&server.address, Version::Http1).await;
     for (sent, path) in [

@@ -27,7 +27,7 @@ async fn a_client_that_reads_nothing_is_closed() {
         [METRICS, ("SAMPLE__LIMITS__STALLED", "300ms"), ("SAMPLE__LIMITS__MESSAGE", "16MiB")];
     let server = ServerProcess::with(&settings, &[]);
     let mut client = Http1::connect(&server.address).await;
-    // More than the buffers of the kernel take.
+    // The response is larger than the buffers of the kernel.
     client.call("", &format!("{{\"message\":\"{}\"}}", "x".repeat(15_000_000))).await;
     assert_eq!(server.wait_for_event("call")["code"], "RESOURCE_EXHAUSTED");
     let series = "chassis_responses_unread_total{reason=\"stalled\"}";
@@ -45,7 +45,7 @@ async fn a_head_that_does_not_arrive_in_time_ends_its_connection() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_connection_without_a_request_is_closed_and_that_is_no_misdeed() {
+async fn an_idle_connection_is_closed_and_not_counted_as_abused() {
     let server = ServerProcess::with(&[METRICS, ("SAMPLE__LIMITS__HANDSHAKE", "300ms")], &[]);
     let mut client = Http1::connect(&server.address).await;
     client.call("", &hi()).await;
@@ -72,15 +72,15 @@ async fn a_head_that_is_too_large_is_431() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn json_that_needs_more_memory_than_there_is_gets_429() {
+async fn json_that_needs_more_memory_than_the_budget_gets_429() {
     let settings = [("SAMPLE__LIMITS__MEMORY", "16MiB"), ("SAMPLE__LIMITS__CONNECTIONS", "100")];
     let server = ServerProcess::with(&settings, &[]);
     let mut client = Http1::connect(&server.address).await;
-    // Half a million values, each of which takes 32 bytes.
+    // Half a million values of 32 bytes each.
     client.call("", &format!("{{\"message\":[{}0]}}", "0,".repeat(500_000))).await;
     let response = client.response().await;
     assert_eq!((response.status, response.header("retry-after")), (429, Some("1")), "{response:?}");
-    // The connection goes on, and nothing is held.
+    // The connection stays open, and the memory is free again.
     client.call("", &hi()).await;
     assert_eq!(client.response().await.body, REPLY);
 }
@@ -93,7 +93,7 @@ async fn a_full_queue_is_429_with_the_time_to_try_again() {
     first.call("", &hi()).await;
     let mut second = Http1::connect(&server.address).await;
     let response = loop {
-        // Until the first is at work, the second would be.
+        // The second call can be handled before the first, and then times out (504).
         second.call("connect-timeout-ms: 50\r\n", &hi()).await;
         let response = second.response().await;
         if response.status != 504 {
@@ -111,7 +111,7 @@ async fn a_client_that_goes_away_cancels_its_call() {
     let server = ServerProcess::with(&[("SAMPLE__LOG__FORMAT", "json")], &["--work", "1h"]);
     let mut client = Http1::connect(&server.address).await;
     client.call("x-request-id: the-call\r\nconnect-timeout-ms: 60000\r\n", &hi()).await;
-    // The call is there before its client is gone, because both come in this order.
+    // The server reads the call before it reads the end of the connection.
     drop(client);
     let line = server.wait_for_event("call");
     assert_eq!((&line["code"], &line["request_id"]), (&"CANCELLED".into(), &"the-call".into()));
@@ -143,7 +143,7 @@ async fn a_lame_duck_closes_after_the_next_response() {
         client.call("", &hi()).await;
         let response = client.response().await;
         assert_eq!(response.body, REPLY);
-        // It moves within the first seconds of the lame duck time.
+        // The server closes connections within the first seconds of the lame duck time.
         if response.header("connection").is_some() {
             break response;
         }
@@ -161,8 +161,8 @@ async fn a_drain_ends_idle_connections_and_finishes_calls() {
     idle.call("", &hi()).await;
     idle.response().await;
     busy.call("", &hi()).await;
-    // Its first bytes are read before the drain: it is accepted after the idle one, whose response
-    // is there, and the drain waits a second for a connection that has not begun.
+    // The call of `busy` is still read, because the drain waits a second for a connection that has
+    // not begun HTTP.
     server.shutdown.send("test").await.expect("it runs");
     assert_eq!(busy.response().await.body, REPLY);
     assert_eq!((idle.rest().await, busy.rest().await), (0, 0));
@@ -216,7 +216,7 @@ async fn a_request_that_was_on_its_way_when_the_drain_began_is_served() {
     let server = InProcess::start(&[("shutdown.lame_duck", "0s")]).await;
     let mut late = Http1::connect(&server.address).await;
     let mut idle = Http1::connect(&server.address).await;
-    // Connections are accepted in their order, so that the first is there as well.
+    // Connections are accepted in order, so the response to the second shows that the first is too.
     idle.call("", &hi()).await;
     idle.response().await;
     server.shutdown.send("test").await.expect("it runs");

@@ -13,7 +13,7 @@ use crate::support::{
     web_service::{Order, start},
 };
 
-/// What the service sends back, in its headers and in its trailers.
+/// The metadata of a request that the service sends back, in its headers and in its trailers.
 const SENT: [(&str, &str); 6] = [
     ("x-echo", "one"),
     ("x-echo", "two, three"),
@@ -65,7 +65,7 @@ async fn trailers_of_streams_of_connect_are_in_their_last_message() {
             let (replies, end) = connect_stream(&response);
             assert_eq!((replies.len(), &end["metadata"]), (1, &trailers), "{path}");
         }
-        // The status of the handler has these.
+        // An error of the handler has this metadata too.
         let body = envelope(0, r#"{"replies": 1, "code": 5}"#);
         let response = client.post(SERVER_STREAM, CONNECT_JSON, &SENT, body).await;
         let (_, end) = connect_stream(&response);
@@ -73,7 +73,7 @@ async fn trailers_of_streams_of_connect_are_in_their_last_message() {
         assert_eq!(end["metadata"]["x-echo"], json!(["one", "two, three"]), "{end}");
         assert_eq!(end["metadata"]["x-echo-bin"], json!(["AAEC/w"]), "{end}");
         assert_eq!(end["metadata"]["x-trail"], json!(["four", "five"]), "{end}");
-        // Nothing but the end is in this response.
+        // This response has no message but the last.
         let body = envelope(0, r#"{"code": 5}"#);
         let response = client.post(SERVER_STREAM, CONNECT_JSON, &SENT, body).await;
         let (_, end) = connect_stream(&response);

@@ -1,4 +1,4 @@
-//! Which requests are calls, and the responses to those that are none.
+//! Which requests are calls, and the responses to all others.
 
 use prost::Message;
 use serde_json::json;
@@ -64,7 +64,7 @@ async fn another_content_type_is_refused_with_those_of_the_method() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_version_of_connect_is_1_if_it_is_there() {
+async fn a_version_of_connect_other_than_1_is_refused() {
     let server = start(&[]);
     for version in VERSIONS {
         let mut client = WebClient::connect(&server.address, version).await;
@@ -98,7 +98,7 @@ async fn an_empty_body_is_a_message_of_protobuf_and_no_json() {
             (response.status().as_u16(), &json(&response)["code"]),
             (400, &json!("invalid_argument"))
         );
-        // So is an empty message of a stream.
+        // An empty message of a stream is a message of protobuf too, and no JSON.
         let response = client.post(SERVER_STREAM, CONNECT_PROTO, &[], envelope(0, "")).await;
         assert_eq!(envelopes(response.body()), [(2, &b"{}"[..])]);
         let response = client.post(SERVER_STREAM, CONNECT_JSON, &[], envelope(0, "")).await;
@@ -141,7 +141,7 @@ async fn health_and_reflection_are_served_in_each_protocol() {
         let response = client.post(HEALTH, GRPC_WEB, &[], envelope(0, "")).await;
         assert_eq!(grpc_web(&response).0, [b"\x08\x01"]);
 
-        // It never ends by itself.
+        // A watch never ends by itself.
         let timeout = [("connect-timeout-ms", "100")];
         let response = client.post(WATCH, CONNECT_JSON, &timeout, envelope(0, "{}")).await;
         let (statuses, end) = connect_stream(&response);
@@ -154,7 +154,7 @@ async fn health_and_reflection_are_served_in_each_protocol() {
         let services = &responses[0]["listServicesResponse"]["service"];
         let name = json!({ "name": "web.WebService" });
         assert!(services.as_array().is_some_and(|all| all.contains(&name)), "{services}");
-        // Field 7, a text: the same in protobuf.
+        // The same request in protobuf: field 7, an empty text.
         let body = envelope(0, b"\x3a\x00");
         let response = client.post(REFLECTION, GRPC_WEB, &[], body).await;
         let (messages, _) = grpc_web(&response);
@@ -184,11 +184,11 @@ async fn only_the_protocols_of_the_settings_are_served() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_body_above_the_limit_gets_both_sizes_and_the_connection_lives() {
+async fn a_body_above_the_limit_gets_both_sizes_and_its_connection_stays_open() {
     let server = ServerProcess::start(&[]);
     let sizes = "the message has 5000000 bytes, and the limit is 4194304 bytes";
     let digits = "1".repeat(5_000_000);
-    // Not hyper's client, which may not see that its connection is free again.
+    // Without hyper's client, which may not notice that its connection is free again.
     let mut client = Http1::connect(&server.address).await;
     let mut http2 = WebClient::connect(&server.address, Version::Http2).await;
     for _ in 0..3 {

@@ -42,7 +42,7 @@ async fn streams_in_each_direction_have_their_messages_in_order() {
             let replies: Vec<_> = replies
                 .into_iter()
                 .map(|mut reply| {
-                    // The default is not printed.
+                    // An empty text is left out of JSON.
                     reply["text"].take().as_str().unwrap_or_default().to_owned()
                 })
                 .collect();
@@ -140,7 +140,7 @@ async fn a_malformed_message_of_a_stream_ends_the_call_with_an_error() {
                     assert!(replies.is_empty(), "{problem} at {path}");
                 }
             }
-            // What was before it has had its reply.
+            // A message before the malformed one gets its reply.
             let order = if content_type == CONNECT_JSON {
                 r#"{"text": "a", "replies": 1}"#.into()
             } else {
@@ -156,7 +156,7 @@ async fn a_malformed_message_of_a_stream_ends_the_call_with_an_error() {
     }
 }
 
-/// Decodes text whose parts are padded by themselves.
+/// Decodes base64 that consists of parts, each with its own padding.
 fn decoded(text: &[u8]) -> Vec<u8> {
     let part = |part: &[u8]| STANDARD.decode(part).expect("base64");
     text.chunks(4).flat_map(part).collect()

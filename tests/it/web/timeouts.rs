@@ -62,7 +62,7 @@ async fn a_timeout_of_connect_is_at_most_ten_digits() {
                 assert!(message.contains("connect-timeout-ms"), "{value}: {end}");
             }
         }
-        // "0" is over when it begins.
+        // A timeout of 0 is over at once.
         let timeout = [("connect-timeout-ms", "0")];
         let response = client.post(UNARY, JSON, &timeout, r#"{"hangs": true}"#).await;
         assert_eq!(json(&response)["code"], "deadline_exceeded");

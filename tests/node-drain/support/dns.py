@@ -10,7 +10,7 @@ TIME_TO_LIVE = 30
 
 
 class Dns:
-    """Answers with the endpoints as they were when the answer that it keeps was made."""
+    """Keeps each answer, which has the endpoints of the moment at which it was made."""
 
     def __init__(self, name: str) -> None:
         self.endpoints: list[str] = []

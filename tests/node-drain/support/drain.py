@@ -1,4 +1,4 @@
-"""The drain: what happens when."""
+"""The drain, and the times of its steps."""
 
 import contextlib
 import dataclasses
@@ -24,8 +24,8 @@ CLUSTER_IP = "127.0.2.1"
 # every 5 s. The last replacement is ready after 17 s.
 DELETIONS = (0.0, 7.5, 15.0)
 
-# For how long each client has made calls before. All have resolved the name just before the
-# drain, so that grpcio does it again after 29 s at the earliest.
+# How long each client makes calls before the drain, in seconds. The clients resolve the name just
+# before it, so grpcio does so again 29 s after the drain begins at the earliest.
 BEFORE = 1.0
 
 # When another client makes DNS keep an answer: the first replacement is not ready yet, and the
@@ -43,7 +43,7 @@ class Seen:
     codes: dict[str, dict[str, int]]
     errors: dict[str, dict[str, str]]
     shares: dict[str, float]
-    # Of the pods that were deleted: exit codes, and how long they took to end.
+    # The exit codes of the deleted pods, and how many seconds they took to end.
     exit_codes: list[int]
     took: list[float]
 
@@ -100,7 +100,7 @@ def wait_for_a_call_of_each(callers: list[clients.Client], pods: list[Pod]) -> N
 
 def drain(binary: pathlib.Path, settings: dict[str, str], dns: Dns, pods: list[Pod],
           cleanup: contextlib.ExitStack) -> None:
-    """Replaces the three pods, whose replacements are added to them."""
+    """Replaces the three pods, and adds the replacements to `pods`."""
     begin = time.monotonic()
 
     def at(seconds: float) -> None:
@@ -133,7 +133,7 @@ def duration(settings: dict[str, str]) -> float:
 
 
 def share(client: str, pods: list[Pod]) -> float:
-    """Returns the share of a client's calls that the first lame duck has in the window."""
+    """Returns the share of a client's calls in the window that the first lame duck has served."""
     first = pods[0].deleted
 
     def count(pod: Pod) -> int:

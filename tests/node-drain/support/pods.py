@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator
 
 PORT = 9999
-# From the start of a pod until it is an endpoint.
+# The time from the start of a pod until it is an endpoint, in seconds.
 READY_AFTER = 2
 
 

@@ -1,4 +1,4 @@
-"""What was seen, for people and for scripts."""
+"""The results, for people and for scripts."""
 
 import dataclasses
 from typing import Any
@@ -33,7 +33,8 @@ def problems(seen: Seen) -> list[str]:
         f"{client}: {lost(codes)} of {sum(codes.values())} calls: {seen.errors[client]}"
         for client, codes in seen.codes.items() if lost(codes)
     ]
-    # Of these clients' connections, each finds another server as soon as it is asked to.
+    # A connection through the ClusterIP reaches another pod as soon as a lame duck asks its client
+    # to connect again.
     found += [
         f"{client}: {share:.0%} of the calls were still on the lame duck"
         for client, share in seen.shares.items() if "ClusterIP" in client and share > MOST_LEFT
