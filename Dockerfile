@@ -1,15 +1,15 @@
 # One static binary in an empty image, for amd64 and arm64.
 #
-# Every BuildKit builds this, that of Docker 20.10 too: so no `# syntax=`, no
-# heredocs, no `COPY --link`.
+# Every BuildKit can build this, even that of Docker 20.10. So there is no `# syntax=`, no
+# heredoc and no `COPY --link`.
 
 ARG RUST_VERSION=1.95
-# `build` compiles here. `prebuilt` takes dist/sample-service instead, and then
-# the builder image is not even looked up.
+# The stage that the binary comes from: `build` compiles it, and `prebuilt` copies
+# dist/sample-service. With `prebuilt`, the builder image is not even looked up.
 ARG BINARY_FROM=build
 
-# For the image's processor, but on the machine's own. By its tag, which can be moved: only a
-# registry knows the digest, so it is added before a release (docs/releasing.md).
+# Compiles on the machine's own processor, for that of the image. The tag of the builder image can
+# be moved. Only a registry knows the digest, so it is added before a release (docs/releasing.md).
 FROM --platform=$BUILDPLATFORM rust:${RUST_VERSION}-slim-bookworm AS build
 # The secret is for networks with a certificate authority of their own:
 #   docker build --secret id=ca-bundle,src=FILE
@@ -18,8 +18,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
     if [ -s /run/secrets/ca-bundle ]; then export CARGO_HTTP_CAINFO=/run/secrets/ca-bundle; fi; \
     cargo install --quiet --locked --version 0.7.7 cargo-auditable
 ARG TARGETARCH
-# The compiler and libraries of the other processor, if the image is for another. Those
-# of Debian's release in force are the right ones, so without their versions.
+# If the image is for another processor: the compiler and the libraries for it. They are named
+# without versions, because any version of this Debian release is right.
 # hadolint ignore=DL3008
 RUN case "$TARGETARCH" in \
         amd64) machine=x86_64 compiler=gcc-x86-64-linux-gnu ;; \
@@ -34,7 +34,7 @@ RUN case "$TARGETARCH" in \
         && rustup target add "$machine-unknown-linux-gnu"; \
     fi
 WORKDIR /src
-# By name, so that a change of any other file does not compile again.
+# Copied by name, so that a change of any other file does not compile again.
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY .cargo .cargo
 COPY deploy/static-binary deploy/
@@ -76,10 +76,10 @@ COPY --from=binary /sample-service /sample-service
 USER 65532:65532
 EXPOSE 9999
 HEALTHCHECK --interval=10s --timeout=3s --start-period=5s CMD ["/sample-service", "health"]
-# Both allocators, of Rust and of the C code of zstd, give memory back to the system at once,
-# that of threads which have ended too: after a burst, a limit of the container would otherwise
-# count what nothing uses. Without the last two, glibc keeps up to 16 MiB for each thread after
-# it has freed a window of zstd.
+# Both allocators, that of Rust and that of zstd's C code, give memory back to the system at once,
+# even the memory of threads that have ended. Otherwise the container's limit would count unused
+# memory after a burst. Without the last two variables, glibc keeps up to 16 MiB for each thread
+# after it has freed a window of zstd.
 ENV MIMALLOC_PURGE_DELAY=0 MIMALLOC_ABANDONED_PAGE_PURGE=1 \
     MALLOC_MMAP_THRESHOLD_=131072 MALLOC_TRIM_THRESHOLD_=131072
 ENTRYPOINT ["/sample-service"]

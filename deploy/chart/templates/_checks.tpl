@@ -1,4 +1,4 @@
-{{- /* Values that contradict each other, each with what to do. The schema finds misspelt ones. */ -}}
+{{- /* Fails if values contradict each other, and says what to set. The schema finds misspelt values. */ -}}
 {{- define "service.check" -}}
 {{- $settings := .Values.settings }}
 {{- range $section, $names := dict

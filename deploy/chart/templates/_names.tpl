@@ -1,4 +1,4 @@
-{{- /* The names have nothing of the service in them, so that a copy for another service keeps them. */ -}}
+{{- /* The names of the templates do not contain the service, so that a copy for another service keeps them. */ -}}
 
 {{- define "service.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" }}
@@ -39,8 +39,8 @@
 {{- end }}
 
 {{- /*
-A selector has the release too, which the Kustomize base has not: two releases in a namespace would
-otherwise select each other's pods. It cannot be changed later.
+In contrast to the Kustomize base, selectors contain the release, because two releases in a namespace
+would otherwise select each other's pods. A selector cannot be changed later.
 */ -}}
 {{- define "service.releaseLabels" -}}
 app.kubernetes.io/name: {{ include "service.name" . }}
@@ -52,7 +52,7 @@ app.kubernetes.io/instance: {{ .Release.Name | quote }}
 app.kubernetes.io/component: server
 {{- end }}
 
-{{- /* Of all objects, but not of pods: a new version of the chart would replace them. */ -}}
+{{- /* The labels of all objects but pods. On pods, a new version of the chart would replace the pods. */ -}}
 {{- define "service.labels" -}}
 {{ include "service.releaseLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}

@@ -1,4 +1,4 @@
-{{- /* What the pods of the server and of the test have in common. */ -}}
+{{- /* The part that the pods of the server and of the test have in common. */ -}}
 {{- define "service.podSpec" -}}
 automountServiceAccountToken: false
 # Variables such as SAMPLE_SERVICE_PORT=tcp://... are not needed, because there is DNS.
@@ -10,7 +10,7 @@ imagePullSecrets:
 securityContext:
   {{- $security := .Values.podSecurityContext }}
   {{- if .Values.tls.enabled }}
-  {{- /* The group that can read the key. */ -}}
+  {{- /* The files of the secret get this group, so that the process can read the key. */ -}}
   {{- $security = merge (deepCopy $security) (dict "fsGroup" (default 65532 $security.runAsGroup)) }}
   {{- end }}
   {{- toYaml $security | nindent 2 }}
@@ -21,8 +21,8 @@ image: {{ include "service.image" . }}
 {{- with .Values.image.pullPolicy }}
 imagePullPolicy: {{ . }}
 {{- end }}
-# The last lines of the log of a container that failed, such as an error in the settings, are
-# then in `kubectl describe pod`.
+# With this, `kubectl describe pod` shows the last log lines of a container that failed, such as an
+# error in the settings.
 terminationMessagePolicy: FallbackToLogsOnError
 {{- with .Values.securityContext }}
 securityContext:

@@ -1,4 +1,4 @@
-{{- /* What the program makes of its name. */ -}}
+{{- /* The prefix of the variables, as the program makes it from its name. */ -}}
 {{- define "service.environmentPrefix" -}}SAMPLE__{{- end }}
 
 {{- /* The variables of a map of settings, as YAML: `server.max_workers` is SERVER__MAX_WORKERS after a prefix. */ -}}
@@ -9,7 +9,7 @@
 {{- include "service.variables" (dict "prefix" (printf "%s__" $name) "settings" $value) }}
 {{- else if not (kindIs "invalid" $value) }}
 {{- if and (kindIs "float64" $value) (eq (floor $value) $value) }}
-{{- /* As text, a million would be 1e+06. */ -}}
+{{- /* Without a format, a million would become 1e+06. */ -}}
 {{- $value = printf "%.0f" $value }}
 {{- end }}
 {{ $name }}: {{ $value | toString | quote }}
@@ -17,7 +17,7 @@
 {{- end }}
 {{- end }}
 
-{{- /* The settings with those that other values decide, as YAML. */ -}}
+{{- /* The settings, together with those that follow from other values, as YAML. */ -}}
 {{- define "service.settings" -}}
 {{- $settings := deepCopy .Values.settings }}
 {{- $limits := default dict $settings.limits }}
