@@ -91,8 +91,6 @@ impl Telemetry {
     }
 
     /// Begins the record of a call. The call has ended when the record is dropped.
-    // Its two callers are compiled for gRPC and for other protocols.
-    #[inline(always)]
     pub(crate) fn begin(
         &self,
         shared: Arc<Shared>,
