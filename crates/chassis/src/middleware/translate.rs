@@ -1,6 +1,12 @@
 //! Calls of the other protocols: Connect and gRPC-Web. What is no call of a protocol is refused.
 
-use std::{convert::Infallible, mem, panic::AssertUnwindSafe, sync::Arc};
+use std::{
+    convert::Infallible,
+    future::ready,
+    mem,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+};
 
 use futures_util::FutureExt;
 use http::{Request, Response, StatusCode};
@@ -11,7 +17,7 @@ use crate::{
     body::Body,
     call::{KnownHeaders, Peer},
     inbound::{BoxInbound, Inbound},
-    web::{Refusal, Translation, Web},
+    web::{Refusal, Responses, Translation, Web},
 };
 
 /// Translates each call into one of gRPC, and its response back.
@@ -35,31 +41,39 @@ where
         Self { inner, recorder, web }
     }
 
+    /// Returns what responds to such calls. A call begins at once, and not when its future is polled
+    /// first: hyper drops that unpolled if the client is gone already, and then no record would show
+    /// the call.
     pub(crate) fn boxed(self) -> Others {
         Arc::new(move |request, peer| {
-            let this = self.clone();
             // Unwind safe, because what has panicked is dropped.
-            let responded = AssertUnwindSafe(this.respond(request, peer)).catch_unwind();
-            let responded = responded.map(|responded| {
-                responded.unwrap_or_else(|_panic| {
-                    let mut response = Response::<Body>::default();
-                    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
-                    response
-                })
-            });
-            responded.boxed()
+            let begun = catch_unwind(AssertUnwindSafe(|| self.clone().begin(request, peer)));
+            match begun {
+                Ok(Ok((call, responses))) => {
+                    let responded = async {
+                        let Ok(response) = call.await;
+                        responses.translate(response).await
+                    };
+                    let responded = AssertUnwindSafe(responded).catch_unwind();
+                    responded.map(|responded| responded.unwrap_or_else(|_| failed())).boxed()
+                }
+                Ok(Err(refusal)) => Box::pin(ready(*refusal)),
+                Err(_panic) => Box::pin(ready(failed())),
+            }
         })
     }
 
-    async fn respond(
+    /// Begins a call.
+    ///
+    /// # Errors
+    ///
+    /// Returns the response to what is no call.
+    fn begin(
         mut self,
         mut request: Request<Body>,
         peer: Option<Arc<Peer>>,
-    ) -> Response<Body> {
-        let translation = match self.accept(&mut request, peer.as_deref()) {
-            Ok(translation) => translation,
-            Err(refusal) => return *refusal,
-        };
+    ) -> Result<(RecordedCall<S::Future>, Responses), Box<Response<Body>>> {
+        let translation = self.accept(&mut request, peer.as_deref())?;
         let headers = KnownHeaders::of(request.headers());
         let record = self.recorder.begin(&mut request, headers, peer);
         let call = Arc::clone(record.call());
@@ -67,8 +81,7 @@ where
         let (body, responses) = translation.begin(received, &call);
         *request.body_mut() = body;
         let called = self.inner.call(Box::new(Inbound { request, call }));
-        let Ok(response) = RecordedCall::new(called, record).await;
-        responses.translate(response).await
+        Ok((RecordedCall::new(called, record), responses))
     }
 
     /// Makes the head of a request one of gRPC.
@@ -89,4 +102,11 @@ where
             response
         })
     }
+}
+
+/// The response if the translation panics: the protocol has no other that needs no translation.
+fn failed() -> Response<Body> {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::INTERNAL_SERVER_ERROR;
+    response
 }

@@ -35,4 +35,4 @@ mod unread;
 pub(crate) use accept::Web;
 pub(crate) use refuse::Refusal;
 pub(crate) use schema::Schemas;
-pub(crate) use translation::Translation;
+pub(crate) use translation::{Responses, Translation};
