@@ -95,6 +95,7 @@ mod telemetry {
     mod admin_events;
     mod admin_page;
     mod admin_profile;
+    mod histograms;
     mod log;
     mod metrics;
     mod prometheus;

@@ -232,7 +232,9 @@ where
         let mut started = Telemetry::default();
         let server = service.bind_with(loaded, calls.handle(), |methods| {
             let access_log = AccessLog::new(&settings.log, log.clone(), log::colour());
-            let metrics = settings.metrics.address.map(|_| Metrics::new(methods, package.version));
+            let buckets = settings.metrics.histograms;
+            let metrics = settings.metrics.address;
+            let metrics = metrics.map(|_| Metrics::new(methods, package.version, buckets));
             let tracing = settings
                 .tracing
                 .trace_settings()

@@ -36,6 +36,11 @@ pub(crate) struct Prometheus {
 impl Prometheus {
     /// Starts to scrape these addresses.
     pub(crate) fn start(targets: &[&str]) -> Option<Self> {
+        Self::with_features(targets, &[])
+    }
+
+    /// Starts to scrape these addresses, with these features (`--enable-feature`).
+    pub(crate) fn with_features(targets: &[&str], features: &[&str]) -> Option<Self> {
         let mut prometheus = program("prometheus", PACKAGE)?;
         let folder = tempfile::tempdir().expect("a folder");
         let mut config = shipped("prometheus.yaml");
@@ -57,6 +62,7 @@ impl Prometheus {
         prometheus.arg(format!("--config.file={}", file.display()));
         prometheus.arg(format!("--storage.tsdb.path={}", folder.path().join("data").display()));
         prometheus.arg(format!("--web.listen-address={address}"));
+        prometheus.args(features.iter().map(|feature| format!("--enable-feature={feature}")));
         prometheus.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
         let child = prometheus.spawn().expect("it runs");
         Some(Self { child, address, folder })

@@ -106,7 +106,8 @@ fn shown(path: &str, counts: &Counts, base: &Counts, seconds: f64) -> Value {
     let ended = counts.ended();
     let recent = ended - base.ended();
     let before = |bound: f64| {
-        let bucket = base.buckets.iter().find(|(known, _)| *known == bound);
+        // Native buckets come with their first value: then those up to the one below count.
+        let bucket = base.buckets.iter().rev().find(|(known, _)| *known <= bound);
         bucket.map_or(0.0, |(_, count)| *count)
     };
     let buckets: Vec<_> =

@@ -3,6 +3,7 @@
 mod calls;
 mod events;
 mod exchange;
+mod format;
 mod log;
 mod page;
 mod profile;
@@ -15,9 +16,10 @@ mod token;
 
 use std::{collections::VecDeque, convert::Infallible, pin::pin, sync::Arc, time::Duration};
 
+use bytes::Bytes;
 use hyper::{
     Method, Request, StatusCode,
-    header::{ACCEPT, ALLOW, HeaderValue},
+    header::{ALLOW, HeaderValue},
     server::conn::http1,
     service::service_fn,
 };
@@ -37,15 +39,13 @@ use crate::{
 };
 use events::Followers;
 use exchange::Exchange;
+use format::Format;
 use profile::Profiles;
 use reply::{Reply, json, reply, text};
 use status::Status;
 
 pub(crate) use status::About;
 pub(crate) use token::Token;
-
-const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-const PROMETHEUS_TEXT: &str = "text/plain; version=0.0.4; charset=utf-8";
 
 /// The wait after no connection could be accepted, such as for lack of file descriptors.
 const BACKOFF: Duration = Duration::from_millis(100);
@@ -173,10 +173,15 @@ impl Pages {
         }
         let Inner { metrics, .. } = &*self.0;
         match path {
-            "/metrics" if wants_open_metrics(request) => {
-                reply(StatusCode::OK, OPEN_METRICS, metrics.open_metrics())
+            "/metrics" => {
+                let format = Format::wanted(request.headers());
+                let body: Bytes = match format {
+                    Format::Protobuf => metrics.protobuf().into(),
+                    Format::OpenMetrics => metrics.open_metrics().into(),
+                    Format::Prometheus => metrics.prometheus_text().into(),
+                };
+                reply(StatusCode::OK, format.content_type(), body)
             }
-            "/metrics" => reply(StatusCode::OK, PROMETHEUS_TEXT, metrics.prometheus_text()),
             "/livez" => self.health(LIVENESS),
             "/readyz" => self.health(""),
             _ => self.admin_page(request, exchange).await,
@@ -229,36 +234,5 @@ impl Pages {
         } else {
             text(StatusCode::SERVICE_UNAVAILABLE, "NOT_SERVING\n")
         }
-    }
-}
-
-/// Returns whether the client accepts OpenMetrics by name. A client that accepts everything
-/// (`*/*`) is a person, and gets Prometheus' text format.
-fn wants_open_metrics<B>(request: &Request<B>) -> bool {
-    let accepted = request.headers().get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    accepted.flat_map(|value| value.split(',')).any(|range| {
-        let mut parts = range.split(';').map(str::trim);
-        let refused = |part: &str| part.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0));
-        parts.next() == Some("application/openmetrics-text") && !parts.any(refused)
-    })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn open_metrics_is_sent_only_to_clients_that_accept_it_by_name() {
-        for (accept, expected) in [
-            ("application/openmetrics-text;version=1.0.0,text/plain;q=0.5,*/*;q=0.1", true),
-            ("text/plain, application/openmetrics-text; version=0.0.1; q=0.2", true),
-            ("application/openmetrics-text;q=0, text/plain", false),
-            ("text/plain;version=0.0.4;q=1,*/*;q=0.1", false),
-            ("*/*", false),
-        ] {
-            let request = Request::get("/metrics").header(ACCEPT, accept).body(());
-            assert_eq!(wants_open_metrics(&request.expect("a request")), expected, "{accept}");
-        }
-        assert!(!wants_open_metrics(&Request::new(())));
     }
 }

@@ -24,7 +24,7 @@ impl<'a> Series<'a> {
     }
 }
 
-/// Returns the series of a text in the format of OpenMetrics.
+/// Returns the series of a text in Prometheus' own format, which has no exemplars.
 pub(super) fn series(text: &str) -> impl Iterator<Item = Series<'_>> {
     text.lines().filter(|line| !line.starts_with('#')).filter_map(|line| {
         let (series, value) = line.rsplit_once(' ')?;

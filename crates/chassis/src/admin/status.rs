@@ -67,7 +67,7 @@ impl Status {
 
     /// Returns the status of this moment as one line of JSON.
     pub(super) fn now(&self) -> Bytes {
-        let text = self.metrics.open_metrics();
+        let text = self.metrics.detailed_text();
         let now = Instant::now();
         let (calls, window) = lock(&self.calls).look(&text, now);
         let condition = self.lifecycle.condition();

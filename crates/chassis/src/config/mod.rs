@@ -52,8 +52,8 @@ pub use sections::{
 };
 pub(crate) use show::as_json;
 pub use types::{
-    Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size,
-    SocketMode,
+    Access, Endpoint, Histograms, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share,
+    Size, SocketMode,
 };
 pub use web::{Origins, Protocols};
 pub use with::{duration, size};

@@ -11,8 +11,8 @@ use super::{
     memory::Memory,
     reader::Reader,
     types::{
-        Access, Endpoint, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share, Size,
-        SocketMode,
+        Access, Endpoint, Histograms, LogFormat, NonZeroDuration, Permits, Ratio, Responses, Share,
+        Size, SocketMode,
     },
     web::{Origins, Protocols},
 };
@@ -202,6 +202,10 @@ settings! {
         /// IP address and a port. This listener closes when the process exits. If it is "",
         /// there is no such listener.
         address: Option<SocketAddr> = "";
+        /// The buckets of histograms: "classic" for fixed bounds, "native" for those of
+        /// Prometheus' native histograms, or "both". Native buckets are in the protobuf
+        /// format alone: text has only their sum and count.
+        histograms: Histograms = "classic";
     }
 
     /// What the admin page can change: docs/operations.md.

@@ -220,6 +220,24 @@ impl Setting for Access {
     }
 }
 
+/// The buckets of histograms.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Histograms {
+    /// Fixed bounds.
+    Classic,
+    /// Bounds that Prometheus' native histograms have.
+    Native,
+    /// Both.
+    Both,
+}
+
+impl Setting for Histograms {
+    fn read(value: &Value) -> Result<Self, String> {
+        let choices = [("classic", Self::Classic), ("native", Self::Native), ("both", Self::Both)];
+        one_of(&choices, value)
+    }
+}
+
 /// The responses that are compressed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Responses {

@@ -8,27 +8,37 @@ use std::{
 
 use prometheus_client::{
     collector::Collector,
-    encoding::{DescriptorEncoder, EncodeLabelSet, text},
+    encoding::{
+        DescriptorEncoder, EncodeLabelSet,
+        prometheus_protobuf::{self, prometheus_data_model as message},
+    },
     metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
     registry::Registry,
 };
+use prost::Message;
 use tonic::Code;
+use wire::trace::ServerSpan;
 
-use super::{families::Families, panics, process::Process, refused::Refused};
+use super::{
+    exposition::{Format, text},
+    families::Families,
+    latency::{Exemplars, histogram},
+    panics,
+    process::Process,
+    refused::Refused,
+};
 use crate::{
     call::Call,
+    config::Histograms,
     method::{Method, MethodTable},
 };
+
+/// The name of the histogram that has exemplars.
+const HANDLING: &str = "grpc_server_handling_seconds";
 
 /// The prefix of all metrics but those of gRPC and of the process. It is the same for every
 /// service, so that alerts and dashboards need no rename: they select by `job`.
 const PREFIX: &str = "chassis";
-
-/// Upper bounds in seconds: those that dashboards expect, and finer ones below.
-const BUCKETS: [f64; 16] = [
-    0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5,
-    5.0, 10.0,
-];
 
 /// The codes by number, as go-grpc-prometheus names them.
 const CODES: [&str; 17] = [
@@ -71,6 +81,8 @@ struct MethodMetrics {
     started: Counter,
     handled: [Counter; CODES.len()],
     handling: Histogram,
+    exemplars: Exemplars,
+    labels: MethodLabels,
     /// Messages received and sent; `None` for a unary method.
     messages: Option<[Counter; 2]>,
 }
@@ -104,6 +116,14 @@ impl MethodLabels {
         }
     }
 
+    /// Returns whether these are the labels of a series.
+    fn are(&self, labels: &[message::LabelPair]) -> bool {
+        let has = |name, value: &str| {
+            labels.iter().any(|label| label.name == name && label.value == value)
+        };
+        has("grpc_service", &self.grpc_service) && has("grpc_method", &self.grpc_method)
+    }
+
     fn with(&self, grpc_code: &'static str) -> CodeLabels {
         let Self { grpc_type, grpc_service, grpc_method } = self.clone();
         CodeLabels { grpc_type, grpc_service, grpc_method, grpc_code }
@@ -112,11 +132,12 @@ impl MethodLabels {
 
 impl Metrics {
     /// Returns the metrics of a server with these methods and this version.
-    pub(crate) fn new(methods: &MethodTable, version: &'static str) -> Self {
+    pub(crate) fn new(methods: &MethodTable, version: &'static str, buckets: Histograms) -> Self {
         let mut registry = Registry::default();
         let started = Family::<MethodLabels, Counter>::default();
         let handled = Family::<CodeLabels, Counter>::default();
-        let handling: Family<MethodLabels, Histogram> = Family::new_with_constructor(histogram);
+        let handling =
+            Family::<MethodLabels, Histogram, _>::new_with_constructor(move || histogram(buckets));
         let (started_help, handled_help, handling_help) = (
             "Calls that began",
             "Calls that ended, by status code",
@@ -126,13 +147,13 @@ impl Metrics {
         let sent = Family::<MethodLabels, Counter>::default();
         registry.register("grpc_server_started", started_help, started.clone());
         registry.register("grpc_server_handled", handled_help, handled.clone());
-        registry.register("grpc_server_handling_seconds", handling_help, handling.clone());
+        registry.register(HANDLING, handling_help, handling.clone());
         let received_help = "Messages of streaming methods that were received";
         registry.register("grpc_server_msg_received", received_help, received.clone());
         let sent_help = "Messages of streaming methods that were sent";
         registry.register("grpc_server_msg_sent", sent_help, sent.clone());
 
-        let queue_wait = histogram();
+        let queue_wait = histogram(buckets);
         let refused = Family::<ReasonLabels, Counter>::default();
         let build = Info::new([("version", version)]);
         let own = registry.sub_registry_with_prefix(PREFIX);
@@ -153,9 +174,11 @@ impl Metrics {
                 started: started.get_or_create(&labels).clone(),
                 handled: CODES.map(|code| handled.get_or_create(&labels.with(code)).clone()),
                 handling: handling.get_or_create(&labels).clone(),
+                exemplars: Exemplars::default(),
                 messages: (!method.is_unary()).then(|| {
                     [&received, &sent].map(|family| family.get_or_create(&labels).clone())
                 }),
+                labels,
             }
         });
         let methods = methods.collect();
@@ -180,7 +203,11 @@ impl Metrics {
     pub(super) fn record(&self, call: &Call, took: Duration) {
         let method = &self.0.methods[call.method().index()];
         method.handled[code_number(call.code())].inc();
-        method.handling.observe(took.as_secs_f64());
+        let seconds = took.as_secs_f64();
+        method.handling.observe(seconds);
+        if let Some(recorded) = call.span().and_then(ServerSpan::recorded) {
+            method.exemplars.keep(recorded, seconds);
+        }
         if let Some([received, sent]) = &method.messages {
             received.inc_by(call.messages_in());
             sent.inc_by(call.messages_out());
@@ -196,24 +223,44 @@ impl Metrics {
 
     /// Returns all metrics in the text format of OpenMetrics 1.0.
     pub(crate) fn open_metrics(&self) -> String {
-        let mut text = String::new();
-        let encoded = text::encode(&mut text, &self.registry());
-        encoded.expect("text takes all that is written");
-        text
+        text(&self.snapshot(), Format::OpenMetrics)
     }
 
     /// Returns all metrics in Prometheus' own text format (version 0.0.4).
     pub(crate) fn prometheus_text(&self) -> String {
-        as_prometheus_text(&self.open_metrics())
+        text(&self.snapshot(), Format::Prometheus)
+    }
+
+    /// Returns all metrics in Prometheus' own text format. Each histogram has its buckets, also if
+    /// they are native ones.
+    pub(crate) fn detailed_text(&self) -> String {
+        text(&self.snapshot(), Format::Detailed)
+    }
+
+    /// Returns all metrics as messages of Prometheus' protobuf format, each with its length.
+    pub(crate) fn protobuf(&self) -> Vec<u8> {
+        let families = self.snapshot();
+        families.iter().flat_map(Message::encode_length_delimited_to_vec).collect()
+    }
+
+    /// Returns all metrics, with their exemplars.
+    fn snapshot(&self) -> Vec<message::MetricFamily> {
+        let encoded = prometheus_protobuf::encode(&self.registry());
+        let mut families = encoded.expect("no time is before 1970, and no count above 2^63");
+        let handling = families.iter_mut().find(|family| family.name == HANDLING);
+        for metric in handling.into_iter().flat_map(|family| &mut family.metric) {
+            let of = |method: &&MethodMetrics| method.labels.are(&metric.label);
+            let method = self.0.methods.iter().find(of);
+            if let Some((method, histogram)) = method.zip(metric.histogram.as_mut()) {
+                method.exemplars.add_to(histogram);
+            }
+        }
+        families
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
         self.0.registry.lock().expect("nothing panics while it encodes")
     }
-}
-
-fn histogram() -> Histogram {
-    Histogram::new(BUCKETS)
 }
 
 struct Reader<F>(F);
@@ -237,39 +284,6 @@ fn code_number(code: Code) -> usize {
     usize::try_from(i32::from(code)).expect("no code is negative")
 }
 
-/// Converts OpenMetrics to Prometheus' text format. For what is written here they differ in
-/// three ways: the names of counters and infos in HELP and TYPE, the type of an info, and the
-/// last line.
-fn as_prometheus_text(open_metrics: &str) -> String {
-    let mut text = String::with_capacity(open_metrics.len());
-    // HELP comes before TYPE, and its name depends on the type.
-    let mut help = None;
-    for line in open_metrics.lines() {
-        if line.starts_with("# HELP ") {
-            help = Some(line);
-        } else if let Some(named) = line.strip_prefix("# TYPE ") {
-            let (name, kind) = named.split_once(' ').expect("a name and a type");
-            let (suffix, kind) = match kind {
-                "counter" => ("_total", kind),
-                "info" => ("_info", "gauge"),
-                _ => ("", kind),
-            };
-            if let Some(help) = help.take().and_then(|help| help.strip_prefix("# HELP ")) {
-                let (_, words) = help.split_once(' ').expect("a name and its help");
-                push(&mut text, format_args!("# HELP {name}{suffix} {words}\n"));
-            }
-            push(&mut text, format_args!("# TYPE {name}{suffix} {kind}\n"));
-        } else if line != "# EOF" {
-            push(&mut text, format_args!("{line}\n"));
-        }
-    }
-    text
-}
-
-fn push(text: &mut String, line: fmt::Arguments<'_>) {
-    fmt::Write::write_fmt(text, line).expect("text takes all that is written");
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -282,16 +296,5 @@ mod tests {
             let expected = wire::code::code_name(code).replace('_', "").replace("LL", "L");
             assert_eq!(name.to_uppercase(), expected);
         }
-    }
-
-    #[test]
-    fn the_prometheus_format_has_full_counter_names_and_no_end_marker() {
-        let open_metrics = "# HELP a_b Counts.\n# TYPE a_b counter\na_b_total{c=\"d e\"} 1\n\
-                            # HELP i Says.\n# TYPE i info\ni_info{v=\"1\"} 1\n\
-                            # HELP g Is.\n# TYPE g gauge\ng 2.5\n# EOF\n";
-        let expected = "# HELP a_b_total Counts.\n# TYPE a_b_total counter\na_b_total{c=\"d e\"} 1\n\
-                        # HELP i_info Says.\n# TYPE i_info gauge\ni_info{v=\"1\"} 1\n\
-                        # HELP g Is.\n# TYPE g gauge\ng 2.5\n";
-        assert_eq!(as_prometheus_text(open_metrics), expected);
     }
 }

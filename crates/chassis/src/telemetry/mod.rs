@@ -3,12 +3,15 @@
 mod access_log;
 mod batch;
 mod directives;
+mod exposition;
 mod failures;
 mod families;
 mod json;
+mod latency;
 pub(crate) mod log;
 mod log_filter;
 mod metrics;
+mod native;
 mod output;
 mod panics;
 mod process;
@@ -199,6 +202,7 @@ mod tests {
 
     use super::*;
     use crate::{
+        config::Histograms,
         method::{Kind, MethodTable, ServiceMethods},
         testing,
     };
@@ -217,7 +221,7 @@ mod tests {
         let shared = testing::shared(9);
         let mut record = Telemetry::default().begin(shared, method, path, &headers, known, None);
         // It has no series of this method.
-        let metrics = Metrics::new(&MethodTable::new(&[]), "1");
+        let metrics = Metrics::new(&MethodTable::new(&[]), "1", Histograms::Classic);
         record.telemetry = Telemetry::new(None, Some(metrics), None, None);
         let call = Arc::clone(record.call());
         drop(record);

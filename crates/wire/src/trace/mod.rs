@@ -17,7 +17,7 @@ use http::HeaderMap;
 use opentelemetry::{
     Context, KeyValue,
     propagation::TextMapPropagator,
-    trace::{Span, SpanKind, Status, TraceContextExt, Tracer, TracerProvider},
+    trace::{Span, SpanId, SpanKind, Status, TraceContextExt, TraceId, Tracer, TracerProvider},
 };
 use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
@@ -203,6 +203,13 @@ impl ServerSpan {
     /// Returns the trace id in hexadecimal.
     pub fn trace_id(&self) -> String {
         self.0.context.span().span_context().trace_id().to_string()
+    }
+
+    /// Returns the ids of the trace and of the span, if they are recorded.
+    pub fn recorded(&self) -> Option<(TraceId, SpanId)> {
+        let span = self.0.context.span();
+        let context = span.span_context();
+        context.is_sampled().then(|| (context.trace_id(), context.span_id()))
     }
 
     /// Adds a child span for the time in the queue: from `began` after the start of the
