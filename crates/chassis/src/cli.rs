@@ -30,7 +30,9 @@ use crate::{
     failed::{fail, suggest, sysexits, usage, wants_json},
     server::{CallThreads, StartError, memory_shortfall, raise_descriptor_limit},
     service::Service,
-    telemetry::{AccessLog, BadOverride, Configured, LogWriter, Metrics, Telemetry, log},
+    telemetry::{
+        AccessLog, BadOverride, Configured, LogWriter, MetricExport, Metrics, Telemetry, log,
+    },
 };
 
 const EXIT_CODES: &str = "\
@@ -229,12 +231,15 @@ where
         // Before the service's own start, which can take long: SIGTERM does not end process 1 of a
         // container if the program does not handle it.
         let shutdown = shutdown_signals().context("signals cannot be handled")?;
-        let mut started = Telemetry::default();
+        let (mut started, mut export) = (Telemetry::default(), None);
         let server = service.bind_with(loaded, calls.handle(), |methods| {
             let access_log = AccessLog::new(&settings.log, log.clone(), log::colour());
-            let buckets = settings.metrics.histograms;
-            let metrics = settings.metrics.address;
-            let metrics = metrics.map(|_| Metrics::new(methods, package.version, buckets));
+            let (address, endpoint) = (settings.metrics.address, &settings.metrics.endpoint);
+            let metrics = (address.is_some() || endpoint.is_some())
+                .then(|| Metrics::new(methods, package.version, &settings.metrics));
+            export = metrics.clone().zip(endpoint.as_ref()).map(|(metrics, endpoint)| {
+                MetricExport::start(metrics, endpoint.get().clone(), package)
+            });
             let tracing = settings
                 .tracing
                 .trace_settings()
@@ -266,7 +271,9 @@ where
         }
         .await;
         drop(calls);
-        flush(&settings, started, &log).await;
+        // A server that did not start has no metrics that would say something.
+        let export = export.filter(|_| outcome.is_ok());
+        flush(&settings, started, export, &log).await;
         outcome
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| life.block_on(run)));
@@ -278,14 +285,25 @@ where
     })
 }
 
-/// Sends the last spans and writes the last lines, all within `shutdown.flush`.
-async fn flush(settings: &Settings, telemetry: Telemetry, log: &LogWriter) {
+/// Sends the last spans and metrics and writes the last lines, all within `shutdown.flush`.
+async fn flush(
+    settings: &Settings,
+    telemetry: Telemetry,
+    export: Option<MetricExport>,
+    log: &LogWriter,
+) {
     let end = Instant::now() + settings.shutdown.flush;
     let left = || end.saturating_duration_since(Instant::now());
     // A collector that does not respond must leave time for the line that says so.
-    let for_spans = left().mul_f64(0.9);
+    let for_collector = left().mul_f64(0.9);
     // Spans are sent from this thread, so it must not block.
-    let _ = spawn_blocking(move || telemetry.flush_spans(for_spans)).await;
+    let spans = spawn_blocking(move || telemetry.flush_spans(for_collector));
+    let metrics = async {
+        if let Some(export) = export {
+            export.finish(for_collector).await;
+        }
+    };
+    let _ = tokio::join!(spans, metrics);
     // Metrics are served meanwhile, so that a last scrape sees the losses.
     let (log, for_lines) = (log.clone(), left());
     let lost = spawn_blocking(move || log.close(for_lines)).await.unwrap_or_default();

@@ -8,6 +8,7 @@ use crate::{
     lifecycle::Lifecycle,
     method::{Kind, MethodTable, Origin, ServiceMethods},
     package::Package,
+    telemetry::Metrics,
     web::{Schemas, Web},
 };
 
@@ -46,6 +47,11 @@ pub(crate) fn shared(message_limit: usize) -> Arc<Shared> {
 /// Returns the protocols of the default settings, without a schema.
 pub(crate) fn web() -> Arc<Web> {
     Arc::new(Web::new(&settings(&[]), Schemas::new(&[])))
+}
+
+/// Returns the metrics of these methods.
+pub(crate) fn metrics(methods: &MethodTable) -> Metrics {
+    Metrics::new(methods, "1", &settings(&[]).metrics)
 }
 
 /// Returns the builder of a request of gRPC.

@@ -17,6 +17,7 @@
 //! - [`escape`]: text of a peer, made safe for a terminal and a log.
 //! - [`duration`]: durations as people write them.
 //! - [`timeout`]: the header `grpc-timeout`.
+//! - [`metrics`]: the export of metrics.
 //! - [`trace`]: spans, and how a trace crosses a connection.
 //! - [`trace_context`]: the headers of a trace.
 //! - [`parent`]: what an outgoing call inherits from the incoming call that causes it.
@@ -34,6 +35,7 @@ pub mod encoding;
 pub mod escape;
 pub mod framing;
 pub mod keepalive;
+pub mod metrics;
 pub mod output;
 pub mod parent;
 pub mod pem;

@@ -4,7 +4,23 @@
 
 use std::ffi::OsString;
 
-const ENDPOINT: &str = "tracing.endpoint";
+/// Which setting says where a signal is sent, and the variables that give it.
+struct Signal {
+    setting: &'static str,
+    exporter: &'static str,
+    endpoint: &'static str,
+}
+
+const TRACES: Signal = Signal {
+    setting: "tracing.endpoint",
+    exporter: "OTEL_TRACES_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT",
+};
+const METRICS: Signal = Signal {
+    setting: "metrics.endpoint",
+    exporter: "OTEL_METRICS_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
+};
 const SAMPLE: &str = "tracing.sample";
 
 /// Returns the settings that the variables give: key, text, and name of the variable.
@@ -19,14 +35,16 @@ pub(super) fn settings(
     let is = |name, value| get(name).is_some_and(|(text, _)| text.eq_ignore_ascii_case(value));
 
     let mut settings = Vec::new();
-    if is("OTEL_SDK_DISABLED", "true") {
-        settings.push((ENDPOINT, "", "OTEL_SDK_DISABLED"));
-    } else if is("OTEL_TRACES_EXPORTER", "none") {
-        settings.push((ENDPOINT, "", "OTEL_TRACES_EXPORTER"));
-    } else if let Some((url, name)) =
-        get("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT").or_else(|| get("OTEL_EXPORTER_OTLP_ENDPOINT"))
-    {
-        settings.push((ENDPOINT, url, name));
+    for Signal { setting, exporter, endpoint } in [TRACES, METRICS] {
+        if is("OTEL_SDK_DISABLED", "true") {
+            settings.push((setting, "", "OTEL_SDK_DISABLED"));
+        } else if is(exporter, "none") {
+            settings.push((setting, "", exporter));
+        } else if let Some((url, name)) =
+            get(endpoint).or_else(|| get("OTEL_EXPORTER_OTLP_ENDPOINT"))
+        {
+            settings.push((setting, url, name));
+        }
     }
     match get("OTEL_TRACES_SAMPLER") {
         Some(("always_on" | "parentbased_always_on", name)) => settings.push((SAMPLE, "1", name)),
@@ -53,17 +71,28 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoint_of_traces_wins_over_the_endpoint_of_all_signals() {
+    fn the_endpoint_of_a_signal_wins_over_the_endpoint_of_all_signals() {
         let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:4317");
-        let traces = ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "http://traces:4317");
-        let endpoint = |url: &str| vec![(ENDPOINT.to_owned(), url.to_owned())];
-        assert_eq!(settings_of(&[all]), endpoint("http://all:4317"));
-        assert_eq!(settings_of(&[all, traces]), endpoint("http://traces:4317"));
-        assert_eq!(settings_of(&[all, (traces.0, "")]), endpoint("http://all:4317"));
-        for off in [("OTEL_SDK_DISABLED", "True"), ("OTEL_TRACES_EXPORTER", "none")] {
-            assert_eq!(settings_of(&[all, traces, off]), endpoint(""));
+        for signal in [TRACES, METRICS] {
+            let own = (signal.endpoint, "http://own:4317");
+            let endpoint = |variables: &[(&str, &str)]| {
+                let settings = settings_of(variables).into_iter();
+                let mut own = settings.filter(|(key, _)| key == signal.setting);
+                own.next().map(|(_, url)| url)
+            };
+            assert_eq!(endpoint(&[all]).as_deref(), Some("http://all:4317"));
+            assert_eq!(endpoint(&[all, own]).as_deref(), Some("http://own:4317"));
+            assert_eq!(endpoint(&[own]).as_deref(), Some("http://own:4317"));
+            assert_eq!(endpoint(&[all, (own.0, "")]).as_deref(), Some("http://all:4317"));
+            for off in [("OTEL_SDK_DISABLED", "True"), (signal.exporter, "none")] {
+                assert_eq!(endpoint(&[all, own, off]).as_deref(), Some(""), "{off:?}");
+            }
+            assert_eq!(endpoint(&[("OTEL_SDK_DISABLED", "no")]), None);
         }
-        assert_eq!(settings_of(&[("OTEL_SDK_DISABLED", "no")]), []);
+        // What is for one signal changes no other.
+        let traces = (TRACES.endpoint, "http://traces:4317");
+        let expected = [("tracing.endpoint".to_owned(), "http://traces:4317".to_owned())];
+        assert_eq!(settings_of(&[traces]), expected);
     }
 
     #[test]

@@ -158,8 +158,8 @@ settings! {
         /// The longest time after the lame duck time for calls in flight to finish.
         /// Calls that take longer end with UNAVAILABLE.
         drain: Duration = "20s";
-        /// The longest time after the drain to send the last spans and to write the
-        /// last log lines.
+        /// The longest time after the drain to send the last spans and metrics and to
+        /// write the last log lines.
         flush: Duration = "2s";
     }
 
@@ -196,7 +196,7 @@ settings! {
         slow: Duration = "1s";
     }
 
-    /// Metrics for Prometheus, and the admin page.
+    /// Metrics for Prometheus and for OpenTelemetry, and the admin page.
     [metrics] pub Metrics {
         /// Where /metrics, /livez, /readyz and the admin page are served over plain HTTP: an
         /// IP address and a port. This listener closes when the process exits. If it is "",
@@ -206,6 +206,10 @@ settings! {
         /// Prometheus' native histograms, or "both". Native buckets are in the protobuf
         /// format alone: text has only their sum and count.
         histograms: Histograms = "classic";
+        /// Where metrics are sent (OTLP over gRPC), beside `address` or without it: a URL such
+        /// as `http://localhost:4317`, or "" for no export. OTEL_EXPORTER_OTLP_ENDPOINT has
+        /// the same effect if the variable of this setting is not set.
+        endpoint: Option<Endpoint> = "";
     }
 
     /// What the admin page can change: docs/operations.md.

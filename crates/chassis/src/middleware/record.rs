@@ -216,12 +216,12 @@ mod tests {
     use tower::{ServiceExt, service_fn};
 
     use super::*;
-    use crate::{config::Histograms, telemetry::Metrics, testing};
+    use crate::testing;
 
     #[tokio::test]
     async fn a_panic_when_a_call_begins_is_internal() {
         // It has no series of the method.
-        let metrics = Metrics::new(&MethodTable::new(&[]), "1", Histograms::Classic);
+        let metrics = testing::metrics(&MethodTable::new(&[]));
         let telemetry = Telemetry::new(None, Some(metrics), None, None);
         let methods = Arc::new(testing::methods());
         let recorder = Recorder::new(telemetry, methods, testing::shared(9));

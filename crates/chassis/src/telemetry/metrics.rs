@@ -3,9 +3,10 @@
 use std::{
     fmt,
     sync::{Arc, Mutex, MutexGuard},
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
+use opentelemetry_proto::tonic::metrics::v1::Metric;
 use prometheus_client::{
     collector::Collector,
     encoding::{
@@ -20,16 +21,18 @@ use tonic::Code;
 use wire::trace::ServerSpan;
 
 use super::{
+    call_durations::CallDurations,
     exposition::{Format, text},
     families::Families,
     latency::{Exemplars, histogram},
+    otlp::{self, Times},
     panics,
     process::Process,
     refused::Refused,
 };
 use crate::{
     call::Call,
-    config::Histograms,
+    config,
     method::{Method, MethodTable},
 };
 
@@ -74,6 +77,8 @@ struct Inner {
     /// By the value of the reason.
     refused: [Counter; Refused::ALL.len()],
     registry: Mutex<Registry>,
+    /// When all counts were 0.
+    start: SystemTime,
 }
 
 #[derive(Debug)]
@@ -82,7 +87,10 @@ struct MethodMetrics {
     handled: [Counter; CODES.len()],
     handling: Histogram,
     exemplars: Exemplars,
+    /// `None` if metrics are not sent by OTLP.
+    by_code: Option<Box<CallDurations>>,
     labels: MethodLabels,
+    is_known: bool,
     /// Messages received and sent; `None` for a unary method.
     messages: Option<[Counter; 2]>,
 }
@@ -132,7 +140,12 @@ impl MethodLabels {
 
 impl Metrics {
     /// Returns the metrics of a server with these methods and this version.
-    pub(crate) fn new(methods: &MethodTable, version: &'static str, buckets: Histograms) -> Self {
+    pub(crate) fn new(
+        methods: &MethodTable,
+        version: &'static str,
+        settings: &config::Metrics,
+    ) -> Self {
+        let (buckets, is_sent) = (settings.histograms, settings.endpoint.is_some());
         let mut registry = Registry::default();
         let started = Family::<MethodLabels, Counter>::default();
         let handled = Family::<CodeLabels, Counter>::default();
@@ -175,6 +188,9 @@ impl Metrics {
                 handled: CODES.map(|code| handled.get_or_create(&labels.with(code)).clone()),
                 handling: handling.get_or_create(&labels).clone(),
                 exemplars: Exemplars::default(),
+                by_code: is_sent.then(Box::default),
+                // An unknown method has no path.
+                is_known: !method.path().is_empty(),
                 messages: (!method.is_unary()).then(|| {
                     [&received, &sent].map(|family| family.get_or_create(&labels).clone())
                 }),
@@ -184,7 +200,8 @@ impl Metrics {
         let methods = methods.collect();
         let refused = Refused::ALL
             .map(|why| refused.get_or_create(&ReasonLabels { reason: why.name() }).clone());
-        Self(Arc::new(Inner { methods, queue_wait, refused, registry: Mutex::new(registry) }))
+        let (registry, start) = (Mutex::new(registry), SystemTime::now());
+        Self(Arc::new(Inner { methods, queue_wait, refused, registry, start }))
     }
 
     /// Adds metrics of the chassis that `read` writes at each scrape.
@@ -207,6 +224,9 @@ impl Metrics {
         method.handling.observe(seconds);
         if let Some(recorded) = call.span().and_then(ServerSpan::recorded) {
             method.exemplars.keep(recorded, seconds);
+        }
+        if let Some(by_code) = &method.by_code {
+            by_code.observe(call.code(), seconds);
         }
         if let Some([received, sent]) = &method.messages {
             received.inc_by(call.messages_in());
@@ -241,6 +261,20 @@ impl Metrics {
     pub(crate) fn protobuf(&self) -> Vec<u8> {
         let families = self.snapshot();
         families.iter().flat_map(Message::encode_length_delimited_to_vec).collect()
+    }
+
+    /// Returns all metrics as messages of OTLP. The durations of calls are among them by two names:
+    /// that of /metrics, and OpenTelemetry's.
+    pub(super) fn otlp(&self) -> Vec<Metric> {
+        let times = Times::since(self.0.start);
+        let mut metrics = otlp::metrics(&self.snapshot(), times);
+        let methods = self.0.methods.iter().filter_map(|method| {
+            let MethodLabels { grpc_service, grpc_method, .. } = &method.labels;
+            let name = method.is_known.then_some((grpc_service.as_str(), grpc_method.as_str()));
+            Some((name, method.by_code.as_deref()?))
+        });
+        metrics.extend(otlp::call_durations(methods, times));
+        metrics
     }
 
     /// Returns all metrics, with their exemplars.

@@ -2,6 +2,7 @@
 
 mod access_log;
 mod batch;
+mod call_durations;
 mod directives;
 mod exposition;
 mod failures;
@@ -10,8 +11,10 @@ mod json;
 mod latency;
 pub(crate) mod log;
 mod log_filter;
+mod metric_export;
 mod metrics;
 mod native;
+mod otlp;
 mod output;
 mod panics;
 mod process;
@@ -39,6 +42,7 @@ pub(crate) use access_log::AccessLog;
 pub(crate) use failures::{FailedCall, Failures};
 pub(crate) use families::Families;
 pub(crate) use log_filter::{BadOverride, Configured, LogFilter, OVERRIDE, level_override};
+pub(crate) use metric_export::MetricExport;
 pub(crate) use metrics::Metrics;
 pub(crate) use refused::Refused;
 pub(crate) use writer::LogWriter;
@@ -202,7 +206,6 @@ mod tests {
 
     use super::*;
     use crate::{
-        config::Histograms,
         method::{Kind, MethodTable, ServiceMethods},
         testing,
     };
@@ -221,7 +224,7 @@ mod tests {
         let shared = testing::shared(9);
         let mut record = Telemetry::default().begin(shared, method, path, &headers, known, None);
         // It has no series of this method.
-        let metrics = Metrics::new(&MethodTable::new(&[]), "1", Histograms::Classic);
+        let metrics = testing::metrics(&MethodTable::new(&[]));
         record.telemetry = Telemetry::new(None, Some(metrics), None, None);
         let call = Arc::clone(record.call());
         drop(record);

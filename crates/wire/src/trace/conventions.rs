@@ -1,9 +1,9 @@
-//! The attributes of a call's span, as OpenTelemetry's semantic conventions for RPC name them
+//! The attributes of a call's span, and of its duration among the metrics, as OpenTelemetry's semantic conventions for RPC name them
 //! (<https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>).
 
 use std::env;
 
-use opentelemetry::KeyValue;
+use opentelemetry::{KeyValue, Value};
 use tonic::Code;
 
 use crate::code::code_name;
@@ -14,13 +14,16 @@ const OPT_IN: &str = "OTEL_SEMCONV_STABILITY_OPT_IN";
 /// Which attributes spans have: today's, and those of before 1.38 too if `rpc/dup` asks for
 /// both. `rpc` alone asks for what is done anyway.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Conventions {
+pub(crate) struct Conventions {
     before_too: bool,
 }
 
 impl Conventions {
+    /// Today's alone.
+    pub(crate) const TODAY: Self = Self { before_too: false };
+
     /// Returns what `OTEL_SEMCONV_STABILITY_OPT_IN` asks for.
-    pub(super) fn from_environment() -> Self {
+    pub(crate) fn from_environment() -> Self {
         Self::of(&env::var(OPT_IN).unwrap_or_default())
     }
 
@@ -29,12 +32,9 @@ impl Conventions {
     }
 
     /// Returns the attributes that are known when a call begins.
-    pub(super) fn of_begin(self, service: &str, method: &str) -> Vec<KeyValue> {
-        let mut attributes = vec![
-            KeyValue::new("rpc.system.name", "grpc"),
-            // It has replaced the method's own name, so that both cannot be sent.
-            KeyValue::new("rpc.method", format!("{service}/{method}")),
-        ];
+    pub(crate) fn of_begin(self, service: &str, method: &str) -> Vec<KeyValue> {
+        // It has replaced the method's own name, so that both cannot be sent.
+        let mut attributes = of_method(format!("{service}/{method}").into());
         if self.before_too {
             attributes.push(KeyValue::new("rpc.system", "grpc"));
             attributes.push(KeyValue::new("rpc.service", service.to_owned()));
@@ -42,8 +42,13 @@ impl Conventions {
         attributes
     }
 
+    /// Returns the attributes that are known when a call of an unknown method begins.
+    pub(crate) fn of_unknown() -> Vec<KeyValue> {
+        of_method("_OTHER".into())
+    }
+
     /// Returns the attributes that are known when a call has ended.
-    pub(super) fn of_end(self, code: Code, is_error: bool) -> impl Iterator<Item = KeyValue> {
+    pub(crate) fn of_end(self, code: Code, is_error: bool) -> impl Iterator<Item = KeyValue> {
         let name = code_name(code);
         let status = KeyValue::new("rpc.response.status_code", name);
         let error = is_error.then(|| KeyValue::new("error.type", name));
@@ -51,6 +56,10 @@ impl Conventions {
         let before = self.before_too.then(|| KeyValue::new("rpc.grpc.status_code", number));
         [Some(status), error, before].into_iter().flatten()
     }
+}
+
+fn of_method(name: Value) -> Vec<KeyValue> {
+    vec![KeyValue::new("rpc.system.name", "grpc"), KeyValue::new("rpc.method", name)]
 }
 
 #[cfg(test)]

@@ -33,10 +33,11 @@ use crate::{
     trace_context::IncomingTrace,
 };
 
-use conventions::Conventions;
 use headers::HeadersMut;
 use lost::{Counted, SpanCounts};
-use resource::resource;
+
+pub(crate) use conventions::Conventions;
+pub(crate) use resource::{parse as parse_attributes, resource};
 
 pub use lost::LostSpans;
 

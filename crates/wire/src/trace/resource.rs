@@ -1,4 +1,4 @@
-//! The resource of all spans: which service they are of.
+//! The resource of all spans and metrics: which service they are of.
 
 use std::env;
 
@@ -9,7 +9,7 @@ const SERVICE_NAME: &str = "service.name";
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
 /// Returns the resource. OpenTelemetry's variables win over `name`, not over `version`.
-pub(super) fn resource(name: &'static str, version: &'static str) -> Resource {
+pub(crate) fn resource(name: &'static str, version: &'static str) -> Resource {
     let text = |variable| env::var(variable).ok().filter(|text| !text.is_empty());
     let attributes = text(ATTRIBUTES).and_then(|text| {
         let attributes = parse(&text);
@@ -36,7 +36,7 @@ pub(super) fn resource(name: &'static str, version: &'static str) -> Resource {
 /// Parses `key=value,…`. Returns `None` if any part is malformed: the specification discards
 /// the whole variable then
 /// (<https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable>).
-fn parse(text: &str) -> Option<Vec<(String, String)>> {
+pub(crate) fn parse(text: &str) -> Option<Vec<(String, String)>> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let entries = entries.map(|entry| {
         let (key, value) = entry.split_once('=')?;

@@ -1,0 +1,78 @@
+//! The periodic export of the metrics by OTLP.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use http::Uri;
+use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio_util::task::AbortOnDropHandle;
+use wire::metrics::{MetricExporter, interval};
+
+use super::metrics::Metrics;
+use crate::package::Package;
+
+/// Sends the metrics from time to time, and at the end.
+#[derive(Debug)]
+pub(crate) struct MetricExport {
+    sender: Arc<Sender>,
+    periodic: AbortOnDropHandle<()>,
+}
+
+#[derive(Debug)]
+struct Sender {
+    metrics: Metrics,
+    exporter: MetricExporter,
+    /// Whether the last export failed, so that the log says it once.
+    fails: AtomicBool,
+}
+
+impl MetricExport {
+    /// Starts the export in the runtime that this is called in. The first is after one interval.
+    pub(crate) fn start(metrics: Metrics, endpoint: Uri, package: Package) -> Self {
+        let exporter = MetricExporter::new(endpoint, package.name, package.version);
+        let sender = Arc::new(Sender { metrics, exporter, fails: AtomicBool::new(false) });
+        let interval = interval();
+        let mut tick = interval_at(Instant::now() + interval, interval);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let periodic = Arc::clone(&sender);
+        let periodic = tokio::spawn(async move {
+            loop {
+                tick.tick().await;
+                periodic.send().await;
+            }
+        });
+        Self { sender, periodic: AbortOnDropHandle::new(periodic) }
+    }
+
+    /// Sends the last metrics, for no longer than `bound`.
+    pub(crate) async fn finish(self, bound: Duration) {
+        // Otherwise older values could arrive later.
+        self.periodic.abort();
+        let _cancelled = self.periodic.await;
+        if timeout(bound, self.sender.send()).await.is_err() {
+            tracing::warn!("the last metrics were lost: they could not be sent in time");
+        }
+    }
+}
+
+impl Sender {
+    async fn send(&self) {
+        match self.exporter.export(self.metrics.otlp()).await {
+            Ok(()) => {
+                if self.fails.swap(false, Relaxed) {
+                    tracing::info!("metrics are sent again");
+                }
+            }
+            Err(error) => {
+                if !self.fails.swap(true, Relaxed) {
+                    tracing::warn!(%error, "metrics could not be sent");
+                }
+            }
+        }
+    }
+}
