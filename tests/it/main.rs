@@ -98,6 +98,7 @@ mod telemetry {
     mod histograms;
     mod log;
     mod metrics;
+    mod otlp_metrics;
     mod prometheus;
     mod traces;
 }

@@ -13,6 +13,7 @@ pub(crate) mod http2;
 pub(crate) mod in_process;
 pub(crate) mod kubernetes_tools;
 pub(crate) mod manifests;
+pub(crate) mod metric_collector;
 pub(crate) mod metrics;
 pub(crate) mod orca;
 pub(crate) mod panicking_service;

@@ -21,7 +21,7 @@ const BUCKETS: [f64; 16] = [
 ];
 
 /// The most buckets of a native histogram. If there are more, neighbours are merged: a histogram
-/// that began anew instead would lose its counts, which the last export by OTLP still needs.
+/// that began again instead would lose its counts, which the last export by OTLP still needs.
 const MAX_NATIVE_BUCKETS: usize = 160;
 
 /// Returns an empty histogram with the buckets that the settings ask for.

@@ -10,20 +10,20 @@ use opentelemetry_proto::tonic::metrics::v1::Metric;
 use prometheus_client::{
     collector::Collector,
     encoding::{
-        DescriptorEncoder, EncodeLabelSet,
+        DescriptorEncoder,
         prometheus_protobuf::{self, prometheus_data_model as message},
     },
     metrics::{counter::Counter, family::Family, histogram::Histogram, info::Info},
     registry::Registry,
 };
 use prost::Message;
-use tonic::Code;
 use wire::trace::ServerSpan;
 
 use super::{
     call_durations::CallDurations,
     exposition::{Format, text},
     families::Families,
+    labels::{CODES, CodeLabels, MethodLabels, ReasonLabels, code_number},
     latency::{Exemplars, histogram},
     otlp::{self, Times},
     panics,
@@ -33,7 +33,7 @@ use super::{
 use crate::{
     call::Call,
     config,
-    method::{Method, MethodTable},
+    method::{Method, MethodTable, Origin},
 };
 
 /// The name of the histogram that has exemplars.
@@ -42,27 +42,6 @@ const HANDLING: &str = "grpc_server_handling_seconds";
 /// The prefix of all metrics but those of gRPC and of the process. It is the same for every
 /// service, so that alerts and dashboards need no rename: they select by `job`.
 const PREFIX: &str = "chassis";
-
-/// The codes by number, as go-grpc-prometheus names them.
-const CODES: [&str; 17] = [
-    "OK",
-    "Canceled",
-    "Unknown",
-    "InvalidArgument",
-    "DeadlineExceeded",
-    "NotFound",
-    "AlreadyExists",
-    "PermissionDenied",
-    "ResourceExhausted",
-    "FailedPrecondition",
-    "Aborted",
-    "OutOfRange",
-    "Unimplemented",
-    "Internal",
-    "Unavailable",
-    "DataLoss",
-    "Unauthenticated",
-];
 
 /// The metrics of a server. Clones count together.
 #[derive(Debug, Clone)]
@@ -93,49 +72,6 @@ struct MethodMetrics {
     is_known: bool,
     /// Messages received and sent; `None` for a unary method.
     messages: Option<[Counter; 2]>,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct MethodLabels {
-    grpc_type: &'static str,
-    grpc_service: String,
-    grpc_method: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct ReasonLabels {
-    reason: &'static str,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct CodeLabels {
-    grpc_type: &'static str,
-    grpc_service: String,
-    grpc_method: String,
-    grpc_code: &'static str,
-}
-
-impl MethodLabels {
-    fn of(method: &Method) -> Self {
-        Self {
-            grpc_type: method.kind().label(),
-            grpc_service: method.service().to_owned(),
-            grpc_method: method.name().to_owned(),
-        }
-    }
-
-    /// Returns whether these are the labels of a series.
-    fn are(&self, labels: &[message::LabelPair]) -> bool {
-        let has = |name, value: &str| {
-            labels.iter().any(|label| label.name == name && label.value == value)
-        };
-        has("grpc_service", &self.grpc_service) && has("grpc_method", &self.grpc_method)
-    }
-
-    fn with(&self, grpc_code: &'static str) -> CodeLabels {
-        let Self { grpc_type, grpc_service, grpc_method } = self.clone();
-        CodeLabels { grpc_type, grpc_service, grpc_method, grpc_code }
-    }
 }
 
 impl Metrics {
@@ -189,8 +125,7 @@ impl Metrics {
                 handling: handling.get_or_create(&labels).clone(),
                 exemplars: Exemplars::default(),
                 by_code: is_sent.then(Box::default),
-                // An unknown method has no path.
-                is_known: !method.path().is_empty(),
+                is_known: method.origin() != Origin::None,
                 messages: (!method.is_unary()).then(|| {
                     [&received, &sent].map(|family| family.get_or_create(&labels).clone())
                 }),
@@ -311,24 +246,5 @@ where
 {
     fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
         (self.0)(&mut Families(encoder))
-    }
-}
-
-fn code_number(code: Code) -> usize {
-    usize::try_from(i32::from(code)).expect("no code is negative")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_codes_are_in_numerical_order() {
-        for (number, name) in CODES.iter().enumerate() {
-            let code = Code::from_i32(i32::try_from(number).expect("it is small"));
-            // Go writes "Canceled" with one l, and no underscores.
-            let expected = wire::code::code_name(code).replace('_', "").replace("LL", "L");
-            assert_eq!(name.to_uppercase(), expected);
-        }
     }
 }

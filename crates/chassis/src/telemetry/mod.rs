@@ -8,6 +8,7 @@ mod exposition;
 mod failures;
 mod families;
 mod json;
+mod labels;
 mod latency;
 pub(crate) mod log;
 mod log_filter;

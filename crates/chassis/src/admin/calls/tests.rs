@@ -69,3 +69,21 @@ fn frequent_looks_keep_few_samples() {
     }
     assert!(calls.samples.len() <= 22, "{}", calls.samples.len());
 }
+
+#[test]
+fn a_bucket_that_came_with_its_first_value_has_only_recent_calls() {
+    let start = Instant::now();
+    let mut calls = Calls::new(start);
+    let labels = "grpc_service=\"S\",grpc_method=\"M\"";
+    let text = |buckets: &[(&str, u32)]| {
+        let line = |(bound, count): &(&str, u32)| {
+            format!("grpc_server_handling_seconds_bucket{{le=\"{bound}\",{labels}}} {count}\n")
+        };
+        buckets.iter().map(line).collect::<String>()
+    };
+    calls.look(&text(&[("0.5", 10), ("+Inf", 10)]), start);
+    let later = text(&[("0.25", 0), ("0.5", 10), ("1.0", 14), ("+Inf", 14)]);
+    let (methods, _) = calls.look(&later, start + seconds(1));
+    // All four are between 0.5 s and 1 s.
+    assert_eq!(methods[0]["p50_ms"], 750.0);
+}
