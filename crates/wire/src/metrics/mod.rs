@@ -1,6 +1,6 @@
 //! The export of metrics to a collector: OTLP over gRPC.
 //!
-//! It has no metrics SDK of OpenTelemetry: whoever has metrics converts them to its messages.
+//! It has no metrics SDK of OpenTelemetry: the caller converts its metrics to OTLP messages.
 
 mod environment;
 
