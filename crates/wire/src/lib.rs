@@ -33,6 +33,7 @@ pub mod crypto;
 pub mod duration;
 pub mod encoding;
 pub mod escape;
+mod export;
 pub mod framing;
 pub mod keepalive;
 pub mod metrics;

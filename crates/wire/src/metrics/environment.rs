@@ -5,7 +5,7 @@ use std::{env, time::Duration};
 
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 
-use crate::trace::parse_attributes;
+use crate::export::parse_attributes;
 
 const INTERVAL: (&str, u64) = ("OTEL_METRIC_EXPORT_INTERVAL", 60_000);
 const EXPORT_TIMEOUT: (&str, u64) = ("OTEL_METRIC_EXPORT_TIMEOUT", 30_000);

@@ -25,7 +25,8 @@ use tonic::{Code, Request, Status, metadata::MetadataMap, transport::Channel};
 use crate::{
     code::{code_name, is_server_failure},
     escape::Escaped,
-    trace::{Conventions, resource},
+    export::resource,
+    trace::Conventions,
 };
 
 pub use environment::interval;

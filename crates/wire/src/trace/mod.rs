@@ -4,7 +4,6 @@
 mod conventions;
 mod headers;
 mod lost;
-mod resource;
 
 use std::{
     io,
@@ -29,6 +28,7 @@ use tonic::Code;
 
 use crate::{
     code::{code_name, is_server_failure},
+    export::resource,
     runtime::start_thread,
     trace_context::IncomingTrace,
 };
@@ -37,7 +37,6 @@ use headers::HeadersMut;
 use lost::{Counted, SpanCounts};
 
 pub(crate) use conventions::Conventions;
-pub(crate) use resource::{parse as parse_attributes, resource};
 
 pub use lost::LostSpans;
 

@@ -1,4 +1,4 @@
-//! The resource of all spans and metrics: which service they are of.
+//! The resource of everything that is exported: which service it is of.
 
 use std::env;
 
