@@ -14,10 +14,11 @@ use clap::{ArgMatches, Command as ClapCommand};
 use tokio::{runtime, task::spawn_blocking, time::Instant};
 use wire::{
     command::{Command, CommandError, Program, ServerFlags, exit_code},
+    export::ExportStartError,
     output::stdout,
     runtime::{current_thread, panic_text},
     signal::shutdown_signals,
-    trace::{TraceStartError, Tracing},
+    trace::Tracing,
 };
 
 use crate::{
@@ -246,8 +247,8 @@ where
                 .map(|tracing| Tracing::start(&tracing, package.name, package.version))
                 .transpose()
                 .map_err(|error| match error {
-                    TraceStartError::Thread(error) => no_thread("send spans")(error),
-                    TraceStartError::Exporter(error) => StartError::Tracing(error.to_string()),
+                    ExportStartError::Thread(error) => no_thread("send spans")(error),
+                    ExportStartError::Exporter(error) => StartError::Tracing(error.to_string()),
                 })?;
             started = Telemetry::new(Some(access_log), metrics, tracing, Some(filter));
             Ok(started.clone())

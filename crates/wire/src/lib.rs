@@ -17,6 +17,7 @@
 //! - [`escape`]: text of a peer, made safe for a terminal and a log.
 //! - [`duration`]: durations as people write them.
 //! - [`timeout`]: the header `grpc-timeout`.
+//! - [`export`]: what the exports to a collector share.
 //! - [`metrics`]: the export of metrics.
 //! - [`trace`]: spans, and how a trace crosses a connection.
 //! - [`trace_context`]: the headers of a trace.
@@ -33,7 +34,7 @@ pub mod crypto;
 pub mod duration;
 pub mod encoding;
 pub mod escape;
-mod export;
+pub mod export;
 pub mod framing;
 pub mod keepalive;
 pub mod metrics;

@@ -6,10 +6,11 @@ use tokio::task::spawn_blocking;
 use wire::{
     command::{Program, exit_code},
     escape::Escaped,
+    export::ExportStartError,
     output::stderr,
     runtime,
     signal::shutdown_signals,
-    trace::{TraceStartError, Tracing},
+    trace::Tracing,
 };
 
 use crate::{Failure, Target};
@@ -103,8 +104,8 @@ fn start_tracing(program: Program<'_>) -> Result<Option<Tracing>, Failure> {
         Ok(None) => return Ok(None),
         Ok(Some(settings)) => match Tracing::start(&settings, program.name, program.version) {
             Ok(tracing) => return Ok(Some(tracing)),
-            Err(TraceStartError::Thread(error)) => return Err(Failure::System(error)),
-            Err(TraceStartError::Exporter(error)) => error.to_string(),
+            Err(ExportStartError::Thread(error)) => return Err(Failure::System(error)),
+            Err(ExportStartError::Exporter(error)) => error.to_string(),
         },
         Err(problem) => problem,
     };

@@ -2,11 +2,10 @@
 //! crosses a connection (W3C Trace Context).
 
 mod conventions;
+mod exporter;
 mod headers;
-mod lost;
 
 use std::{
-    io,
     net::IpAddr,
     sync::Arc,
     time::{Duration, SystemTime},
@@ -18,7 +17,7 @@ use opentelemetry::{
     propagation::TextMapPropagator,
     trace::{Span, SpanId, SpanKind, Status, TraceContextExt, TraceId, Tracer, TracerProvider},
 };
-use opentelemetry_otlp::{ExporterBuildError, SpanExporter, WithExportConfig};
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::{
     error::{OTelSdkError, OTelSdkResult},
     propagation::TraceContextPropagator,
@@ -28,17 +27,15 @@ use tonic::Code;
 
 use crate::{
     code::{code_name, is_server_failure},
-    export::resource,
+    export::{Counts, ExportStartError, Lost, resource},
     runtime::start_thread,
     trace_context::IncomingTrace,
 };
 
+use exporter::Counted;
 use headers::HeadersMut;
-use lost::{Counted, SpanCounts};
 
 pub(crate) use conventions::Conventions;
-
-pub use lost::LostSpans;
 
 /// Where spans are sent, and which.
 #[derive(Debug, Clone, PartialEq)]
@@ -49,24 +46,13 @@ pub struct TraceSettings {
     pub sample: f64,
 }
 
-/// Why spans cannot be exported.
-#[derive(Debug, thiserror::Error)]
-pub enum TraceStartError {
-    /// The variables of OpenTelemetry make no exporter.
-    #[error(transparent)]
-    Exporter(#[from] ExporterBuildError),
-    /// The system has no thread left.
-    #[error(transparent)]
-    Thread(io::Error),
-}
-
 /// Makes spans and sends them in batches.
 #[derive(Debug, Clone)]
 pub struct Tracing {
     provider: SdkTracerProvider,
     tracer: SdkTracer,
     conventions: Conventions,
-    counts: Arc<SpanCounts>,
+    counts: Arc<Counts>,
 }
 
 impl Tracing {
@@ -85,16 +71,16 @@ impl Tracing {
         settings: &TraceSettings,
         name: &'static str,
         version: &'static str,
-    ) -> Result<Self, TraceStartError> {
+    ) -> Result<Self, ExportStartError> {
         let exporter =
             SpanExporter::builder().with_tonic().with_endpoint(&settings.endpoint).build()?;
         let sampler = Sampler::TraceIdRatioBased(settings.sample);
         let provider = SdkTracerProvider::builder();
-        let counts = Arc::new(SpanCounts::default());
+        let counts = Arc::new(Counts::new("span"));
         let exporter = Counted::new(exporter, Arc::clone(&counts));
         let provider = start_thread(|| provider.with_batch_exporter(exporter));
         let provider = provider
-            .map_err(TraceStartError::Thread)?
+            .map_err(ExportStartError::Thread)?
             .with_sampler(Sampler::ParentBased(Box::new(sampler)))
             .with_resource(resource(name, version))
             .build();
@@ -161,7 +147,7 @@ impl Tracing {
 
     /// Returns how many spans were lost, after [`shut_down`](Self::shut_down) has returned
     /// `error`; `None` if all were sent.
-    pub fn lost(&self, error: Option<OTelSdkError>) -> Option<LostSpans> {
+    pub fn lost(&self, error: Option<OTelSdkError>) -> Option<Lost> {
         self.counts.lost(error.map(|error| error.to_string()))
     }
 }
@@ -170,7 +156,7 @@ impl Tracing {
 struct CallSpan {
     tracer: SdkTracer,
     conventions: Conventions,
-    counts: Arc<SpanCounts>,
+    counts: Arc<Counts>,
     context: Context,
     start: SystemTime,
 }
@@ -184,7 +170,7 @@ impl CallSpan {
         }
         span.end();
         if span.span_context().is_sampled() {
-            self.counts.ended();
+            self.counts.add();
         }
     }
 }
@@ -220,7 +206,7 @@ impl ServerSpan {
             let began = *start + began;
             let queue = tracer.span_builder("queue").with_start_time(began);
             queue.start_with_context(tracer, context).end_with_timestamp(began + waited);
-            counts.ended();
+            counts.add();
         }
     }
 
