@@ -18,6 +18,7 @@
 //! - [`duration`]: durations as people write them.
 //! - [`timeout`]: the header `grpc-timeout`.
 //! - [`export`]: what the exports to a collector share.
+//! - [`log_export`]: log records, and their export to a collector.
 //! - [`metrics`]: the export of metrics.
 //! - [`trace`]: spans, and how a trace crosses a connection.
 //! - [`trace_context`]: the headers of a trace.
@@ -37,6 +38,7 @@ pub mod escape;
 pub mod export;
 pub mod framing;
 pub mod keepalive;
+pub mod log_export;
 pub mod metrics;
 pub mod output;
 pub mod parent;

@@ -1,7 +1,11 @@
 //! The headers of a trace: `traceparent` and `tracestate` (W3C Trace Context).
 
 use http::HeaderMap;
-use opentelemetry::propagation::Extractor;
+use opentelemetry::{
+    SpanId, TraceFlags, TraceId,
+    propagation::Extractor,
+    trace::{SpanContext, TraceState},
+};
 
 /// The maximum number of members of `tracestate` (section 3.3.1). Further ones are left out.
 const MAX_MEMBERS: usize = 32;
@@ -9,6 +13,21 @@ const MAX_MEMBERS: usize = 32;
 /// Returns the trace id of a `traceparent` of version 00, or of a later version, which may only
 /// add fields at the end. Returns `None` if the header is not valid.
 pub fn trace_id(header: &[u8]) -> Option<&str> {
+    parts(header).map(|[trace, _, _]| trace)
+}
+
+/// Returns the span that a `traceparent` names, without its state. Returns `None` if the header
+/// is not valid.
+pub fn remote_span(header: &[u8]) -> Option<SpanContext> {
+    let [trace, parent, flags] = parts(header)?;
+    let trace = TraceId::from_hex(trace).ok()?;
+    let parent = SpanId::from_hex(parent).ok()?;
+    let flags = TraceFlags::new(u8::from_str_radix(flags, 16).ok()?);
+    Some(SpanContext::new(trace, parent, flags, true, TraceState::NONE))
+}
+
+/// Returns the ids of the trace and of the parent and the flags, if a `traceparent` is valid.
+fn parts(header: &[u8]) -> Option<[&str; 3]> {
     let text = str::from_utf8(header).ok()?;
     let mut parts = text.split('-');
     let mut hex = |length| {
@@ -16,13 +35,13 @@ pub fn trace_id(header: &[u8]) -> Option<&str> {
         let lower_hex = |byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         (part.len() == length && part.bytes().all(lower_hex)).then_some(part)
     };
-    let (version, trace, parent, _flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
+    let (version, trace, parent, flags) = (hex(2)?, hex(32)?, hex(16)?, hex(2)?);
     let is_zero = |part: &str| part.bytes().all(|byte| byte == b'0');
     let valid = version != "ff"
         && (version != "00" || parts.next().is_none())
         && !is_zero(trace)
         && !is_zero(parent);
-    valid.then_some(trace)
+    valid.then_some([trace, parent, flags])
 }
 
 /// The headers of an incoming call, as the propagator of OpenTelemetry reads them.

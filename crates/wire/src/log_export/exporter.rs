@@ -1,0 +1,65 @@
+//! The exporter of log records.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
+    time::Duration,
+};
+
+use opentelemetry_sdk::{
+    Resource,
+    error::OTelSdkResult,
+    logs::{LogBatch, LogExporter},
+};
+use tracing::{dispatcher::Dispatch, instrument::WithSubscriber};
+
+use crate::export::Counts;
+
+/// An exporter whose sent records are counted, and which outlives every response of its collector.
+///
+/// A collector that fails, or that has no service for log records, fails for each batch, which can
+/// be every second. So the log has one line when that begins, and one when it is over.
+#[derive(Debug)]
+pub(super) struct Exporter<E> {
+    exporter: E,
+    counts: Arc<Counts>,
+    is_failing: AtomicBool,
+}
+
+impl<E> Exporter<E> {
+    pub(super) fn new(exporter: E, counts: Arc<Counts>) -> Self {
+        Self { exporter, counts, is_failing: AtomicBool::new(false) }
+    }
+}
+
+impl<E: LogExporter> LogExporter for Exporter<E> {
+    async fn export(&self, batch: LogBatch<'_>) -> OTelSdkResult {
+        let records = batch.iter().count();
+        // Without the lines that the exporter itself logs of each failed batch.
+        let export = self.exporter.export(batch).with_subscriber(Dispatch::none());
+        match self.counts.send(records, export).await {
+            Ok(()) => {
+                if self.is_failing.swap(false, Relaxed) {
+                    tracing::info!("log records are sent again");
+                }
+            }
+            Err(error) => {
+                if !self.is_failing.swap(true, Relaxed) {
+                    tracing::warn!(%error, "log records cannot be sent: they are lost until they can");
+                }
+            }
+        }
+        // The SDK would log each error.
+        Ok(())
+    }
+
+    fn shutdown_with_timeout(&self, timeout: Duration) -> OTelSdkResult {
+        self.exporter.shutdown_with_timeout(timeout)
+    }
+
+    fn set_resource(&mut self, resource: &Resource) {
+        self.exporter.set_resource(resource);
+    }
+}
