@@ -97,6 +97,7 @@ mod telemetry {
     mod admin_profile;
     mod histograms;
     mod log;
+    mod log_export;
     mod metrics;
     mod otlp_metrics;
     mod prometheus;

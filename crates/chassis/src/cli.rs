@@ -15,6 +15,7 @@ use tokio::{runtime, task::spawn_blocking, time::Instant};
 use wire::{
     command::{Command, CommandError, Program, ServerFlags, exit_code},
     export::ExportStartError,
+    log_export::LogExport,
     output::stdout,
     runtime::{current_thread, panic_text},
     signal::shutdown_signals,
@@ -23,12 +24,13 @@ use wire::{
 
 use crate::{
     config::{
-        ConfigErrors, Effective, Flag, Layers, Schema, Settings, clap_flags, local_server,
+        self, ConfigErrors, Effective, Flag, Layers, Schema, Settings, clap_flags, local_server,
         trace_settings,
     },
     config_command,
     documents::{completions_command, man_command, man_page, write_completions},
     failed::{fail, suggest, sysexits, usage, wants_json},
+    package::Package,
     server::{CallThreads, StartError, memory_shortfall, raise_descriptor_limit},
     service::Service,
     telemetry::{
@@ -171,7 +173,7 @@ impl StartError {
             Self::Config(_) => sysexits::CONFIG,
             Self::Bind(_) | Self::Thread { .. } => sysexits::OS,
             Self::Service(_) => sysexits::UNAVAILABLE,
-            Self::Tracing(_) => sysexits::SOFTWARE,
+            Self::Tracing(_) | Self::LogExport(_) => sysexits::SOFTWARE,
         }
     }
 }
@@ -225,20 +227,29 @@ where
     // that serves calls, and must not keep the process alive. This thread also serves metrics and
     // the health address, and sends spans.
     let life = current_thread().map_err(no_thread("serve metrics and end the process"))?;
-    let (log, filter) =
+    let (log, filter, layer) =
         log::start(configured, settings.log.format).map_err(no_thread("write the log"))?;
+    let log_export = {
+        // Records are sent from its threads.
+        let _runtime = life.enter();
+        start_log_export(&settings.log, package)?
+    };
+    if let Some(export) = &log_export {
+        layer.pass_to(export.clone());
+    }
     raise_descriptor_limit();
     let run = async {
         // Before the service's own start, which can take long: SIGTERM does not end process 1 of a
         // container if the program does not handle it.
         let shutdown = shutdown_signals().context("signals cannot be handled")?;
-        let (mut started, mut export) = (Telemetry::default(), None);
+        let (mut started, mut metric_export) = (Telemetry::default(), None);
         let server = service.bind_with(loaded, calls.handle(), |methods| {
-            let access_log = AccessLog::new(&settings.log, log.clone(), log::colour());
+            let access_log =
+                AccessLog::new(&settings.log, log.clone(), log_export.clone(), log::colour());
             let (address, endpoint) = (settings.metrics.address, &settings.metrics.endpoint);
             let metrics = (address.is_some() || endpoint.is_some())
                 .then(|| Metrics::new(methods, package.version, &settings.metrics));
-            export = metrics.clone().zip(endpoint.as_ref()).map(|(metrics, endpoint)| {
+            metric_export = metrics.clone().zip(endpoint.as_ref()).map(|(metrics, endpoint)| {
                 MetricExport::start(metrics, endpoint.get().clone(), package)
             });
             let tracing = settings
@@ -273,8 +284,8 @@ where
         .await;
         drop(calls);
         // A server that did not start has no metrics that would say something.
-        let export = export.filter(|_| outcome.is_ok());
-        flush(&settings, started, export, &log).await;
+        let metric_export = metric_export.filter(|_| outcome.is_ok());
+        flush(&settings, started, metric_export, log_export, &log).await;
         outcome
     };
     let outcome = catch_unwind(AssertUnwindSafe(|| life.block_on(run)));
@@ -286,25 +297,50 @@ where
     })
 }
 
-/// Sends the last spans and metrics and writes the last lines, all within `shutdown.flush`.
+/// Starts the export of log records, if the settings ask for it.
+fn start_log_export(
+    settings: &config::Log,
+    package: Package,
+) -> Result<Option<LogExport>, StartError> {
+    let Some(endpoint) = &settings.endpoint else { return Ok(None) };
+    let endpoint = endpoint.get().to_string();
+    let export = LogExport::start(&endpoint, package.name, package.version);
+    export.map(Some).map_err(|error| match error {
+        ExportStartError::Thread(error) => {
+            StartError::Thread { purpose: "send log records", error }
+        }
+        ExportStartError::Exporter(error) => StartError::LogExport(error.to_string()),
+    })
+}
+
+/// Sends the last spans, metrics and log records and writes the last lines, all within
+/// `shutdown.flush`.
 async fn flush(
     settings: &Settings,
     telemetry: Telemetry,
-    export: Option<MetricExport>,
+    metric_export: Option<MetricExport>,
+    log_export: Option<LogExport>,
     log: &LogWriter,
 ) {
     let end = Instant::now() + settings.shutdown.flush;
-    let left = || end.saturating_duration_since(Instant::now());
-    // A collector that does not respond must leave time for the line that says so.
-    let for_collector = left().mul_f64(0.9);
-    // Spans are sent from this thread, so it must not block.
-    let spans = spawn_blocking(move || telemetry.flush_spans(for_collector));
+    let left = move || end.saturating_duration_since(Instant::now());
+    // A collector that does not respond must leave time for the lines that say so.
+    let for_exports = move || left().mul_f64(0.9);
+    // At the same time, because each can have a collector of its own. Spans and log records are sent
+    // from this thread, so it must not block.
+    let spans = spawn_blocking(move || telemetry.flush_spans(for_exports()));
+    let records = spawn_blocking(move || {
+        if let Some(lost) = log_export.and_then(|export| export.shut_down(for_exports())) {
+            tracing::warn!(%lost, "log records were lost");
+        }
+    });
     let metrics = async {
-        if let Some(export) = export {
-            export.finish(for_collector).await;
+        if let Some(export) = metric_export {
+            export.finish(for_exports()).await;
         }
     };
-    let _ = tokio::join!(spans, metrics);
+    // An error is a panic, which is in the log.
+    let _ = tokio::join!(spans, records, metrics);
     // Metrics are served meanwhile, so that a last scrape sees the losses.
     let (log, for_lines) = (log.clone(), left());
     let lost = spawn_blocking(move || log.close(for_lines)).await.unwrap_or_default();

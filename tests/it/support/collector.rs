@@ -1,13 +1,20 @@
-//! A collector of spans: OTLP over gRPC.
+//! A collector of spans and log records: OTLP over gRPC.
 
 use std::sync::{Arc, Mutex};
 
 use opentelemetry_proto::tonic::{
-    collector::trace::v1::{
-        ExportTraceServiceRequest, ExportTraceServiceResponse,
-        trace_service_server::{TraceService, TraceServiceServer},
+    collector::{
+        logs::v1::{
+            ExportLogsServiceRequest, ExportLogsServiceResponse,
+            logs_service_server::{LogsService, LogsServiceServer},
+        },
+        trace::v1::{
+            ExportTraceServiceRequest, ExportTraceServiceResponse,
+            trace_service_server::{TraceService, TraceServiceServer},
+        },
     },
     common::v1::{KeyValue, any_value::Value},
+    logs::v1::LogRecord,
     trace::v1::Span,
 };
 use tokio::{net::TcpListener, sync::Notify, time::timeout};
@@ -18,13 +25,14 @@ use tonic::{
 
 use super::process::NEVER;
 
-/// The spans that have arrived.
+/// The spans and log records that have arrived.
 #[derive(Clone, Default)]
 pub(crate) struct Collector(Arc<Inner>);
 
 #[derive(Default)]
 struct Inner {
     spans: Mutex<Vec<Collected>>,
+    records: Mutex<Vec<CollectedRecord>>,
     came: Notify,
 }
 
@@ -57,6 +65,27 @@ impl Collected {
     }
 }
 
+/// A log record, the name of its service, and its scope.
+#[derive(Debug, Clone)]
+pub(crate) struct CollectedRecord {
+    pub(crate) service: String,
+    pub(crate) scope: String,
+    pub(crate) record: LogRecord,
+}
+
+impl CollectedRecord {
+    pub(crate) fn body(&self) -> &str {
+        match self.record.body.as_ref().and_then(|body| body.value.as_ref()) {
+            Some(Value::StringValue(text)) => text,
+            other => panic!("no text: {other:?}"),
+        }
+    }
+
+    pub(crate) fn value(&self, key: &str) -> Option<Value> {
+        value(&self.record.attributes, key)
+    }
+}
+
 fn value(attributes: &[KeyValue], key: &str) -> Option<Value> {
     attributes.iter().find(|attribute| attribute.key == key)?.value.clone()?.value
 }
@@ -69,13 +98,25 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
 }
 
 impl Collector {
-    /// Listens on the loopback interface. Returns the URL too.
+    /// Collects spans alone. Listens on the loopback interface. Returns the URL too.
     pub(crate) async fn start() -> (Self, String) {
         let collector = Self::default();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let service = TraceServiceServer::new(collector.clone());
         let server = Server::builder().add_service(service);
+        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        (collector, url)
+    }
+
+    /// Collects spans and log records at an address, such as 127.0.0.1:0. Returns the URL too.
+    pub(crate) async fn start_with_logs(address: &str) -> (Self, String) {
+        let collector = Self::default();
+        let listener = TcpListener::bind(address).await.expect("a free port");
+        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+        let server = Server::builder()
+            .add_service(TraceServiceServer::new(collector.clone()))
+            .add_service(LogsServiceServer::new(collector.clone()));
         tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
         (collector, url)
     }
@@ -93,6 +134,25 @@ impl Collector {
         };
         let found = timeout(NEVER, find).await;
         found.unwrap_or_else(|_| panic!("no such span in {:#?}", self.spans()))
+    }
+
+    /// Waits for a log record with this body.
+    pub(crate) async fn record(&self, body: &str) -> CollectedRecord {
+        let find = async {
+            loop {
+                let came = self.0.came.notified();
+                if let Some(record) = self.records().into_iter().find(|r| r.body() == body) {
+                    return record;
+                }
+                came.await;
+            }
+        };
+        let found = timeout(NEVER, find).await;
+        found.unwrap_or_else(|_| panic!("no record {body:?} in {:#?}", self.records()))
+    }
+
+    pub(crate) fn records(&self) -> Vec<CollectedRecord> {
+        self.0.records.lock().expect("no panic").clone()
     }
 
     pub(crate) fn spans(&self) -> Vec<Collected> {
@@ -119,5 +179,29 @@ impl TraceService for Collector {
         }
         self.0.came.notify_waiters();
         Ok(Response::new(ExportTraceServiceResponse::default()))
+    }
+}
+
+#[tonic::async_trait]
+impl LogsService for Collector {
+    async fn export(
+        &self,
+        request: Request<ExportLogsServiceRequest>,
+    ) -> Result<Response<ExportLogsServiceResponse>, Status> {
+        for batch in request.into_inner().resource_logs {
+            let attributes = batch.resource.map(|resource| resource.attributes).unwrap_or_default();
+            let service = text(&attributes, "service.name").expect("a name");
+            for logs in batch.scope_logs {
+                let scope = logs.scope.map(|scope| scope.name).unwrap_or_default();
+                let records = logs.log_records.into_iter().map(|record| CollectedRecord {
+                    service: service.clone(),
+                    scope: scope.clone(),
+                    record,
+                });
+                self.0.records.lock().expect("no panic").extend(records);
+            }
+        }
+        self.0.came.notify_waiters();
+        Ok(Response::new(ExportLogsServiceResponse::default()))
     }
 }

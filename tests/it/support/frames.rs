@@ -24,6 +24,7 @@ pub(crate) type Field<'a> = (&'a str, &'a [u8]);
 pub(crate) const GRPC: Field<'_> = ("content-type", b"application/grpc");
 pub(crate) const OK: Field<'_> = ("grpc-status", b"0");
 pub(crate) const NOT_FOUND: Field<'_> = ("grpc-status", b"5");
+pub(crate) const UNIMPLEMENTED: Field<'_> = ("grpc-status", b"12");
 /// The indexed field `:status: 200`.
 pub(crate) const STATUS_200: u8 = 0x88;
 

@@ -14,6 +14,7 @@ use std::{
 
 use futures_util::task::AtomicWaker;
 use http::{HeaderMap, HeaderValue};
+use opentelemetry::trace::{SpanContext, TraceContextExt};
 use tokio::time::Instant;
 use tonic::{Code, Status};
 use wire::{encoding::Encoding, trace::ServerSpan, trace_context};
@@ -336,6 +337,14 @@ impl Call {
                 let header = self.traceparent.as_ref()?;
                 trace_context::trace_id(header.as_bytes()).map(ToOwned::to_owned)
             }
+        }
+    }
+
+    /// Returns the span that the call is part of: its own, or the caller's if it has none.
+    pub(crate) fn span_context(&self) -> Option<SpanContext> {
+        match &self.span {
+            Some(span) => Some(span.context().span().span_context().clone()),
+            None => trace_context::remote_span(self.traceparent.as_ref()?.as_bytes()),
         }
     }
 }

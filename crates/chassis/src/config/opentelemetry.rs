@@ -21,6 +21,11 @@ const METRICS: Signal = Signal {
     exporter: "OTEL_METRICS_EXPORTER",
     endpoint: "OTEL_EXPORTER_OTLP_METRICS_ENDPOINT",
 };
+const LOGS: Signal = Signal {
+    setting: "log.endpoint",
+    exporter: "OTEL_LOGS_EXPORTER",
+    endpoint: "OTEL_EXPORTER_OTLP_LOGS_ENDPOINT",
+};
 const SAMPLE: &str = "tracing.sample";
 
 /// Returns the settings that the variables give: key, text, and name of the variable.
@@ -32,19 +37,15 @@ pub(super) fn settings(
         let value = variables.iter().find(|(variable, _)| variable == name)?.1.to_str()?;
         (!value.is_empty()).then_some((value, name))
     };
-    let is = |name, value| get(name).is_some_and(|(text, _)| text.eq_ignore_ascii_case(value));
+    let disabled = get("OTEL_SDK_DISABLED").filter(|(text, _)| text.eq_ignore_ascii_case("true"));
 
     let mut settings = Vec::new();
-    for Signal { setting, exporter, endpoint } in [TRACES, METRICS] {
-        if is("OTEL_SDK_DISABLED", "true") {
-            settings.push((setting, "", "OTEL_SDK_DISABLED"));
-        } else if is(exporter, "none") {
-            settings.push((setting, "", exporter));
-        } else if let Some((url, name)) =
-            get(endpoint).or_else(|| get("OTEL_EXPORTER_OTLP_ENDPOINT"))
-        {
-            settings.push((setting, url, name));
-        }
+    for Signal { setting, exporter, endpoint } in [TRACES, METRICS, LOGS] {
+        // OpenTelemetry's default is otlp.
+        let off = disabled.or_else(|| get(exporter).filter(|(list, _)| !names_otlp(list)));
+        let url = || get(endpoint).or_else(|| get("OTEL_EXPORTER_OTLP_ENDPOINT"));
+        let chosen = off.map(|(_, name)| ("", name)).or_else(url);
+        settings.extend(chosen.map(|(url, name)| (setting, url, name)));
     }
     match get("OTEL_TRACES_SAMPLER") {
         Some(("always_on" | "parentbased_always_on", name)) => settings.push((SAMPLE, "1", name)),
@@ -59,6 +60,11 @@ pub(super) fn settings(
     settings
 }
 
+/// Returns whether a list of exporters has OTLP's. `none` and `console` are others.
+fn names_otlp(list: &str) -> bool {
+    list.split(',').any(|name| name.trim().eq_ignore_ascii_case("otlp"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,28 +77,35 @@ mod tests {
     }
 
     #[test]
-    fn the_endpoint_of_a_signal_wins_over_the_endpoint_of_all_signals() {
+    fn a_signal_is_sent_to_its_endpoint_unless_another_exporter_is_named() {
         let all = ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://all:4317");
-        for signal in [TRACES, METRICS] {
+        for signal in [TRACES, METRICS, LOGS] {
             let own = (signal.endpoint, "http://own:4317");
-            let endpoint = |variables: &[(&str, &str)]| {
+            let exporter = |name| (signal.exporter, name);
+            for (variables, url) in [
+                (&[all][..], Some("http://all:4317")),
+                (&[own], Some("http://own:4317")),
+                (&[all, own], Some("http://own:4317")),
+                (&[all, (own.0, "")], Some("http://all:4317")),
+                (&[all, own, exporter("OTLP")], Some("http://own:4317")),
+                (&[own, exporter("console, otlp")], Some("http://own:4317")),
+                (&[own, exporter("")], Some("http://own:4317")),
+                (&[all, own, exporter("none")], Some("")),
+                (&[own, exporter("console")], Some("")),
+                (&[own, exporter("prometheus")], Some("")),
+                (&[own, exporter("otlp/stdout")], Some("")),
+                (&[all, own, ("OTEL_SDK_DISABLED", "True")], Some("")),
+                (&[("OTEL_SDK_DISABLED", "no")], None),
+            ] {
                 let settings = settings_of(variables).into_iter();
-                let mut own = settings.filter(|(key, _)| key == signal.setting);
-                own.next().map(|(_, url)| url)
-            };
-            assert_eq!(endpoint(&[all]).as_deref(), Some("http://all:4317"));
-            assert_eq!(endpoint(&[all, own]).as_deref(), Some("http://own:4317"));
-            assert_eq!(endpoint(&[own]).as_deref(), Some("http://own:4317"));
-            assert_eq!(endpoint(&[all, (own.0, "")]).as_deref(), Some("http://all:4317"));
-            for off in [("OTEL_SDK_DISABLED", "True"), (signal.exporter, "none")] {
-                assert_eq!(endpoint(&[all, own, off]).as_deref(), Some(""), "{off:?}");
+                let mut of_signal = settings.filter(|(key, _)| key == signal.setting);
+                let endpoint = of_signal.next().map(|(_, url)| url);
+                assert_eq!(endpoint.as_deref(), url, "{variables:?}");
             }
-            assert_eq!(endpoint(&[("OTEL_SDK_DISABLED", "no")]), None);
+            // A variable of one signal changes no other.
+            let expected = [(signal.setting.to_owned(), own.1.to_owned())];
+            assert_eq!(settings_of(&[own]), expected);
         }
-        // What is for one signal changes no other.
-        let traces = (TRACES.endpoint, "http://traces:4317");
-        let expected = [("tracing.endpoint".to_owned(), "http://traces:4317".to_owned())];
-        assert_eq!(settings_of(&[traces]), expected);
     }
 
     #[test]

@@ -158,7 +158,7 @@ settings! {
         /// The longest time after the lame duck time for calls in flight to finish.
         /// Calls that take longer end with UNAVAILABLE.
         drain: Duration = "20s";
-        /// The longest time after the drain to send the last spans and metrics and to
+        /// The longest time after the drain to send the last spans, metrics and log records and to
         /// write the last log lines.
         flush: Duration = "2s";
     }
@@ -176,7 +176,7 @@ settings! {
         enabled: bool = false;
     }
 
-    /// The log, which is written to standard output.
+    /// The log, which is written to standard output and can be sent to a collector.
     [log] pub Log {
         /// The least severe level that is logged: "off", "error", "warn", "info",
         /// "debug" or "trace"; the variable RUST_LOG wins. At "debug" the log contains the
@@ -194,6 +194,11 @@ settings! {
         /// The duration above which a call is logged at level "warn", even if `access`
         /// leaves it out.
         slow: Duration = "1s";
+        /// Where log records are sent beside standard output (OTLP over gRPC): a URL such as
+        /// `http://localhost:4317`, or "" for standard output alone.
+        /// OTEL_EXPORTER_OTLP_ENDPOINT has the same effect if the variable of this setting is
+        /// not set.
+        endpoint: Option<Endpoint> = "";
     }
 
     /// Metrics for Prometheus and for OpenTelemetry, and the admin page.

@@ -105,6 +105,9 @@ pub enum StartError {
     /// No exporter can be made from the variables of OpenTelemetry.
     #[error("spans cannot be exported: {0}")]
     Tracing(String),
+    /// No exporter can be made from the variables of OpenTelemetry.
+    #[error("log records cannot be exported: {0}")]
+    LogExport(String),
     /// The service's own start failed, for example because of a dependency.
     #[error("the service cannot start: {0:#}")]
     Service(anyhow::Error),

@@ -1,4 +1,4 @@
-//! The access log: one line for each call.
+//! The access log: one line for each call, and a log record if they are exported.
 //!
 //! The line is encoded here, because `tracing_subscriber` would take more time for it than
 //! the call takes. It looks like every other line of the log.
@@ -11,9 +11,13 @@ use std::{
 
 use tonic::Code;
 use tracing::{Level, enabled};
-use wire::{code::code_name, escape::Escaped};
+use wire::{escape::Escaped, log_export::LogExport};
 
-use super::writer::LogWriter;
+use super::{
+    call_fields::{Fields, MESSAGE, Name, name, visit},
+    call_record,
+    writer::LogWriter,
+};
 use crate::{
     call::Call,
     config::{self, Access, LogFormat},
@@ -24,6 +28,7 @@ use crate::{
 #[derive(Debug, Clone)]
 pub(crate) struct AccessLog {
     writer: LogWriter,
+    export: Option<LogExport>,
     access: Access,
     slow: Duration,
     format: LogFormat,
@@ -32,9 +37,14 @@ pub(crate) struct AccessLog {
 
 impl AccessLog {
     /// Returns the access log. `colour` applies to the text format.
-    pub(crate) fn new(settings: &config::Log, writer: LogWriter, colour: bool) -> Self {
+    pub(crate) fn new(
+        settings: &config::Log,
+        writer: LogWriter,
+        export: Option<LogExport>,
+        colour: bool,
+    ) -> Self {
         let config::Log { access, slow, format, .. } = *settings;
-        Self { writer, access, slow, format, colour }
+        Self { writer, export, access, slow, format, colour }
     }
 
     pub(super) fn writer(&self) -> &LogWriter {
@@ -52,6 +62,9 @@ impl AccessLog {
             // Writing to the queue of the log never fails.
             let _ = (&self.writer).write_all(line.encode(level, call, took).as_bytes());
         });
+        if let Some(export) = &self.export {
+            call_record::send(export, level, call, took);
+        }
     }
 
     /// Returns the level of the call's line, or `None` if it has no line.
@@ -88,20 +101,6 @@ fn is_logged(level: &Level) -> bool {
     }
 }
 
-/// The name of a value with the separators around it, in each format. Most of a line is the
-/// same for each call, so it is put together at compile time.
-#[derive(Clone, Copy)]
-struct Name {
-    json: &'static str,
-    text: &'static str,
-}
-
-macro_rules! name {
-    ($name:literal) => {
-        Name { json: concat!(",\"", $name, "\":"), text: concat!(" ", $name, "=") }
-    };
-}
-
 struct Line<'a> {
     text: &'a mut String,
     format: LogFormat,
@@ -111,27 +110,7 @@ struct Line<'a> {
 impl<'a> Line<'a> {
     fn encode(mut self, level: Level, call: &Call, took: Duration) -> &'a str {
         self.begin(level);
-        self.quoted(name!("method"), call.path());
-        self.quoted(name!("code"), code_name(call.code()));
-        if let Some(peer) = call.peer() {
-            self.plain(name!("peer"), peer.text());
-            if let Some(subject) = peer.identity() {
-                self.quoted(name!("subject"), subject);
-            }
-        }
-        self.milliseconds(name!("ms"), took);
-        self.milliseconds(name!("queue_ms"), call.waited().unwrap_or_default());
-        self.milliseconds(name!("work_ms"), call.worked().unwrap_or_default());
-        if !call.method().is_unary() {
-            self.number(name!("messages_in"), call.messages_in());
-            self.number(name!("messages_out"), call.messages_out());
-        }
-        self.number(name!("bytes_in"), call.bytes_in());
-        self.number(name!("bytes_out"), call.bytes_out());
-        if let Some(timeout) = call.given_timeout() {
-            self.milliseconds(name!("deadline_ms"), timeout);
-        }
-        call.request_id().with_text(|id| self.quoted(name!("request_id"), id));
+        visit(call, took, &mut self);
         if let Some(trace_id) = call.trace_id() {
             self.quoted(name!("trace_id"), &trace_id);
         }
@@ -149,7 +128,9 @@ impl<'a> Line<'a> {
                 push_now(self.text);
                 self.text.push_str("\",\"level\":\"");
                 self.text.push_str(level.as_str());
-                self.text.push_str("\",\"message\":\"call\"");
+                for part in ["\",\"message\":\"", MESSAGE, "\""] {
+                    self.text.push_str(part);
+                }
             }
             LogFormat::Text => {
                 let (dim, colour, plain) = match (self.colour, level) {
@@ -163,7 +144,7 @@ impl<'a> Line<'a> {
                 let level = level.as_str();
                 // Aligned to the longest level.
                 let gap = if level.len() < 5 { "  " } else { " " };
-                for part in [plain, gap, colour, level, plain, " call"] {
+                for part in [plain, gap, colour, level, plain, " ", MESSAGE] {
                     self.text.push_str(part);
                 }
             }
@@ -176,7 +157,9 @@ impl<'a> Line<'a> {
             LogFormat::Text => name.text,
         });
     }
+}
 
+impl Fields for Line<'_> {
     fn quoted(&mut self, name: Name, value: &str) {
         self.name(name);
         self.text.push('"');
@@ -191,7 +174,6 @@ impl<'a> Line<'a> {
         self.text.push('"');
     }
 
-    /// Writes a value that needs no quotes in text and no escapes in JSON.
     fn plain(&mut self, name: Name, value: &str) {
         self.name(name);
         let quote = if self.format == LogFormat::Json { "\"" } else { "" };
@@ -205,7 +187,7 @@ impl<'a> Line<'a> {
         self.text.push_str(itoa::Buffer::new().format(number));
     }
 
-    /// Writes a time in milliseconds with three decimals.
+    /// Writes three decimals.
     fn milliseconds(&mut self, name: Name, time: Duration) {
         let microseconds = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         self.number(name, microseconds / 1000);

@@ -1,4 +1,5 @@
-//! The log on standard output: text for people, JSON for machines.
+//! The log on standard output: text for people, JSON for machines. Beside it, log records can be
+//! exported.
 
 use std::{
     env,
@@ -12,6 +13,7 @@ use tracing_subscriber::{
 };
 
 use super::{
+    export_layer::ExportLayer,
     json::JsonLines,
     log_filter::{Configured, LogFilter},
     panics,
@@ -20,8 +22,8 @@ use super::{
 };
 use crate::config::LogFormat;
 
-/// Starts the log for the rest of the process. Returns its writer, which can flush it, and its
-/// filter, which can be changed.
+/// Starts the log for the rest of the process. Returns its writer, which can flush it, its
+/// filter, which can be changed, and the layer that can pass its lines to an export.
 ///
 /// # Errors
 ///
@@ -33,10 +35,11 @@ use crate::config::LogFormat;
 pub(crate) fn start(
     configured: Configured,
     format: LogFormat,
-) -> io::Result<(LogWriter, LogFilter)> {
+) -> io::Result<(LogWriter, LogFilter, ExportLayer)> {
     let writer = LogWriter::start(io::stdout())?;
     let (filter, layer) = LogFilter::new(configured);
-    let filtered = tracing_subscriber::registry().with(layer);
+    let export = ExportLayer::default();
+    let filtered = tracing_subscriber::registry().with(layer).with(export.clone());
     let lines = fmt::layer().with_target(false).with_writer(writer.clone());
     match format {
         LogFormat::Text => {
@@ -49,7 +52,7 @@ pub(crate) fn start(
         }
     }
     panics::observe();
-    Ok((writer, filter))
+    Ok((writer, filter, export))
 }
 
 /// Returns whether text is in colour: on a terminal, unless `NO_COLOR` is set

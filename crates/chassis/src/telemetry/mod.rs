@@ -3,7 +3,10 @@
 mod access_log;
 mod batch;
 mod call_durations;
+mod call_fields;
+mod call_record;
 mod directives;
+mod export_layer;
 mod exposition;
 mod failures;
 mod families;
