@@ -111,6 +111,7 @@ mod deploy {
     mod chart_tls;
     mod chart_upgrade;
     mod chart_values;
+    mod dashboard_picture;
     mod kubernetes;
     mod kubernetes_apply;
     mod kubernetes_client;
