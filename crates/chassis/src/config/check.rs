@@ -37,7 +37,7 @@ pub(super) fn check_tls(values: &mut Reader<'_>) {
     match (&certificate, &key) {
         (Some(_), None) => values.error("tls.certificate", "needs tls.key, the file of its key"),
         (None, Some(_)) => {
-            values.error("tls.key", "needs tls.certificate, the file of its certificate")
+            values.error("tls.key", "needs tls.certificate, the file of its certificate");
         }
         _ => {}
     }

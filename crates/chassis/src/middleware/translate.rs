@@ -20,6 +20,9 @@ use crate::{
     web::{Refusal, Responses, Translation, Web},
 };
 
+/// A call that has begun, and the translation of its response.
+type Begun<F> = (RecordedCall<F>, Responses);
+
 /// Translates each call into one of gRPC, and its response back.
 #[derive(Debug, Clone)]
 pub(crate) struct Translate<S> {
@@ -72,7 +75,7 @@ where
         mut self,
         mut request: Request<Body>,
         peer: Option<Arc<Peer>>,
-    ) -> Result<(RecordedCall<S::Future>, Responses), Box<Response<Body>>> {
+    ) -> Result<Begun<S::Future>, Box<Response<Body>>> {
         let translation = self.accept(&mut request, peer.as_deref())?;
         let headers = KnownHeaders::of(request.headers());
         let record = self.recorder.begin(&mut request, headers, peer);
