@@ -49,3 +49,20 @@ impl ServiceTime {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_call_moves_the_average_by_an_eighth_of_the_difference() {
+        let time = ServiceTime::default();
+        let ms = Duration::from_millis;
+        time.record(ms(800));
+        assert_eq!(time.average(), ms(800), "the first is the average");
+        time.record(ms(1600));
+        assert_eq!(time.average(), ms(900));
+        time.record(ms(100));
+        assert_eq!(time.average(), ms(800));
+    }
+}

@@ -108,4 +108,24 @@ mod tests {
         drop(first);
         streams.admit().expect("a slot again");
     }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_stream_that_ends_sets_the_hint_and_returns_its_slot() {
+        let streams = Arc::new(Streams::new(2));
+        assert_eq!(streams.limit(), 2);
+        let first = streams.admit().expect("a slot");
+        assert_eq!(streams.open(), 1);
+        advance(Duration::from_secs(4)).await;
+        drop(first);
+        assert_eq!(streams.open(), 0);
+
+        let _open = [streams.admit().expect("a slot"), streams.admit().expect("a slot")];
+        // Longer than the recent duration of a stream: only a stream that has ended counts.
+        advance(Duration::from_secs(50)).await;
+        for _ in 0..3 {
+            let refused = streams.admit().expect_err("the limit is reached");
+            assert_eq!(refused, Cause::TooManyStreams { retry_after: Duration::from_secs(2) });
+        }
+        assert_eq!((streams.open(), streams.refused()), (2, 3));
+    }
 }

@@ -143,6 +143,55 @@ async fn a_call_whose_deadline_would_pass_in_the_queue_is_refused_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_load_counts_busy_workers_waiting_calls_and_refusals_by_reason() {
+    let queue = queue(5, 2, Duration::from_secs(5));
+    let working = [admit(queue).await, admit(queue).await];
+    let refused = Refused { queue_full: 0, queue_timeout: 0, too_late: 0 };
+    let load = Load { busy: 2, max_workers: 5, waiting: 0, queue_length: 2, refused };
+    assert_eq!(queue.load(), load);
+
+    let _more = [admit(queue).await, admit(queue).await, admit(queue).await];
+    let mut waiting = [spawn(admit(queue)), spawn(admit(queue))];
+    for call in &mut waiting {
+        assert_pending!(call.poll());
+    }
+    for _ in 0..3 {
+        assert_ready_err!(spawn(admit(queue)).poll());
+    }
+    let refused = Refused { queue_full: 3, ..refused };
+    assert_eq!(queue.load(), Load { busy: 5, waiting: 2, refused, ..load });
+
+    sleep(Duration::from_secs(5)).await;
+    for call in &mut waiting {
+        assert_ready_err!(call.poll());
+    }
+    let late: &'static Call = Box::leak(Box::new(testing::call()));
+    late.set_deadline(Duration::from_millis(1));
+    assert_ready_err!(spawn(queue.admit(late).boxed()).poll());
+    let refused = Refused { queue_timeout: 2, too_late: 1, ..refused };
+    assert_eq!(queue.load(), Load { busy: 5, refused, ..load });
+    drop(working);
+    assert_eq!(queue.load(), Load { busy: 3, refused, ..load });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_call_has_its_times_in_the_queue_and_at_work() {
+    let queue = queue(1, 1, HOUR);
+    let working = admit(queue).await.expect("a free worker");
+    let call: &'static Call = Box::leak(Box::new(testing::call()));
+    let mut waiting = spawn(queue.admit(call).boxed());
+    assert_pending!(waiting.poll());
+    advance(Duration::from_millis(300)).await;
+    assert_eq!((call.waited(), call.worked()), (None, None));
+    drop(working);
+    let worker = assert_ready_ok!(waiting.poll());
+    advance(Duration::from_millis(70)).await;
+    drop(worker);
+    assert_eq!(call.waited(), Some(Duration::from_millis(300)));
+    assert_eq!(call.worked(), Some(Duration::from_millis(70)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_utilization_is_the_average_of_calls_at_work_and_in_the_queue() {
     let limits = config::Queue { length: 2, timeout: HOUR };
     let queue: &Queue = Box::leak(Box::new(Queue::new(2, &limits).averaged()));
