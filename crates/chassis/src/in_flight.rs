@@ -107,3 +107,65 @@ impl Drop for InFlightGuard {
         ended.fetch_add(1, Ordering::AcqRel);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio_test::{assert_pending, assert_ready, task::spawn};
+
+    use super::*;
+
+    #[test]
+    fn each_call_is_in_flight_until_it_ends_and_counts_once_by_how_it_ended() {
+        let in_flight = InFlight::default();
+        let mut calls: Vec<_> = (0..7).map(|_| in_flight.begin(false)).collect();
+        assert_eq!(in_flight.counts(), Counts { started: 7, finished: 0, cut: 0 });
+        assert_eq!(in_flight.counts().in_flight(), 7);
+        calls[0].set_cut();
+        calls[1].set_cut();
+        calls.truncate(2);
+        assert_eq!(in_flight.counts(), Counts { started: 7, finished: 5, cut: 0 });
+        assert_eq!(in_flight.counts().in_flight(), 2);
+        drop(calls);
+        assert_eq!(in_flight.counts(), Counts { started: 7, finished: 5, cut: 2 });
+        assert_eq!(in_flight.counts().in_flight(), 0);
+    }
+
+    #[test]
+    fn own_calls_end_before_those_of_the_service_and_are_not_cut() {
+        let in_flight = InFlight::default();
+        let (mut own, call) = (in_flight.begin(true), in_flight.begin(false));
+        let (mut own_ends, mut call_ends) = (spawn(own.cutting()), spawn(call.cutting()));
+        assert_pending!(own_ends.poll());
+        in_flight.end_own();
+        assert!(own_ends.is_woken());
+        assert_ready!(own_ends.poll());
+        assert_pending!(call_ends.poll());
+        own.set_cut();
+        drop(own);
+        assert_eq!(in_flight.counts(), Counts { started: 2, finished: 1, cut: 0 });
+
+        in_flight.cut();
+        assert!(call_ends.is_woken());
+        assert_ready!(call_ends.poll());
+    }
+
+    #[test]
+    fn a_cut_ends_own_calls_too() {
+        let in_flight = InFlight::default();
+        let own = in_flight.begin(true);
+        in_flight.cut();
+        assert_ready!(spawn(own.cutting()).poll());
+    }
+
+    #[test]
+    fn the_server_is_idle_once_the_last_call_has_ended() {
+        let in_flight = InFlight::default();
+        let (first, last) = (in_flight.begin(false), in_flight.begin(false));
+        let mut idle = spawn(in_flight.idle());
+        assert_pending!(idle.poll());
+        drop(first);
+        assert_pending!(idle.poll());
+        drop(last);
+        assert_ready!(idle.poll());
+    }
+}

@@ -155,6 +155,8 @@ impl Readiness {
 
 #[cfg(test)]
 mod tests {
+    use futures_util::FutureExt;
+
     use super::*;
 
     #[test]
@@ -193,5 +195,48 @@ mod tests {
         assert!(!is_ready());
         database.ready();
         assert!(is_ready());
+    }
+
+    #[test]
+    fn an_advance_to_the_same_state_is_no_change() {
+        let lifecycle = Lifecycle::new();
+        let mut changes = lifecycle.watch();
+        lifecycle.advance(State::Ready);
+        assert!(changes.has_changed().expect("it lives"));
+        let since = changes.borrow_and_update().since;
+        lifecycle.advance(State::Ready);
+        assert!(!changes.has_changed().expect("it lives"));
+        assert_eq!(lifecycle.condition().since, since);
+    }
+
+    #[test]
+    fn a_state_is_reached_by_it_and_by_later_ones() {
+        let lifecycle = Lifecycle::new();
+        let reached = || lifecycle.reached(State::LameDuck).now_or_never();
+        lifecycle.advance(State::Ready);
+        assert_eq!(reached(), None);
+        lifecycle.advance(State::LameDuck);
+        assert_eq!(reached(), Some(()));
+        lifecycle.advance(State::Draining);
+        assert_eq!(reached(), Some(()));
+    }
+
+    #[test]
+    fn dependencies_are_ready_once_each_of_them_is() {
+        let lifecycle = Lifecycle::new();
+        let ready = || lifecycle.dependencies_ready().now_or_never();
+        assert_eq!(ready(), Some(()), "there are none");
+        let (database, queue) =
+            (lifecycle.add_dependency("database"), lifecycle.add_dependency("queue"));
+        database.ready();
+        assert_eq!(ready(), None);
+        queue.ready();
+        assert_eq!(ready(), Some(()));
+    }
+
+    #[test]
+    fn each_state_has_its_name_in_metrics_and_logs() {
+        let names = ["starting", "ready", "lame_duck", "draining", "stopped"];
+        assert_eq!(State::ALL.map(State::name), names);
     }
 }
