@@ -152,3 +152,6 @@ impl Drain {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
