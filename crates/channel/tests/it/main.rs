@@ -7,6 +7,7 @@ mod flow_control;
 mod greeting;
 mod kinds;
 mod parent;
+mod retry;
 mod small_frames;
 mod support;
 mod unix_socket;
