@@ -42,6 +42,20 @@ async fn unavailable_is_retried_up_to_five_attempts_with_delays_that_double() {
     }
 }
 
+/// Fewer than the attempts after which the throttle allows no more.
+#[tokio::test(start_paused = true)]
+async fn a_call_has_no_more_attempts_than_its_limit() {
+    for limit in 1..5 {
+        let throttle = Throttle::new();
+        let mut retries = Retries::new(&throttle, limit, None);
+        let mut made = 1;
+        while retries.next_attempt(UNAVAILABLE).await {
+            made += 1;
+        }
+        assert_eq!(made, limit);
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn other_codes_are_not_retried_even_with_a_pushback() {
     for verdict in [
@@ -117,7 +131,9 @@ async fn a_request_that_was_not_processed_gets_one_transparent_retry() {
 
 #[tokio::test(start_paused = true)]
 async fn a_call_whose_body_is_consumed_is_not_retried() {
-    for verdict in [UNAVAILABLE, Verdict::NotProcessed, with_pushback(Code::Unavailable, 1)] {
+    for verdict in
+        [UNAVAILABLE, Verdict::NotSent, Verdict::NotProcessed, with_pushback(Code::Unavailable, 1)]
+    {
         let throttle = Throttle::new();
         let mut retries = Retries::new(&throttle, MAX_ATTEMPTS, None);
         retries.commit();
