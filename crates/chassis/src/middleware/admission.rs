@@ -183,3 +183,6 @@ fn negotiate(request: &mut Request<Body>, call: &Call) -> Result<Option<Encoding
     }
     Ok(encoding)
 }
+
+#[cfg(test)]
+mod tests;
