@@ -24,7 +24,11 @@ pub(crate) fn methods() -> MethodTable {
     MethodTable::new(&[ServiceMethods {
         service: "test.Service".into(),
         origin: Origin::Service,
-        methods: Some(vec![("Unary".into(), Kind::Unary), ("Stream".into(), Kind::BidiStreaming)]),
+        methods: Some(vec![
+            ("Unary".into(), Kind::Unary),
+            ("Stream".into(), Kind::BidiStreaming),
+            ("Watch".into(), Kind::ServerStreaming),
+        ]),
         message_limit: None,
     }])
 }
