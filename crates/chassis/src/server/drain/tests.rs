@@ -9,7 +9,7 @@ use std::{
 };
 
 use serde_json::{Value, json};
-use tokio::time::Instant;
+use tokio::time::{Instant, timeout};
 use tokio_test::{assert_pending, assert_ready, task::spawn};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -98,7 +98,7 @@ async fn an_own_call_holds_up_the_drain_for_a_second() {
     });
     let drain = Drain::begin(connections(), in_flight, TaskTracker::new());
     let start = Instant::now();
-    drain.idle().await;
+    timeout(10 * OWN_CALLS_GRACE, drain.idle()).await.expect("the call is told to end");
     assert_eq!(start.elapsed(), OWN_CALLS_GRACE);
 }
 
