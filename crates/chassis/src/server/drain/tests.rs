@@ -3,7 +3,7 @@
 use std::{
     fs::File,
     future::{Future, pending},
-    io::{Read, Seek},
+    io::{self, Seek},
     sync::Arc,
     time::Duration,
 };
@@ -202,9 +202,8 @@ fn logged(log: impl FnOnce()) -> Value {
     let writer: Arc<File> = Arc::new(file.try_clone().expect("a descriptor"));
     let subscriber = tracing_subscriber::fmt().json().with_writer(writer).finish();
     tracing::subscriber::with_default(subscriber, log);
-    let mut text = String::new();
     file.rewind().expect("a file");
-    file.read_to_string(&mut text).expect("a file");
+    let text = io::read_to_string(file).expect("a file");
     let line: Value = serde_json::from_str(&text).expect("one line");
     line["fields"].clone()
 }
