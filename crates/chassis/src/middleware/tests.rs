@@ -7,6 +7,7 @@ use std::{
         Arc, Mutex,
         atomic::{AtomicUsize, Ordering},
     },
+    task::{Context, Poll, Waker},
     time::Duration,
 };
 
@@ -26,7 +27,7 @@ use tokio::{
 use tonic::{Code, Status};
 use tower::{Layer, Service, ServiceExt, service_fn};
 
-use super::{Admission, CatchPanicLayer, Limits, Recorder, layers};
+use super::{Admission, CatchPanicLayer, DeadlineLayer, InFlightLayer, Limits, Recorder, layers};
 use crate::{
     admission::{Queue, Streams},
     body::Body,
@@ -376,6 +377,32 @@ async fn a_stream_holds_a_slot_until_it_ends_and_never_a_worker() {
     drop(first);
     let third = open().await;
     assert!(!third.headers().contains_key("grpc-status"), "there is a slot again");
+}
+
+/// A service that never has room for a call.
+struct NeverReady;
+
+impl Service<BoxInbound> for NeverReady {
+    type Response = Response<Body>;
+    type Error = Infallible;
+    type Future = Ready<Result<Response<Body>, Infallible>>;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Pending
+    }
+
+    fn call(&mut self, _: BoxInbound) -> Self::Future {
+        unreachable!("it is not ready")
+    }
+}
+
+#[test]
+fn a_layer_is_ready_only_if_the_service_within_it_is() {
+    let mut cx = Context::from_waker(Waker::noop());
+    let mut deadline = DeadlineLayer::new(testing::settings(&[]).deadline).layer(NeverReady);
+    assert!(deadline.poll_ready(&mut cx).is_pending());
+    let mut in_flight = InFlightLayer::new(InFlight::default()).layer(NeverReady);
+    assert!(in_flight.poll_ready(&mut cx).is_pending());
 }
 
 #[tokio::test(start_paused = true)]

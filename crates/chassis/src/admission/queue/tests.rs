@@ -68,7 +68,7 @@ async fn a_cancelled_call_leaves_the_queue_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_worker_that_a_cancelled_call_was_given_goes_to_the_next() {
+async fn a_worker_given_to_a_cancelled_call_goes_to_the_next_one() {
     let queue = queue(1, 2, HOUR);
     let working = admit(queue).await.expect("a free worker");
     let mut leaves = spawn(admit(queue));
