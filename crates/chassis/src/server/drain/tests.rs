@@ -18,12 +18,12 @@ use crate::{
     http2::Budget,
     in_flight::InFlight,
     lifecycle::{Lifecycle, State},
-    middleware::{self, RecordLayer},
+    middleware::{self, Recorder},
     server::{
         calls::Calls,
         connections::{ConnectionCounts, Connections, Door},
         registry::Registry,
-        router::Router,
+        router::{Router, WebRouter},
     },
     telemetry::Telemetry,
     testing,
@@ -32,20 +32,23 @@ use crate::{
 fn connections() -> Arc<Connections> {
     let settings = testing::settings(&[]);
     let telemetry = Telemetry::default();
-    let record = RecordLayer::new(
-        telemetry.clone(),
-        Arc::new(testing::methods()),
-        testing::shared(1 << 20),
+    let methods = Arc::new(testing::methods());
+    let recorder = Recorder::new(telemetry.clone(), methods, testing::shared(1 << 20));
+    let layered = middleware::layers(
+        Router::default(),
+        WebRouter(Router::default()),
+        recorder,
         testing::web(),
+        InFlight::default(),
+        settings.deadline.clone(),
     );
-    let layers = middleware::layers(record, InFlight::default(), settings.deadline.clone());
     let door = Door {
         registry: Registry::new(8, None),
         tls: None,
         drain_at: State::Draining,
         budget: Budget::new(1 << 20),
     };
-    let calls = Calls::new(layers.service(Router::default()));
+    let calls = Calls::new(layered);
     Connections::new(calls, &settings, telemetry, Lifecycle::new(), door)
 }
 
