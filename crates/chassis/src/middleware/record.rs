@@ -43,8 +43,8 @@ impl Recorder {
         Self { telemetry, methods, shared }
     }
 
-    // Its two callers are compiled for gRPC and for other protocols: see `layers`.
-    #[inline(always)]
+    // One copy for its two callers, so that all that it calls is inlined into it.
+    #[inline(never)]
     pub(super) fn begin(
         &self,
         request: &mut Request<Body>,
