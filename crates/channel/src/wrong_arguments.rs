@@ -8,7 +8,7 @@ use crate::tls_config::TlsError;
 #[derive(Debug, thiserror::Error)]
 pub enum WrongArguments {
     /// The address follows from the settings of the server on this machine, which are wrong.
-    #[error("the server to check follows from its settings, and {0}")]
+    #[error("the address to check is that of the settings, and {0}")]
     LocalServer(String),
     /// The server on this machine requires a client certificate.
     #[error(

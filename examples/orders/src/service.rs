@@ -1,4 +1,4 @@
-//! The handlers of the service: a method of each of the four kinds.
+//! The handlers of the service: methods of all four kinds.
 
 use chassis::Context;
 use futures_util::{StreamExt, TryStreamExt, stream, stream::BoxStream};

@@ -106,7 +106,7 @@ fn health_prints_each_error_of_the_settings_once() {
     assert_eq!(lines.len(), 3, "{error}");
     assert_eq!(
         lines[0],
-        "error: the server to check follows from its settings, and the configuration has 2 errors"
+        "error: the address to check is that of the settings, and the configuration has 2 errors"
     );
     assert!(lines[1].starts_with("  /nonexistent/file: cannot be read: No such file"), "{error}");
     assert!(lines[2].starts_with("  server.address: expected an IP address"), "{error}");

@@ -217,7 +217,7 @@ mod tests {
         let error = error.expect_err("the settings are wrong");
         assert_eq!(
             error.to_string(),
-            "the server to check follows from its settings, and the settings are wrong"
+            "the address to check is that of the settings, and the settings are wrong"
         );
     }
 
