@@ -81,9 +81,10 @@ fn a_bucket_that_came_with_its_first_value_has_only_recent_calls() {
         };
         buckets.iter().map(line).collect::<String>()
     };
-    calls.look(&text(&[("0.5", 10), ("+Inf", 10)]), start);
+    calls.look(&text(&[("0.5", 10), ("+Inf", 10)]), start + seconds(1));
     let later = text(&[("0.25", 0), ("0.5", 10), ("1.0", 14), ("+Inf", 14)]);
-    let (methods, _) = calls.look(&later, start + seconds(1));
+    let (methods, window) = calls.look(&later, start + seconds(11));
+    assert_eq!(window, 10.0);
     // All four are between 0.5 s and 1 s.
     assert_eq!(methods[0]["p50_ms"], 750.0);
 }
