@@ -230,7 +230,7 @@ where
     let (log, filter, layer) =
         log::start(configured, settings.log.format).map_err(no_thread("write the log"))?;
     let log_export = {
-        // Records are sent from its threads.
+        // The connection to the collector is driven by its thread.
         let _runtime = life.enter();
         start_log_export(&settings.log, package)?
     };

@@ -6,7 +6,7 @@ use chassis::config::Settings;
 use tempfile::TempDir;
 
 use crate::support::{
-    certificates::Authority,
+    certificates::{Authority, write},
     manifests::{Manifests, call_port, seconds, servers, shipped},
     process::{ServerProcess, command, stderr},
     schemas::assert_valid,
@@ -112,7 +112,13 @@ fn config_check_accepts_the_settings_of_all_manifests() {
     let authority = Authority::new("authority");
     let (certificate, key) = authority.server().issue().write(secret.path());
     let ca = authority.write(secret.path(), "ca.crt");
-    let mounted = [("/tls/tls.crt", certificate), ("/tls/tls.key", key), ("/tls/ca.crt", ca)];
+    let token = write(secret.path(), "token", "0123456789abcdef");
+    let mounted = [
+        ("/tls/tls.crt", certificate),
+        ("/tls/tls.key", key),
+        ("/tls/ca.crt", ca),
+        ("/admin/token", token),
+    ];
     for (manifests, settings) in servers() {
         let mut check = command(&["config", "check"]);
         // The budget that the server would derive from the memory limit.

@@ -73,7 +73,7 @@ async fn health_and_other_calls_are_answered_while_large_messages_are_compressed
     assert!(responses.iter().all(|response| response.body[0] == 1));
     // If the thread of the calls did this work, there would be four rounds: one for each of the two
     // decompressions and two compressions.
-    assert!(rounds >= 20, "{rounds}");
+    assert!(rounds >= 10, "{rounds}");
 }
 
 /// Returns a frame of zstd that contains one byte and asks for a window of this logarithm

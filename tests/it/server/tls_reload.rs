@@ -187,7 +187,7 @@ fn metrics_show_when_the_first_certificate_of_each_file_expires() {
         .collect();
     dates.sort_unstable();
     // 2500-01-01 and 2600-01-01: the old authority is not in use.
-    let expected = ["{file=\"certificate\"} 16725225600.0", "{file=\"client_ca\"} 19880899200.0"];
+    let expected = ["{file=\"certificate\"} 16725225600", "{file=\"client_ca\"} 19880899200"];
     assert_eq!(dates, expected);
 }
 

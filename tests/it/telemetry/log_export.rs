@@ -20,6 +20,8 @@ use crate::{
 };
 
 const ANY: &str = "127.0.0.1:0";
+/// Details at which tonic panics, because they are not base64.
+const MALFORMED: Field<'_> = ("grpc-status-details-bin", b"!!!");
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 
@@ -219,11 +221,9 @@ fn problems(lines: &[String]) -> Vec<String> {
     problems.map(|line| line["message"].as_str().expect("text").to_owned()).collect()
 }
 
-/// UNIMPLEMENTED is the status of a collector that has no service for log records. tonic panics at
-/// the details of the other status.
+/// UNIMPLEMENTED is the status of a collector that has no service for log records.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_refuses_every_batch_is_warned_of_once() {
-    const MALFORMED: Field<'_> = ("grpc-status-details-bin", b"!!!");
     for response in [&[GRPC, UNIMPLEMENTED][..], &[GRPC, NOT_FOUND, MALFORMED]] {
         let (address, exports) = serve_counted(Frames::only(response)).await;
         let server = logged_to(&format!("http://{address}"), &[], &[]);
@@ -240,6 +240,37 @@ async fn a_collector_that_refuses_every_batch_is_warned_of_once() {
     }
 }
 
+/// tonic panics in the export, which logs no lines. It is the first panic of the process, and
+/// `tracing` asks once whether the line of panics is on.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_panic_has_its_line_after_one_in_the_export() {
+    let (address, exports) = serve_counted(Frames::only(&[GRPC, NOT_FOUND, MALFORMED])).await;
+    let url = format!("http://{address}");
+    let delay = ("OTEL_BLRP_SCHEDULE_DELAY", "10");
+    let server = test_service::start(&[("SAMPLE__LOG__ENDPOINT", &url), delay]);
+    wait_until(|| exports.load(Relaxed) >= 1);
+    server.wait_for_event("log records cannot be sent: they are lost until they can");
+    let mut caller = Caller::connect(&server.address).await;
+    caller.call(&[], message(false, &text("hello"))).await;
+    assert_eq!(server.wait_for_event("panic")["cause"], test_service::SECRET);
+}
+
+/// The queue is bounded by its number of records.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_text_is_cut_in_its_record() {
+    let (collector, url) = Collector::start_with_logs(ANY).await;
+    let server = logged_to(&url, &[], &["--log-level", "debug"]);
+    let mut caller = Caller::connect(&server.address).await;
+    // Characters of three bytes, which are not cut in the middle.
+    caller.call(&[], message(false, &text(&"€".repeat(10_000)))).await;
+    collector.record("call").await;
+    server.process.signal(Signal::TERM);
+    server.process.wait();
+    let records = collector.records();
+    let request = records.iter().find(|record| record.body().starts_with("request : "));
+    assert_eq!(request.expect("a record").body().len(), 8 * 1024 - 1);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_of_traces_alone_still_gets_spans() {
     let (collector, url) = Collector::start().await;
@@ -249,9 +280,15 @@ async fn a_collector_of_traces_alone_still_gets_spans() {
     let (status, lines) = server.process.wait();
     assert_eq!(status.code(), Some(0));
     assert_ne!(collector.spans().len(), 0);
-    let lost = lines.iter().map(|line| event(line)).find(|line| line["level"] == "WARN");
-    let error = lost.expect("a warning")["error"].to_string();
-    assert!(error.contains("Unimplemented"), "{error}");
+    let problems: Vec<_> = lines.iter().map(|line| event(line)).collect();
+    for (message, status) in [
+        ("log records cannot be sent: they are lost until they can", "Unimplemented"),
+        ("metrics could not be sent", "UNIMPLEMENTED"),
+    ] {
+        let warning = problems.iter().find(|event| event["message"] == message);
+        let error = warning.expect("a warning")["error"].to_string();
+        assert!(error.contains(status), "{error}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,8 +45,6 @@ fn end(server: ServerProcess) -> Vec<serde_json::Value> {
 
 fn is_of_the_export(event: &serde_json::Value) -> bool {
     event["message"].as_str().is_some_and(|message| message.contains("metrics"))
-        && event["level"] != "DEBUG"
-        && event["message"] != "listening"
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -190,6 +188,21 @@ async fn a_collector_that_fails_for_a_while_is_one_warning_and_one_notice() {
     collector.refuse(true);
     let event = server.wait_for_event("metrics could not be sent");
     assert_eq!(event["level"], "WARN");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_last_export_is_repeated_while_the_collector_is_unavailable() {
+    let (collector, url) = MetricCollector::start().await;
+    let flush = ("SAMPLE__SHUTDOWN__FLUSH", "60s");
+    let server = ServerProcess::with(&[(ENDPOINT, &url), LONG, flush], &[]);
+    call(&server).await;
+    collector.refuse(true);
+    server.process.signal(Signal::TERM);
+    server.wait_for_event("metrics could not be sent");
+    collector.refuse(false);
+    let (status, lines) = server.process.wait();
+    assert!(status.success(), "{lines:#?}");
+    assert!(collector.last().is_some());
 }
 
 /// tonic panics at the details of this status.

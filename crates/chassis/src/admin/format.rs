@@ -19,24 +19,30 @@ impl Format {
     /// Prometheus' text format.
     pub(super) fn wanted(headers: &HeaderMap) -> Self {
         let accepted = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
-        let (mut protobuf, mut open_metrics, mut most) = (0.0, 0.0_f64, 0.0_f64);
+        let (mut protobuf, mut open_metrics, mut most) = (0.0_f64, 0.0_f64, 0.0_f64);
         for range in accepted.flat_map(|value| value.split(',')) {
             let mut parts = range.split(';').map(str::trim);
-            let name = parts.next();
-            let parts: Vec<_> = parts.collect();
-            let weight = parts.iter().find_map(|part| part.strip_prefix("q="));
-            let weight = weight.map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
-            most = most.max(weight);
-            match name {
-                Some("application/openmetrics-text") => open_metrics = open_metrics.max(weight),
-                Some("application/vnd.google.protobuf")
-                    if parts.contains(&"proto=io.prometheus.client.MetricFamily")
-                        && parts.contains(&"encoding=delimited") =>
+            let name = parts.next().unwrap_or_default().to_ascii_lowercase();
+            let parts: Vec<_> = parts.filter_map(|part| part.split_once('=')).collect();
+            let parameter = |name: &str| {
+                let mut named =
+                    parts.iter().filter(|part| part.0.trim().eq_ignore_ascii_case(name));
+                named.next().map(|part| part.1.trim())
+            };
+            let weight = parameter("q").map_or(1.0, |weight| weight.parse().unwrap_or(0.0));
+            match &*name {
+                "application/openmetrics-text" => open_metrics = open_metrics.max(weight),
+                "application/vnd.google.protobuf"
+                    if parameter("proto") == Some("io.prometheus.client.MetricFamily")
+                        && parameter("encoding") == Some("delimited") =>
                 {
-                    protobuf = weight;
+                    protobuf = protobuf.max(weight);
                 }
-                _ => {}
+                "text/plain" | "text/*" | "*/*" => {}
+                // No other format can be had here.
+                _ => continue,
             }
+            most = most.max(weight);
         }
         if protobuf > 0.0 && protobuf >= most {
             Self::Protobuf
@@ -93,6 +99,9 @@ mod tests {
             (format!("{PROTOBUF};q=0.6,text/plain;q=0.4"), Format::Protobuf),
             (format!("{PROTOBUF};q=0.4,application/openmetrics-text;q=0.6"), Format::OpenMetrics),
             (format!("text/plain,{PROTOBUF};q=0.9"), Format::Prometheus),
+            (format!("text/html,{PROTOBUF};q=0.9,text/*;q=0.5"), Format::Protobuf),
+            (format!("{PROTOBUF};q=0.9,{PROTOBUF};q=0.1,*/*;q=0.2"), Format::Protobuf),
+            (PROTOBUF.replace("application", "Application") + "; Q=1", Format::Protobuf),
             (format!("{PROTOBUF};q=0"), Format::Prometheus),
             ("application/vnd.google.protobuf".to_owned(), Format::Prometheus),
             (PROTOBUF.replace("delimited", "text"), Format::Prometheus),

@@ -1,5 +1,5 @@
-//! The metrics as values: read from the text of `/metrics`, so that the admin page has the same
-//! numbers.
+//! The metrics as values: read from a text as that of `/metrics`, so that the admin page has the
+//! same numbers.
 
 use serde_json::{Map, Value, json};
 

@@ -9,8 +9,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use tonic::Code;
 
-/// How many status codes there are.
-const CODES: usize = 17;
+use super::labels::{CODES, code_number};
 
 /// The upper bounds in seconds that the conventions advise.
 pub(super) const BOUNDS: [f64; 14] =
@@ -18,7 +17,7 @@ pub(super) const BOUNDS: [f64; 14] =
 
 /// The durations of the calls of one method.
 #[derive(Debug, Default)]
-pub(super) struct CallDurations([OnceLock<Mutex<Durations>>; CODES]);
+pub(super) struct CallDurations([OnceLock<Mutex<Durations>>; CODES.len()]);
 
 /// The durations of the calls that ended with one code.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -31,7 +30,7 @@ pub(super) struct Durations {
 
 impl CallDurations {
     pub(super) fn observe(&self, code: Code, seconds: f64) {
-        let durations = self.0[code as usize].get_or_init(Mutex::default);
+        let durations = self.0[code_number(code)].get_or_init(Mutex::default);
         let mut durations = durations.lock().unwrap_or_else(PoisonError::into_inner);
         durations.sum += seconds;
         durations.counts[BOUNDS.partition_point(|&bound| bound < seconds)] += 1;

@@ -16,6 +16,10 @@ use tracing::{
 use tracing_subscriber::layer::{Context, Layer};
 use wire::log_export::{LogExport, LogRecord};
 
+/// The most bytes of a text in a record. The queue is bounded by the number of its records, and at
+/// level "debug" a line can have the text of a whole request.
+const MAX_TEXT: usize = 8 * 1024;
+
 /// Passes the events that the filter of the log lets through to an export, once there is one.
 /// Clones pass to the same.
 #[derive(Debug, Clone, Default)]
@@ -67,9 +71,10 @@ impl Visit for Attributes {
     }
 
     fn record_str(&mut self, field: &Field, value: &str) {
+        let value = value[..value.floor_char_boundary(MAX_TEXT)].to_owned();
         match field.name() {
-            "message" => self.0.set_body(value.to_owned().into()),
-            name => self.0.add_attribute(name, value.to_owned()),
+            "message" => self.0.set_body(value.into()),
+            name => self.0.add_attribute(name, value),
         }
     }
 

@@ -43,7 +43,9 @@ struct Text {
 impl Text {
     fn family(&mut self, family: &MetricFamily) {
         let (name, kind) = self.name_and_type(family);
-        self.line(format_args!("# HELP {name} {}", Escaped(&family.help)));
+        // Prometheus' own format escapes quotes in the values of labels alone.
+        let quotes = self.format == Format::OpenMetrics;
+        self.line(format_args!("# HELP {name} {}", Escaped { text: &family.help, quotes }));
         self.line(format_args!("# TYPE {name} {kind}"));
         for metric in &family.metric {
             self.metric(&family.name, metric);
@@ -130,7 +132,8 @@ impl Text {
     fn labels<'a>(&mut self, labels: impl Iterator<Item = &'a LabelPair>) {
         let mut before = '{';
         for LabelPair { name, value } in labels {
-            self.push(format_args!("{before}{name}=\"{}\"", Escaped(value)));
+            let value = Escaped { text: value, quotes: true };
+            self.push(format_args!("{before}{name}=\"{value}\""));
             before = ',';
         }
         self.text.push('}');
@@ -146,14 +149,17 @@ impl Text {
     }
 }
 
-/// Text in which backslashes, quotes and line ends are escaped.
-struct Escaped<'a>(&'a str);
+/// Text in which backslashes, line ends and, with `quotes`, quotes are escaped.
+struct Escaped<'a> {
+    text: &'a str,
+    quotes: bool,
+}
 
 impl std::fmt::Display for Escaped<'_> {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.0.chars().try_for_each(|character| match character {
+        self.text.chars().try_for_each(|character| match character {
             '\\' => out.write_str("\\\\"),
-            '"' => out.write_str("\\\""),
+            '"' if self.quotes => out.write_str("\\\""),
             '\n' => out.write_str("\\n"),
             other => out.write_char(other),
         })
@@ -192,19 +198,19 @@ mod tests {
         let mut registry = Registry::default();
         let counts = Family::<Vec<(String, String)>, Counter>::default();
         counts.get_or_create(&vec![("c".to_owned(), "d \"e\"\n\\".to_owned())]).inc();
-        registry.register("a_b", "Counts", counts);
+        registry.register("a_b", "Counts \"c\"", counts);
         registry.register("i", "Says", Info::new([("v", "1")]));
         registry.register("g", "Is", ConstGauge::new(2.5));
         let families = encode(&registry).expect("it is valid");
         let escaped = r#"d \"e\"\n\\"#;
         let open_metrics = format!(
-            "# HELP a_b Counts.\n# TYPE a_b counter\na_b_total{{c=\"{escaped}\"}} 1\n\
+            "# HELP a_b Counts \\\"c\\\".\n# TYPE a_b counter\na_b_total{{c=\"{escaped}\"}} 1\n\
              # HELP i Says.\n# TYPE i info\ni_info{{v=\"1\"}} 1\n\
              # HELP g Is.\n# TYPE g gauge\ng 2.5\n# EOF\n"
         );
         assert_eq!(text(&families, Format::OpenMetrics), open_metrics);
         let prometheus = format!(
-            "# HELP a_b_total Counts.\n# TYPE a_b_total counter\na_b_total{{c=\"{escaped}\"}} 1\n\
+            "# HELP a_b_total Counts \"c\".\n# TYPE a_b_total counter\na_b_total{{c=\"{escaped}\"}} 1\n\
              # HELP i_info Says.\n# TYPE i_info gauge\ni_info{{v=\"1\"}} 1\n\
              # HELP g Is.\n# TYPE g gauge\ng 2.5\n"
         );

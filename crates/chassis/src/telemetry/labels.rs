@@ -57,12 +57,18 @@ impl MethodLabels {
         }
     }
 
-    /// Returns whether these are the labels of a series.
-    pub(super) fn are(&self, labels: &[message::LabelPair]) -> bool {
-        let has = |name, value: &str| {
-            labels.iter().any(|label| label.name == name && label.value == value)
+    /// Returns the names of the service and of the method.
+    pub(super) fn names(&self) -> (&str, &str) {
+        (&self.grpc_service, &self.grpc_method)
+    }
+
+    /// Returns the same from the labels of a series.
+    pub(super) fn names_in(labels: &[message::LabelPair]) -> (&str, &str) {
+        let value = |name| {
+            let label = labels.iter().find(|label| label.name == name);
+            label.map_or("", |label| &*label.value)
         };
-        has("grpc_service", &self.grpc_service) && has("grpc_method", &self.grpc_method)
+        (value("grpc_service"), value("grpc_method"))
     }
 
     pub(super) fn with(&self, grpc_code: &'static str) -> CodeLabels {

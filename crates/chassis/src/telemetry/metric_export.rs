@@ -9,12 +9,15 @@ use std::{
 };
 
 use http::Uri;
-use tokio::time::{Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
-use wire::metrics::{MetricExporter, interval};
+use wire::metrics::{MetricExportError, MetricExporter, interval};
 
 use super::metrics::Metrics;
 use crate::package::Package;
+
+/// The time between two attempts of the last export.
+const PAUSE: Duration = Duration::from_millis(100);
 
 /// Sends the metrics from time to time, and at the end.
 #[derive(Debug)]
@@ -43,26 +46,36 @@ impl MetricExport {
         let periodic = tokio::spawn(async move {
             loop {
                 tick.tick().await;
-                periodic.send().await;
+                let _error_is_logged = periodic.send().await;
             }
         });
         Self { sender, periodic: AbortOnDropHandle::new(periodic) }
     }
 
-    /// Sends the last metrics, for no longer than `bound`.
+    /// Sends the last metrics, for no longer than `bound`: again and again while the collector
+    /// cannot be reached.
     pub(crate) async fn finish(self, bound: Duration) {
         // Otherwise older values could arrive later.
         self.periodic.abort();
         let _cancelled = self.periodic.await;
-        if timeout(bound, self.sender.send()).await.is_err() {
+        let last = async {
+            while let Err(error) = self.sender.send().await {
+                if !error.is_transient() {
+                    return;
+                }
+                sleep(PAUSE).await;
+            }
+        };
+        if timeout(bound, last).await.is_err() {
             tracing::warn!("the last metrics were lost: they could not be sent in time");
         }
     }
 }
 
 impl Sender {
-    async fn send(&self) {
-        match self.exporter.export(self.metrics.otlp()).await {
+    async fn send(&self) -> Result<(), MetricExportError> {
+        let sent = self.exporter.export(self.metrics.otlp()).await;
+        match &sent {
             Ok(()) => {
                 if self.fails.swap(false, Relaxed) {
                     tracing::info!("metrics are sent again");
@@ -74,5 +87,6 @@ impl Sender {
                 }
             }
         }
+        sent
     }
 }

@@ -1,8 +1,9 @@
 //! Metrics of every call, by the names of go-grpc-prometheus, which dashboards know.
 
 use std::{
+    collections::HashMap,
     fmt,
-    sync::{Arc, Mutex, MutexGuard},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::{Duration, SystemTime},
 };
 
@@ -204,9 +205,8 @@ impl Metrics {
         let times = Times::since(self.0.start);
         let mut metrics = otlp::metrics(&self.snapshot(), times);
         let methods = self.0.methods.iter().filter_map(|method| {
-            let MethodLabels { grpc_service, grpc_method, .. } = &method.labels;
-            let name = method.is_known.then_some((grpc_service.as_str(), grpc_method.as_str()));
-            Some((name, method.by_code.as_deref()?))
+            let names = method.is_known.then(|| method.labels.names());
+            Some((names, method.by_code.as_deref()?))
         });
         metrics.extend(otlp::call_durations(methods, times));
         metrics
@@ -217,9 +217,10 @@ impl Metrics {
         let encoded = prometheus_protobuf::encode(&self.registry());
         let mut families = encoded.expect("no time is before 1970, and no count above 2^63");
         let handling = families.iter_mut().find(|family| family.name == HANDLING);
+        let methods = self.0.methods.iter().map(|method| (method.labels.names(), method));
+        let methods: HashMap<_, _> = methods.collect();
         for metric in handling.into_iter().flat_map(|family| &mut family.metric) {
-            let of = |method: &&MethodMetrics| method.labels.are(&metric.label);
-            let method = self.0.methods.iter().find(of);
+            let method = methods.get(&MethodLabels::names_in(&metric.label));
             if let Some((method, histogram)) = method.zip(metric.histogram.as_mut()) {
                 method.exemplars.add_to(histogram);
             }
@@ -228,7 +229,8 @@ impl Metrics {
     }
 
     fn registry(&self) -> MutexGuard<'_, Registry> {
-        self.0.registry.lock().expect("nothing panics while it encodes")
+        // A panic of a reader must not end all later scrapes.
+        self.0.registry.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

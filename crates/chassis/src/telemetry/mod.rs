@@ -164,9 +164,9 @@ impl Telemetry {
     /// Sends the spans that are left, for no longer than `bound`. Blocks.
     pub(crate) fn flush_spans(&self, bound: Duration) {
         if let Some(tracing) = &self.0.tracing
-            && let Err(error) = tracing.shut_down(bound)
+            && let Some(lost) = tracing.lost(tracing.shut_down(bound).err())
         {
-            tracing::warn!(%error, "spans were lost: they could not be sent in time");
+            tracing::warn!(%lost, "spans were lost");
         }
     }
 }

@@ -13,7 +13,7 @@ use bytes::Bytes;
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame};
 use tokio::time::Instant;
-use tonic::{Code, Status};
+use tonic::Status;
 
 use super::metadata;
 use crate::{body::Body, call::Call, cause::trailers, http2::ResponseBody};
@@ -29,11 +29,7 @@ pub(super) struct Complete {
 }
 
 impl Complete {
-    pub(super) fn new(data: Bytes, of_grpc: Body, call: &Arc<Call>) -> Self {
-        let succeeding = (call.code() == Code::Ok).then(|| {
-            call.set_unfinished();
-            Arc::clone(call)
-        });
+    pub(super) fn new(data: Bytes, of_grpc: Body, succeeding: Option<Arc<Call>>) -> Self {
         Self { data, of_grpc, succeeding }
     }
 }

@@ -84,14 +84,20 @@ impl Unary {
         }
         let status = status.unwrap_or_else(|| metadata::status_of(&trailing));
         let written = match status.code() {
-            Code::Ok => self.write(data, call).await.map_err(|cause| {
-                let status = cause.status();
-                call.read_status(&trailers(&status));
-                status
-            }),
+            Code::Ok => {
+                // The record has read OK from the response of gRPC, and the client may go away
+                // while that is written in another form.
+                call.set_unfinished();
+                self.write(data, call).await.map_err(|cause| {
+                    let status = cause.status();
+                    call.read_status(&trailers(&status));
+                    status
+                })
+            }
             _ => Err(status),
         };
 
+        let succeeding = written.is_ok().then(|| Arc::clone(call));
         let metadata = std::mem::take(&mut head.headers);
         head.headers.extend(copied(metadata::of(&metadata)));
         for (name, value) in metadata::of(&trailing) {
@@ -122,7 +128,7 @@ impl Unary {
         if self.is_get {
             head.headers.append(VARY, HeaderValue::from_static("accept-encoding"));
         }
-        Response::from_parts(head, Body::translated(Complete::new(text, body, call)))
+        Response::from_parts(head, Body::translated(Complete::new(text, body, succeeding)))
     }
 
     /// Returns the content of the response whose message is `framed`.
@@ -160,4 +166,35 @@ async fn convert(
         None => read,
     };
     codec.decode(read, call).await
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio_test::{assert_pending, task::spawn};
+
+    use super::*;
+    use crate::testing;
+
+    #[tokio::test]
+    async fn a_call_whose_client_goes_away_while_its_response_is_compressed_is_cancelled() {
+        let message = vec![7; 1 << 20];
+        let mut framed = vec![NOT_COMPRESSED];
+        framed.extend((message.len() as u32).to_be_bytes());
+        framed.extend(message);
+        let unary = Unary {
+            codec: Codec::new(None, false),
+            encoding: None,
+            length: None,
+            response_encoding: Some(Encoding::Gzip),
+            is_get: false,
+        };
+        let call = Arc::new(testing::call_with_limit(4 << 20));
+        // As the record does when it has read the trailers.
+        call.set_ok();
+        let response = Response::new(Body::response(framed.into()));
+        let mut responding = spawn(unary.response(response, &call));
+        assert_pending!(responding.poll());
+        drop(responding);
+        assert_eq!(call.code(), Code::Cancelled);
+    }
 }

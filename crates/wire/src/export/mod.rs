@@ -9,7 +9,7 @@ use opentelemetry_otlp::ExporterBuildError;
 
 pub(crate) use counts::Counts;
 pub use counts::Lost;
-pub(crate) use resource::{parse as parse_attributes, resource};
+pub(crate) use resource::{decode, resource};
 
 /// Why an export cannot start.
 #[derive(Debug, thiserror::Error)]

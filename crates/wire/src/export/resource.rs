@@ -1,6 +1,6 @@
 //! The resource of everything that is exported: which service it is of.
 
-use std::env;
+use std::{env, sync::OnceLock};
 
 use opentelemetry::{KeyValue, Value};
 use opentelemetry_sdk::{Resource, resource::TelemetryResourceDetector};
@@ -8,8 +8,15 @@ use opentelemetry_sdk::{Resource, resource::TelemetryResourceDetector};
 const SERVICE_NAME: &str = "service.name";
 const ATTRIBUTES: &str = "OTEL_RESOURCE_ATTRIBUTES";
 
-/// Returns the resource. OpenTelemetry's variables win over `name`, not over `version`.
+/// Returns the resource of the process. OpenTelemetry's variables win over `name`, not over
+/// `version`.
 pub(crate) fn resource(name: &'static str, version: &'static str) -> Resource {
+    // Once, so that a wrong variable is one warning.
+    static RESOURCE: OnceLock<Resource> = OnceLock::new();
+    RESOURCE.get_or_init(|| read(name, version)).clone()
+}
+
+fn read(name: &'static str, version: &'static str) -> Resource {
     let text = |variable| env::var(variable).ok().filter(|text| !text.is_empty());
     let attributes = text(ATTRIBUTES).and_then(|text| {
         let attributes = parse(&text);
@@ -36,7 +43,7 @@ pub(crate) fn resource(name: &'static str, version: &'static str) -> Resource {
 /// Parses `key=value,…`. Returns `None` if any part is malformed: the specification discards
 /// the whole variable then
 /// (<https://opentelemetry.io/docs/specs/otel/resource/sdk/#specifying-resource-information-via-an-environment-variable>).
-pub(crate) fn parse(text: &str) -> Option<Vec<(String, String)>> {
+fn parse(text: &str) -> Option<Vec<(String, String)>> {
     let entries = text.split(',').map(str::trim).filter(|entry| !entry.is_empty());
     let entries = entries.map(|entry| {
         let (key, value) = entry.split_once('=')?;
@@ -46,8 +53,8 @@ pub(crate) fn parse(text: &str) -> Option<Vec<(String, String)>> {
     entries.collect()
 }
 
-/// Decodes `%2C` and the like.
-fn decode(text: &str) -> Option<String> {
+/// Decodes `%2C` and the like. Returns `None` if the text is not percent-encoded.
+pub(crate) fn decode(text: &str) -> Option<String> {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.bytes();
     while let Some(byte) = rest.next() {

@@ -13,7 +13,7 @@ use opentelemetry_sdk::{
     error::OTelSdkResult,
     logs::{LogBatch, LogExporter},
 };
-use tracing::{dispatcher::Dispatch, instrument::WithSubscriber};
+use tracing::{callsite::rebuild_interest_cache, dispatcher::Dispatch, instrument::WithSubscriber};
 
 use crate::export::Counts;
 
@@ -39,7 +39,11 @@ impl<E: LogExporter> LogExporter for Exporter<E> {
         let records = batch.iter().count();
         // Without the lines that the exporter itself logs of each failed batch.
         let export = self.exporter.export(batch).with_subscriber(Dispatch::none());
-        match self.counts.send(records, export).await {
+        let exported = self.counts.send(records, export).await;
+        // A place in the code that logs for the first time in there, such as that of panics, would
+        // be off for good: `tracing` keeps the answer of the dispatcher that it asks first.
+        rebuild_interest_cache();
+        match exported {
             Ok(()) => {
                 if self.is_failing.swap(false, Relaxed) {
                     tracing::info!("log records are sent again");

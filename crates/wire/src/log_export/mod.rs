@@ -73,7 +73,7 @@ impl LogExport {
     /// Begins a record of now. `target` is the module that it comes from: the instrumentation
     /// scope. Returns `None` if the record is of the export itself, or if the export has ended.
     pub fn begin(&self, level: Level, target: &'static str) -> Option<LogRecord> {
-        // The threads of the SDK are suppressed.
+        // Events on the SDK's own threads have no record, because each batch would cause more.
         let is_refused = self.is_closed.load(Relaxed)
             || is_of_the_export(target)
             || Context::is_current_telemetry_suppressed();

@@ -5,7 +5,7 @@ use std::{env, time::Duration};
 
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 
-use crate::export::parse_attributes;
+use crate::export::decode;
 
 const INTERVAL: (&str, u64) = ("OTEL_METRIC_EXPORT_INTERVAL", 60_000);
 const EXPORT_TIMEOUT: (&str, u64) = ("OTEL_METRIC_EXPORT_TIMEOUT", 30_000);
@@ -35,22 +35,32 @@ pub(super) fn headers() -> MetadataMap {
             (name, text(name).unwrap_or_default())
         }
     };
-    let headers = parse_headers(&text);
-    if headers.is_none() {
+    let (headers, is_valid) = parse_headers(&text);
+    if !is_valid {
         // Its values can be secrets.
-        tracing::warn!(variable = name, "the variable is ignored: it is not name=value,…");
+        tracing::warn!(variable = name, "a part of the variable is ignored: it is not name=value");
     }
-    headers.unwrap_or_default()
+    headers
 }
 
-fn parse_headers(text: &str) -> Option<MetadataMap> {
-    let mut headers = MetadataMap::new();
-    for (name, value) in parse_attributes(text)? {
-        let name: MetadataKey<Ascii> = name.to_ascii_lowercase().parse().ok()?;
-        let value: MetadataValue<Ascii> = value.parse().ok()?;
-        headers.insert(name, value);
+/// Returns the headers, and whether all parts are valid. As in the exporters of spans and log
+/// records, which are OpenTelemetry's, a wrong part is left out, and a value that is not
+/// percent-encoded is taken as it is.
+fn parse_headers(text: &str) -> (MetadataMap, bool) {
+    let (mut headers, mut is_valid) = (MetadataMap::new(), true);
+    for part in text.split(',').map(str::trim).filter(|part| !part.is_empty()) {
+        let header = part.split_once('=').and_then(|(name, value)| {
+            let name: MetadataKey<Ascii> = name.trim().to_ascii_lowercase().parse().ok()?;
+            let value = decode(value.trim()).unwrap_or_else(|| value.trim().to_owned());
+            let value: MetadataValue<Ascii> = value.parse().ok()?;
+            Some((name, value))
+        });
+        match header {
+            Some((name, value)) => drop(headers.insert(name, value)),
+            None => is_valid = false,
+        }
     }
-    Some(headers)
+    (headers, is_valid)
 }
 
 fn milliseconds(name: &'static str) -> Option<Duration> {
@@ -91,12 +101,14 @@ mod tests {
 
     #[test]
     fn headers_are_percent_decoded_and_their_names_in_lower_case() {
-        let headers = parse_headers("Authorization=Bearer%20a%3D,x-tenant=b").expect("headers");
+        let (headers, is_valid) = parse_headers("Authorization=Bearer%20a%3D,x-tenant=50%off,");
         assert_eq!(headers.get("authorization").expect("it is there"), "Bearer a=");
-        assert_eq!(headers.get("x-tenant").expect("it is there"), "b");
-        assert!(parse_headers("").expect("none").is_empty());
+        assert_eq!(headers.get("x-tenant").expect("it is there"), "50%off");
+        assert!(is_valid);
+        assert!(parse_headers("").0.is_empty());
         for text in ["a", "a b=c", "a=%0a"] {
-            assert!(parse_headers(text).is_none(), "{text}");
+            let (headers, is_valid) = parse_headers(&format!("{text},b=c"));
+            assert_eq!((headers.len(), is_valid), (1, false), "{text}");
         }
     }
 }

@@ -56,6 +56,13 @@ pub enum MetricExportError {
     Malformed,
 }
 
+impl MetricExportError {
+    /// Returns whether the collector could not be reached, so that a later attempt can succeed.
+    pub fn is_transient(&self) -> bool {
+        matches!(self, Self::Status(status) if status.code() == Code::Unavailable)
+    }
+}
+
 /// Sends metrics to one collector.
 #[derive(Debug, Clone)]
 pub struct MetricExporter {

@@ -1,4 +1,5 @@
-//! The attributes of a call's span, and of its duration among the metrics, as OpenTelemetry's semantic conventions for RPC name them
+//! The attributes of a call's span, and of its duration among the metrics, as OpenTelemetry's
+//! semantic conventions for RPC name them
 //! (<https://opentelemetry.io/docs/specs/semconv/rpc/grpc/>).
 
 use std::env;
@@ -33,7 +34,7 @@ impl Conventions {
 
     /// Returns the attributes that are known when a call begins.
     pub(crate) fn of_begin(self, service: &str, method: &str) -> Vec<KeyValue> {
-        // It has replaced the method's own name, so that both cannot be sent.
+        // Before 1.38, the attribute of the same name was the method's own name: both cannot be sent.
         let mut attributes = of_method(format!("{service}/{method}").into());
         if self.before_too {
             attributes.push(KeyValue::new("rpc.system", "grpc"));
