@@ -6,36 +6,30 @@ use std::{
     io::{self, Write},
     panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
-    time::Duration,
 };
 
 use anyhow::Context;
 use clap::{ArgMatches, Command as ClapCommand};
-use tokio::{runtime, task::spawn_blocking, time::Instant};
+use tokio::runtime;
 use wire::{
     command::{Command, CommandError, Program, ServerFlags, exit_code},
-    export::ExportStartError,
-    log_export::LogExport,
     output::stdout,
     runtime::{current_thread, panic_text},
     signal::shutdown_signals,
-    trace::Tracing,
 };
 
 use crate::{
     config::{
-        self, ConfigErrors, Effective, Flag, Layers, Schema, Settings, clap_flags, local_server,
+        ConfigErrors, Effective, Flag, Layers, Schema, Settings, clap_flags, local_server,
         trace_settings,
     },
     config_command,
     documents::{completions_command, man_command, man_page, write_completions},
+    exports::{flush, start_log_export, start_span_export},
     failed::{fail, suggest, sysexits, usage, wants_json},
-    package::Package,
     server::{CallThreads, StartError, memory_shortfall, raise_descriptor_limit},
     service::Service,
-    telemetry::{
-        AccessLog, BadOverride, Configured, LogWriter, MetricExport, Metrics, Telemetry, log,
-    },
+    telemetry::{AccessLog, BadOverride, Configured, MetricExport, Metrics, Telemetry, log},
 };
 
 const EXIT_CODES: &str = "\
@@ -208,9 +202,6 @@ fn run_command(
     command.run(matches, program)
 }
 
-/// How long the notice of lost lines may take.
-const NOTICE: Duration = Duration::from_millis(100);
-
 fn serve<S, D>(service: Service<S, D>, matches: &ArgMatches) -> anyhow::Result<ExitCode>
 where
     S: Send + Sync + 'static,
@@ -252,15 +243,7 @@ where
             metric_export = metrics.clone().zip(endpoint.as_ref()).map(|(metrics, endpoint)| {
                 MetricExport::start(metrics, endpoint.get().clone(), package)
             });
-            let tracing = settings
-                .tracing
-                .trace_settings()
-                .map(|tracing| Tracing::start(&tracing, package.name, package.version))
-                .transpose()
-                .map_err(|error| match error {
-                    ExportStartError::Thread(error) => no_thread("send spans")(error),
-                    ExportStartError::Exporter(error) => StartError::Tracing(error.to_string()),
-                })?;
+            let tracing = start_span_export(&settings.tracing, package)?;
             started = Telemetry::new(Some(access_log), metrics, tracing, Some(filter));
             Ok(started.clone())
         });
@@ -295,63 +278,6 @@ where
         log.close(settings.shutdown.flush);
         Err(Panicked(panic_text(&*panic).to_owned()).into())
     })
-}
-
-/// Starts the export of log records, if the settings ask for it.
-fn start_log_export(
-    settings: &config::Log,
-    package: Package,
-) -> Result<Option<LogExport>, StartError> {
-    let Some(endpoint) = &settings.endpoint else { return Ok(None) };
-    let endpoint = endpoint.get().to_string();
-    let export = LogExport::start(&endpoint, package.name, package.version);
-    export.map(Some).map_err(|error| match error {
-        ExportStartError::Thread(error) => {
-            StartError::Thread { purpose: "send log records", error }
-        }
-        ExportStartError::Exporter(error) => StartError::LogExport(error.to_string()),
-    })
-}
-
-/// Sends the last spans, metrics and log records and writes the last lines, all within
-/// `shutdown.flush`.
-async fn flush(
-    settings: &Settings,
-    telemetry: Telemetry,
-    metric_export: Option<MetricExport>,
-    log_export: Option<LogExport>,
-    log: &LogWriter,
-) {
-    let end = Instant::now() + settings.shutdown.flush;
-    let left = move || end.saturating_duration_since(Instant::now());
-    // A collector that does not respond must leave time for the lines that say so.
-    let for_exports = move || left().mul_f64(0.9);
-    // At the same time, because each can have a collector of its own. Spans and log records are sent
-    // from this thread, so it must not block.
-    let spans = spawn_blocking(move || telemetry.flush_spans(for_exports()));
-    let records = spawn_blocking(move || {
-        if let Some(lost) = log_export.and_then(|export| export.shut_down(for_exports())) {
-            tracing::warn!(%lost, "log records were lost");
-        }
-    });
-    let metrics = async {
-        if let Some(export) = metric_export {
-            export.finish(for_exports()).await;
-        }
-    };
-    // An error is a panic, which is in the log.
-    let _ = tokio::join!(spans, records, metrics);
-    // Metrics are served meanwhile, so that a last scrape sees the losses.
-    let (log, for_lines) = (log.clone(), left());
-    let lost = spawn_blocking(move || log.close(for_lines)).await.unwrap_or_default();
-    // Through a second writer, which does not block: standard error may be the same pipe that is
-    // not read. An error of the notice does not change the exit code.
-    if lost > 0
-        && let Ok(notice) = LogWriter::start(io::stderr())
-    {
-        let _ = writeln!(&notice, "{lost} lines of the log were lost: they were not read in time");
-        notice.flush(NOTICE);
-    }
 }
 
 /// Returns the service's own settings as text such as `work="0s"`; secrets are hidden.

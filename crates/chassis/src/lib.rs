@@ -35,6 +35,7 @@ pub mod config;
 mod config_command;
 mod descriptors;
 mod documents;
+mod exports;
 mod failed;
 mod health;
 mod host;
