@@ -226,7 +226,8 @@ fn later_layers_win_and_config_show_names_the_source() {
     let folder = TempDir::new().expect("a folder");
     let first = file(
         &folder,
-        "first.toml",
+        // A quote in a name is not escaped.
+        "it's first.toml",
         "[server]\nmax_workers = 2\n[service]\nwork = \"2ms\"\n[log]\nlevel = \"warn\"\n\
          format = \"json\"\n",
     );

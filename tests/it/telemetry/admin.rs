@@ -198,7 +198,7 @@ fn a_change_that_is_not_valid_names_what_is_wrong() {
         ("filter=info,nonsense=debug", "\"nonsense\""),
         ("filter=", "empty"),
         ("for=10m", "filter is missing"),
-        ("filter=debug&for=10", "for=10"),
+        ("filter=debug&for=10", "for=10: expected a duration up to 24h"),
         ("filter=debug&for=25h", "24h"),
         ("filter=debug&to=info", "\"to\""),
     ] {

@@ -44,12 +44,10 @@ pub(super) fn put<B>(filter: &LogFilter, request: &Request<B>) -> Reply {
 fn change(filter: &LogFilter, query: Option<&str>) -> Result<(), String> {
     let [directives, time] = parameters(query, ["filter", "for"])?;
     let directives = directives.ok_or("filter is missing: PUT /log?filter=debug&for=10m")?;
-    let time = time.map_or(Ok(USUAL), |time| {
-        let time = parse_timeout(&time).map_err(|problem| format!("for={time}: {problem}"))?;
-        if time > LONGEST {
-            return Err("for is more than 24h: set log.level instead".to_owned());
-        }
-        Ok(time)
+    let time = time.map_or(Ok(USUAL), |time| match parse_timeout(&time) {
+        Ok(time) if time > LONGEST => Err("for is more than 24h: set log.level instead".to_owned()),
+        Ok(time) => Ok(time),
+        Err(_) => Err(format!("for={time}: expected a duration up to 24h, such as 10m or 1h")),
     })?;
     filter.change(&directives, time).map_err(|problem| format!("filter: {problem}"))?;
     Ok(())

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use serde_json::{Map, Value, json};
+use wire::escape::Escaped;
 
 use super::{effective::Effective, load::Loaded};
 
@@ -22,7 +23,7 @@ impl<S> Loaded<S> {
                 writeln!(out, "{gap}[{section}]")?;
             }
             let assignment = format!("{} = {}", setting.name, setting.value);
-            writeln!(out, "{assignment:<28} # {}", setting.source.escape_debug())?;
+            writeln!(out, "{assignment:<28} # {}", Escaped(&setting.source))?;
         }
         Ok(())
     }
