@@ -7,7 +7,7 @@ use tonic::Code;
 use tonic_types::{ErrorDetails, StatusExt, pb};
 
 use crate::support::{
-    frames::{Frames, GRPC, NOT_FOUND, OK, serve},
+    frames::{Frames, GRPC, MALFORMED, NOT_FOUND, OK, serve},
     process::{ServerProcess, event, run, run_with_input, stderr, stdout},
 };
 
@@ -56,7 +56,7 @@ async fn details_of_a_status_are_shown_by_type_and_content() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn details_that_cannot_be_decoded_are_reported() {
-    let mut dropped = Frames::only(&[GRPC, NOT_FOUND, ("grpc-status-details-bin", b"!!!")]);
+    let mut dropped = Frames::only(&[GRPC, NOT_FOUND, MALFORMED]);
     for (frames, reason) in [
         (
             std::mem::take(&mut dropped),

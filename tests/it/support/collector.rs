@@ -20,7 +20,10 @@ use opentelemetry_proto::tonic::{
 use tokio::{net::TcpListener, sync::Notify, time::timeout};
 use tonic::{
     Request, Response, Status,
-    transport::{Server, server::TcpIncoming},
+    transport::{
+        Server,
+        server::{Router, TcpIncoming},
+    },
 };
 
 use super::process::NEVER;
@@ -97,58 +100,64 @@ fn text(attributes: &[KeyValue], key: &str) -> Option<String> {
     }
 }
 
+/// Returns an id as the log and `traceparent` have it.
+pub(crate) fn hex(id: &[u8]) -> String {
+    id.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Serves the services of a collector. Returns their URL.
+pub(super) async fn serve(address: &str, services: Router) -> String {
+    let listener = TcpListener::bind(address).await.expect("a free port");
+    let url = format!("http://{}", listener.local_addr().expect("it is bound"));
+    tokio::spawn(services.serve_with_incoming(TcpIncoming::from(listener)));
+    url
+}
+
+/// Waits until `find` finds something, and looks again each time that something `came`. Returns
+/// `None` if nothing is found in time.
+pub(super) async fn wait<T>(came: &Notify, find: impl Fn() -> Option<T>) -> Option<T> {
+    let found = async {
+        loop {
+            // Before the look, so that nothing comes unnoticed.
+            let next = came.notified();
+            if let Some(found) = find() {
+                return found;
+            }
+            next.await;
+        }
+    };
+    timeout(NEVER, found).await.ok()
+}
+
 impl Collector {
     /// Collects spans alone. Listens on the loopback interface. Returns the URL too.
     pub(crate) async fn start() -> (Self, String) {
         let collector = Self::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let service = TraceServiceServer::new(collector.clone());
-        let server = Server::builder().add_service(service);
-        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        let url = serve("127.0.0.1:0", Server::builder().add_service(service)).await;
         (collector, url)
     }
 
     /// Collects spans and log records at an address, such as 127.0.0.1:0. Returns the URL too.
     pub(crate) async fn start_with_logs(address: &str) -> (Self, String) {
         let collector = Self::default();
-        let listener = TcpListener::bind(address).await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
-        let server = Server::builder()
+        let services = Server::builder()
             .add_service(TraceServiceServer::new(collector.clone()))
             .add_service(LogsServiceServer::new(collector.clone()));
-        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
-        (collector, url)
+        (collector, serve(address, services).await)
     }
 
     /// Waits for a span that `is` accepts.
     pub(crate) async fn span(&self, is: impl Fn(&Collected) -> bool) -> Collected {
-        let find = async {
-            loop {
-                let came = self.0.came.notified();
-                if let Some(span) = self.spans().into_iter().find(&is) {
-                    return span;
-                }
-                came.await;
-            }
-        };
-        let found = timeout(NEVER, find).await;
-        found.unwrap_or_else(|_| panic!("no such span in {:#?}", self.spans()))
+        let found = wait(&self.0.came, || self.spans().into_iter().find(&is)).await;
+        found.unwrap_or_else(|| panic!("no such span in {:#?}", self.spans()))
     }
 
     /// Waits for a log record with this body.
     pub(crate) async fn record(&self, body: &str) -> CollectedRecord {
-        let find = async {
-            loop {
-                let came = self.0.came.notified();
-                if let Some(record) = self.records().into_iter().find(|r| r.body() == body) {
-                    return record;
-                }
-                came.await;
-            }
-        };
-        let found = timeout(NEVER, find).await;
-        found.unwrap_or_else(|_| panic!("no record {body:?} in {:#?}", self.records()))
+        let find = || self.records().into_iter().find(|record| record.body() == body);
+        let found = wait(&self.0.came, find).await;
+        found.unwrap_or_else(|| panic!("no record {body:?} in {:#?}", self.records()))
     }
 
     pub(crate) fn records(&self) -> Vec<CollectedRecord> {

@@ -25,6 +25,8 @@ pub(crate) const GRPC: Field<'_> = ("content-type", b"application/grpc");
 pub(crate) const OK: Field<'_> = ("grpc-status", b"0");
 pub(crate) const NOT_FOUND: Field<'_> = ("grpc-status", b"5");
 pub(crate) const UNIMPLEMENTED: Field<'_> = ("grpc-status", b"12");
+/// Details at which tonic panics, because they are not base64.
+pub(crate) const MALFORMED: Field<'_> = ("grpc-status-details-bin", b"!!!");
 /// The indexed field `:status: 200`.
 pub(crate) const STATUS_200: u8 = 0x88;
 

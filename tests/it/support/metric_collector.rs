@@ -16,14 +16,10 @@ use opentelemetry_proto::tonic::{
     common::v1::{KeyValue, any_value::Value},
     metrics::v1::{Metric, metric::Data, number_data_point},
 };
-use tokio::{net::TcpListener, sync::Notify, time::timeout};
-use tonic::{
-    Request, Response, Status,
-    metadata::MetadataMap,
-    transport::{Server, server::TcpIncoming},
-};
+use tokio::sync::Notify;
+use tonic::{Request, Response, Status, metadata::MetadataMap, transport::Server};
 
-use super::process::NEVER;
+use super::collector::{serve, wait};
 
 /// The last metrics that have arrived.
 #[derive(Clone, Default)]
@@ -97,11 +93,8 @@ impl MetricCollector {
     /// Listens on the loopback interface. Returns the URL too.
     pub(crate) async fn start() -> (Self, String) {
         let collector = Self::default();
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}", listener.local_addr().expect("it is bound"));
         let service = MetricsServiceServer::new(collector.clone());
-        let server = Server::builder().add_service(service);
-        tokio::spawn(server.serve_with_incoming(TcpIncoming::from(listener)));
+        let url = serve("127.0.0.1:0", Server::builder().add_service(service)).await;
         (collector, url)
     }
 
@@ -122,17 +115,8 @@ impl MetricCollector {
 
     /// Waits for an export that `is` accepts.
     pub(crate) async fn export(&self, is: impl Fn(&Export) -> bool) -> Export {
-        let find = async {
-            loop {
-                let came = self.0.came.notified();
-                if let Some(export) = self.last().filter(&is) {
-                    return export;
-                }
-                came.await;
-            }
-        };
-        let found = timeout(NEVER, find).await;
-        found.unwrap_or_else(|_| panic!("not as expected: {:#?}", self.last()))
+        let found = wait(&self.0.came, || self.last().filter(&is)).await;
+        found.unwrap_or_else(|| panic!("not as expected: {:#?}", self.last()))
     }
 }
 

@@ -8,8 +8,8 @@ use serde_json::Value;
 
 use crate::{
     support::{
-        collector::{Collected, CollectedRecord, Collector},
-        frames::{Field, Frames, GRPC, NOT_FOUND, UNIMPLEMENTED, serve_counted},
+        collector::{Collected, CollectedRecord, Collector, hex},
+        frames::{Frames, GRPC, MALFORMED, NOT_FOUND, UNIMPLEMENTED, serve_counted},
         http1::request,
         metrics::{METRICS, wait_until},
         process::{NEVER, ServerProcess, event, unused_address},
@@ -20,8 +20,6 @@ use crate::{
 };
 
 const ANY: &str = "127.0.0.1:0";
-/// Details at which tonic panics, because they are not base64.
-const MALFORMED: Field<'_> = ("grpc-status-details-bin", b"!!!");
 const TRACE: &str = "0af7651916cd43dd8448eb211c80319c";
 const PARENT: &str = "b7ad6b7169203331";
 
@@ -35,10 +33,6 @@ async fn call(server: &ServerProcess, headers: &[(&str, &str)]) {
     let mut caller = Caller::connect(&server.address).await;
     let response = caller.call(headers, message(false, &text("hello"))).await;
     assert_eq!(response.code(), tonic::Code::Ok);
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Checks that a record has what the line of the log has.

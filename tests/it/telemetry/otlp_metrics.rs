@@ -7,7 +7,7 @@ use rustix::process::Signal;
 use tonic::Code;
 
 use crate::support::{
-    frames::{Field, Frames, GRPC, NOT_FOUND, serve_counted},
+    frames::{Frames, GRPC, MALFORMED, NOT_FOUND, UNIMPLEMENTED, serve_counted},
     http1::get,
     metric_collector::MetricCollector,
     metrics::{METRICS, wait_until},
@@ -24,7 +24,6 @@ const LONG: (&str, &str) = (INTERVAL, "3600000");
 const CALL: [(&str, &str); 2] = [("grpc_service", "SampleService"), ("grpc_method", "Call")];
 const HANDLED: &str = "grpc_server_handled_total";
 const DURATION: &str = "rpc.server.call.duration";
-const UNIMPLEMENTED: Field<'_> = ("grpc-status", b"12");
 
 async fn call_at(server: &ServerProcess, path: &str) -> Code {
     let mut caller = Caller::connect(&server.address).await;
@@ -208,8 +207,7 @@ async fn the_last_export_is_repeated_while_the_collector_is_unavailable() {
 /// tonic panics at the details of this status.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_malformed_status_does_not_end_the_export_of_metrics() {
-    let details = ("grpc-status-details-bin", &b"!!!"[..]);
-    let (address, exports) = serve_counted(Frames::only(&[GRPC, NOT_FOUND, details])).await;
+    let (address, exports) = serve_counted(Frames::only(&[GRPC, NOT_FOUND, MALFORMED])).await;
     let url = format!("http://{address}");
     let _server = ServerProcess::with(&[(ENDPOINT, &url), SHORT], &[]);
     wait_until(|| exports.load(Relaxed) >= 3);

@@ -6,8 +6,8 @@ use opentelemetry_proto::tonic::trace::v1::{Status, span::SpanKind, status::Stat
 use rustix::process::Signal;
 
 use crate::support::{
-    collector::{Collected, Collector},
-    frames::{Frames, GRPC, NOT_FOUND, serve_counted},
+    collector::{Collected, Collector, hex},
+    frames::{Frames, GRPC, MALFORMED, NOT_FOUND, serve_counted},
     metrics::wait_until,
     process::{NEVER, ServerProcess, command, event},
     scripted::{self, Scripted},
@@ -33,10 +33,6 @@ fn traceparent(sampled: bool) -> String {
     format!("00-{TRACE}-{PARENT}-{:02x}", u8::from(sampled))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn is_of_the_service(span: &Collected) -> bool {
     span.span.name == "SampleService/Call"
 }
@@ -44,8 +40,7 @@ fn is_of_the_service(span: &Collected) -> bool {
 /// tonic panics at the details of this status.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_collector_that_responds_with_a_malformed_status_does_not_end_the_export() {
-    let details = ("grpc-status-details-bin", &b"!!!"[..]);
-    let (address, exports) = serve_counted(Frames::only(&[GRPC, NOT_FOUND, details])).await;
+    let (address, exports) = serve_counted(Frames::only(&[GRPC, NOT_FOUND, MALFORMED])).await;
     let server = traced_to(&format!("http://{address}"), &[], &[]);
     for expected in 1..=3 {
         call(&server, &[]).await;

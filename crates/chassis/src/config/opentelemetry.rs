@@ -4,7 +4,7 @@
 
 use std::ffi::OsString;
 
-/// Which setting says where a signal is sent, and the variables that give it.
+/// The setting that has the endpoint of a signal, and the variables that give it.
 struct Signal {
     setting: &'static str,
     exporter: &'static str,

@@ -1,17 +1,14 @@
 //! The periodic export of the metrics by OTLP.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use http::Uri;
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep, timeout};
 use tokio_util::task::AbortOnDropHandle;
-use wire::metrics::{MetricExportError, MetricExporter, interval};
+use wire::{
+    export::Failing,
+    metrics::{MetricExportError, MetricExporter, interval},
+};
 
 use super::metrics::Metrics;
 use crate::package::Package;
@@ -30,15 +27,14 @@ pub(crate) struct MetricExport {
 struct Sender {
     metrics: Metrics,
     exporter: MetricExporter,
-    /// Whether the last export failed, so that the log says it once.
-    fails: AtomicBool,
+    failing: Failing,
 }
 
 impl MetricExport {
     /// Starts the export in the runtime that this is called in. The first is after one interval.
     pub(crate) fn start(metrics: Metrics, endpoint: Uri, package: Package) -> Self {
         let exporter = MetricExporter::new(endpoint, package.name, package.version);
-        let sender = Arc::new(Sender { metrics, exporter, fails: AtomicBool::new(false) });
+        let sender = Arc::new(Sender { metrics, exporter, failing: Failing::default() });
         let interval = interval();
         let mut tick = interval_at(Instant::now() + interval, interval);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -77,12 +73,12 @@ impl Sender {
         let sent = self.exporter.export(self.metrics.otlp()).await;
         match &sent {
             Ok(()) => {
-                if self.fails.swap(false, Relaxed) {
+                if self.failing.ends() {
                     tracing::info!("metrics are sent again");
                 }
             }
             Err(error) => {
-                if !self.fails.swap(true, Relaxed) {
+                if self.failing.begins() {
                     tracing::warn!(%error, "metrics could not be sent");
                 }
             }

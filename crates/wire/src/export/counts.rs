@@ -2,15 +2,15 @@
 
 use std::{
     fmt,
-    panic::AssertUnwindSafe,
     sync::{
         Mutex, PoisonError,
         atomic::{AtomicU64, Ordering::Relaxed},
     },
 };
 
-use futures_util::FutureExt;
 use opentelemetry_sdk::error::{OTelSdkError, OTelSdkResult};
+
+use super::malformed::catch_malformed;
 
 /// Items, such as spans, that were not sent.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,20 +51,16 @@ impl Counts {
 
     /// Sends a batch of `items` by `export`, and counts them as sent if it succeeds.
     ///
-    /// The SDK only logs that a batch was lost. tonic panics at a status whose details are not
-    /// base64. That would end the thread that exports, and with it the export for good, so it
-    /// becomes an error.
+    /// The SDK only logs that a batch was lost. A panic would end the thread that exports, and with
+    /// it the export for good, so it becomes an error.
     pub(crate) async fn send(
         &self,
         items: usize,
         export: impl Future<Output = OTelSdkResult>,
     ) -> OTelSdkResult {
-        // Unwind safe, because an exporter keeps nothing of an export.
-        let export = AssertUnwindSafe(export).catch_unwind();
-        let exported = export.await.unwrap_or_else(|_panic| {
-            let problem = "the status in the collector's response cannot be read";
-            Err(OTelSdkError::InternalFailure(problem.to_owned()))
-        });
+        let exported = catch_malformed(export).await;
+        let exported = exported
+            .unwrap_or_else(|malformed| Err(OTelSdkError::InternalFailure(malformed.to_string())));
         match &exported {
             Ok(()) => {
                 self.sent.fetch_add(items as u64, Relaxed);

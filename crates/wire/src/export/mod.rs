@@ -1,6 +1,8 @@
 //! What the exports to a collector share.
 
 mod counts;
+mod failing;
+mod malformed;
 mod resource;
 
 use std::io;
@@ -9,7 +11,10 @@ use opentelemetry_otlp::ExporterBuildError;
 
 pub(crate) use counts::Counts;
 pub use counts::Lost;
-pub(crate) use resource::{decode, resource};
+pub use failing::Failing;
+pub use malformed::Malformed;
+pub(crate) use malformed::catch_malformed;
+pub(crate) use resource::{decode, resource, variable};
 
 /// Why an export cannot start.
 #[derive(Debug, thiserror::Error)]

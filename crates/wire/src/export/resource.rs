@@ -17,8 +17,7 @@ pub(crate) fn resource(name: &'static str, version: &'static str) -> Resource {
 }
 
 fn read(name: &'static str, version: &'static str) -> Resource {
-    let text = |variable| env::var(variable).ok().filter(|text| !text.is_empty());
-    let attributes = text(ATTRIBUTES).and_then(|text| {
+    let attributes = variable(ATTRIBUTES).and_then(|text| {
         let attributes = parse(&text);
         if attributes.is_none() {
             let message = "OTEL_RESOURCE_ATTRIBUTES is ignored: it is not key=value,… with \
@@ -30,7 +29,7 @@ fn read(name: &'static str, version: &'static str) -> Resource {
     let attributes = attributes.unwrap_or_default();
     let of_attributes = attributes.iter().rev().find(|(key, _)| key == SERVICE_NAME);
     let of_attributes = of_attributes.map(|(_, value)| value.clone());
-    let named = text("OTEL_SERVICE_NAME").or(of_attributes.filter(|name| !name.is_empty()));
+    let named = variable("OTEL_SERVICE_NAME").or(of_attributes.filter(|name| !name.is_empty()));
     let name = named.map_or(Value::from(name), Value::from);
     Resource::builder_empty()
         .with_detector(Box::new(TelemetryResourceDetector))
@@ -66,6 +65,11 @@ pub(crate) fn decode(text: &str) -> Option<String> {
         }
     }
     String::from_utf8(bytes).ok()
+}
+
+/// Returns a variable of the environment. OpenTelemetry defines that an empty one is not set.
+pub(crate) fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -1,12 +1,6 @@
 //! The exporter of log records.
 
-use std::{
-    sync::{
-        Arc,
-        atomic::{AtomicBool, Ordering::Relaxed},
-    },
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use opentelemetry_sdk::{
     Resource,
@@ -15,7 +9,7 @@ use opentelemetry_sdk::{
 };
 use tracing::{callsite::rebuild_interest_cache, dispatcher::Dispatch, instrument::WithSubscriber};
 
-use crate::export::Counts;
+use crate::export::{Counts, Failing};
 
 /// An exporter whose sent records are counted, and which outlives every response of its collector.
 ///
@@ -25,12 +19,12 @@ use crate::export::Counts;
 pub(super) struct Exporter<E> {
     exporter: E,
     counts: Arc<Counts>,
-    is_failing: AtomicBool,
+    failing: Failing,
 }
 
 impl<E> Exporter<E> {
     pub(super) fn new(exporter: E, counts: Arc<Counts>) -> Self {
-        Self { exporter, counts, is_failing: AtomicBool::new(false) }
+        Self { exporter, counts, failing: Failing::default() }
     }
 }
 
@@ -45,12 +39,12 @@ impl<E: LogExporter> LogExporter for Exporter<E> {
         rebuild_interest_cache();
         match exported {
             Ok(()) => {
-                if self.is_failing.swap(false, Relaxed) {
+                if self.failing.ends() {
                     tracing::info!("log records are sent again");
                 }
             }
             Err(error) => {
-                if !self.is_failing.swap(true, Relaxed) {
+                if self.failing.begins() {
                     tracing::warn!(%error, "log records cannot be sent: they are lost until they can");
                 }
             }

@@ -1,11 +1,11 @@
 //! The variables of OpenTelemetry that say how metrics are sent
 //! (<https://opentelemetry.io/docs/specs/otel/configuration/sdk-environment-variables/>).
 
-use std::{env, time::Duration};
+use std::time::Duration;
 
 use tonic::metadata::{Ascii, MetadataKey, MetadataMap, MetadataValue};
 
-use crate::export::decode;
+use crate::export::{decode, variable};
 
 const INTERVAL: (&str, u64) = ("OTEL_METRIC_EXPORT_INTERVAL", 60_000);
 const EXPORT_TIMEOUT: (&str, u64) = ("OTEL_METRIC_EXPORT_TIMEOUT", 30_000);
@@ -28,11 +28,11 @@ pub(super) fn timeout() -> Duration {
 /// Returns what is sent with each export.
 pub(super) fn headers() -> MetadataMap {
     let name = "OTEL_EXPORTER_OTLP_METRICS_HEADERS";
-    let (name, text) = match text(name) {
+    let (name, text) = match variable(name) {
         Some(text) => (name, text),
         None => {
             let name = "OTEL_EXPORTER_OTLP_HEADERS";
-            (name, text(name).unwrap_or_default())
+            (name, variable(name).unwrap_or_default())
         }
     };
     let (headers, is_valid) = parse_headers(&text);
@@ -64,7 +64,7 @@ fn parse_headers(text: &str) -> (MetadataMap, bool) {
 }
 
 fn milliseconds(name: &'static str) -> Option<Duration> {
-    let text = text(name)?;
+    let text = variable(name)?;
     let time = parse_milliseconds(&text);
     if time.is_none() {
         let message = "the variable is ignored: it is not a number of milliseconds above 0";
@@ -80,11 +80,6 @@ fn parse_milliseconds(text: &str) -> Option<Duration> {
         .ok()
         .filter(|&time| time > 0)
         .map(|time| Duration::from_millis(u64::from(time)))
-}
-
-/// OpenTelemetry defines that an empty variable counts as not set.
-fn text(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|text| !text.is_empty())
 }
 
 #[cfg(test)]

@@ -4,9 +4,8 @@
 
 mod environment;
 
-use std::{panic::AssertUnwindSafe, time::Duration};
+use std::time::Duration;
 
-use futures_util::FutureExt;
 use http::Uri;
 use opentelemetry_proto::{
     tonic::{
@@ -25,7 +24,7 @@ use tonic::{Code, Request, Status, metadata::MetadataMap, transport::Channel};
 use crate::{
     code::{code_name, is_server_failure},
     escape::Escaped,
-    export::resource,
+    export::{Malformed, catch_malformed, resource},
     trace::Conventions,
 };
 
@@ -51,9 +50,9 @@ pub enum MetricExportError {
         /// The collector's reason.
         message: String,
     },
-    /// tonic panics at a status whose details are not base64.
-    #[error("the status in the collector's response cannot be read")]
-    Malformed,
+    /// The collector's response cannot be read.
+    #[error(transparent)]
+    Malformed(#[from] Malformed),
 }
 
 impl MetricExportError {
@@ -113,11 +112,8 @@ impl MetricExporter {
         *request.metadata_mut() = self.headers.clone();
         request.set_timeout(self.timeout);
         let mut client = self.client.clone();
-        // Unwind safe, because the client is dropped.
-        let export = AssertUnwindSafe(client.export(request)).catch_unwind();
-        let exported = timeout(self.timeout, export).await;
-        let exported = exported.map_err(|_| MetricExportError::Timeout(self.timeout))?;
-        let response = exported.map_err(|_panic| MetricExportError::Malformed)?;
+        let exported = timeout(self.timeout, catch_malformed(client.export(request))).await;
+        let response = exported.map_err(|_| MetricExportError::Timeout(self.timeout))??;
         let response = response.map_err(|status| match status.code() {
             Code::Unimplemented => MetricExportError::Unimplemented,
             _ => MetricExportError::Status(Box::new(status)),
